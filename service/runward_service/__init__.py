@@ -1,0 +1,1 @@
+"""The Runward server and its plugin SDK (runward_service.plugins)."""

@@ -1,0 +1,129 @@
+"""The one interceptor: who calls, what a malformed request gets, and how an error leaves the service."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from runward_service.api.status import status_of_envelope, status_of_error
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import ANONYMOUS, Principal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from runward_service.api.status import CallStatus
+    from runward_service.domain.envelope import ErrorEnvelope
+
+    Handler = grpc.RpcMethodHandler[Any, Any]
+
+PREFIX = "/runward.v1."
+PRINCIPAL: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
+
+logger = logging.getLogger(__name__)
+
+
+class JobFailed(Exception):  # noqa: N818 - an answer, carried as an exception to where statuses are made
+    """An Analyze whose job failed."""
+
+    def __init__(self, job_id: str, envelope: ErrorEnvelope) -> None:
+        """Hold the job's id and its error."""
+        super().__init__(job_id)
+        self.job_id = job_id
+        self.envelope = envelope
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps the methods of runward.v1. Health and reflection pass as they are."""
+
+    def __init__(self) -> None:
+        """Start with no method wrapped; each is wrapped once."""
+        self._handlers: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """The handler of a method, wrapped."""
+        method = handler_call_details.method
+        wrapped = self._handlers.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None or not method.startswith(PREFIX):
+                return handler
+            wrapped = self._handlers[method] = wrap(handler)
+        return wrapped
+
+
+def wrap(handler: Handler) -> Handler:
+    """A handler that decodes requests itself, so that what is malformed gets a typed error too."""
+    if handler.request_streaming:
+        return _wrap_stream_unary(handler)
+    if handler.response_streaming:
+        return _wrap_unary_stream(handler)
+    return _wrap_unary_unary(handler)
+
+
+def _wrap_unary_unary(handler: Handler) -> Handler:
+    behaviour, decode = handler.unary_unary, handler.request_deserializer
+
+    async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        try:
+            PRINCIPAL.set(ANONYMOUS)
+            return await behaviour(decode(raw), context)  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - every error becomes a status here
+            status = status_of_exception(error)
+        await context.abort(status.code, status.message, status.trailers)
+        return None
+
+    return grpc.unary_unary_rpc_method_handler(call, None, handler.response_serializer)  # type: ignore[arg-type]
+
+
+def _wrap_unary_stream(handler: Handler) -> Handler:
+    behaviour, decode = handler.unary_stream, handler.request_deserializer
+
+    async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        try:
+            PRINCIPAL.set(ANONYMOUS)
+            async for message in behaviour(decode(raw), context):  # type: ignore[misc]
+                yield message
+        except Exception as error:  # noqa: BLE001 - every error becomes a status here
+            status = status_of_exception(error)
+        else:
+            return
+        await context.abort(status.code, status.message, status.trailers)
+
+    return grpc.unary_stream_rpc_method_handler(call, None, handler.response_serializer)  # type: ignore[arg-type]
+
+
+def _wrap_stream_unary(handler: Handler) -> Handler:
+    behaviour = handler.stream_unary
+
+    async def call(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        try:
+            PRINCIPAL.set(ANONYMOUS)
+            return await behaviour(requests, context)  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - every error becomes a status here
+            status = status_of_exception(error)
+        await context.abort(status.code, status.message, status.trailers)
+        return None
+
+    return grpc.stream_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
+
+
+def status_of_exception(error: Exception) -> CallStatus:
+    """The status of what a method raised; a fault of ours is logged and says nothing of itself."""
+    if isinstance(error, JobFailed):
+        return status_of_envelope(error.envelope, error.job_id)
+    if isinstance(error, DecodeError):
+        message = "The request's bytes are not the message of this method."
+        return status_of_error(GovernedError(ErrorReason.MALFORMED_REQUEST, message))
+    if not isinstance(error, GovernedError):
+        logger.error("a fault of the service", exc_info=error)
+        error = GovernedError(ErrorReason.INTERNAL, "The service failed. Its operator finds the cause in its log.")
+    return status_of_error(error)

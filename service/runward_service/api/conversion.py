@@ -1,0 +1,126 @@
+"""Domain objects as messages of runward.v1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from runward.v1 import errors_pb2, jobs_pb2, plugins_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runward_service.domain.envelope import ErrorEnvelope
+    from runward_service.domain.job import Job
+    from runward_service.execution.plugin_catalog import PluginView
+
+MICROSECONDS = 1_000_000
+
+
+def timestamp(time_us: int) -> Timestamp:
+    """Microseconds since 1970 as a Timestamp."""
+    seconds, rest = divmod(time_us, MICROSECONDS)
+    return Timestamp(seconds=seconds, nanos=rest * 1000)
+
+
+def duration(time_us: int) -> Duration:
+    """Microseconds, not negative, as a Duration."""
+    seconds, rest = divmod(time_us, MICROSECONDS)
+    return Duration(seconds=seconds, nanos=rest * 1000)
+
+
+def struct(mapping: Mapping[str, Any]) -> Struct:
+    """A JSON-able mapping as a Struct."""
+    message = Struct()
+    message.update(mapping)
+    return message
+
+
+def envelope_to_proto(envelope: ErrorEnvelope) -> errors_pb2.ErrorEnvelope:
+    """The public part of an envelope; what is internal has no field."""
+    error = errors_pb2.Error(
+        type=errors_pb2.ErrorType.Value(f"ERROR_TYPE_{envelope.error_type.name}"),
+        reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{envelope.reason.name}"),
+        message=envelope.message,
+        details=struct(envelope.details),
+        plugin=envelope.plugin,
+        timestamp=timestamp(envelope.time_us),
+    )
+    return errors_pb2.ErrorEnvelope(error=error)
+
+
+def job_to_proto(job: Job) -> jobs_pb2.Job:
+    """A job as it is sent."""
+    message = jobs_pb2.Job(
+        id=job.id,
+        plugin=job.plugin,
+        plugin_version=job.plugin_version,
+        status=job.status.value,
+        payload=jobs_pb2.PayloadInfo(
+            image_digest=job.image.digest,
+            size_bytes=job.image.size_bytes,
+            mime_type=job.mime_type,
+            options=struct(job.options),
+        ),
+        create_time=timestamp(job.create_time_us),
+        attempt=job.attempt,
+        request_id=job.request_id,
+        priority=job.priority,
+        revision=job.revision,
+        cached=job.cached,
+        output_digest=job.output_digest,
+    )
+    if job.labels:
+        message.labels.update(job.labels)
+    if job.start_time_us:
+        message.start_time.CopyFrom(timestamp(job.start_time_us))
+    if job.end_time_us:
+        message.end_time.CopyFrom(timestamp(job.end_time_us))
+    if job.progress_fraction is not None:
+        message.progress.fraction = job.progress_fraction
+        message.progress.message = job.progress_message
+    if job.result is not None:
+        message.result.SetInParent()
+        message.result.MergeFromString(job.result)
+    if job.error is not None:
+        message.error.CopyFrom(envelope_to_proto(job.error))
+    return message
+
+
+def plugin_to_proto(view: PluginView) -> plugins_pb2.Plugin:
+    """A plugin as it is sent."""
+    entry, counters = view.entry, view.counters
+    message = plugins_pb2.Plugin(
+        name=entry.name,
+        state=plugins_pb2.PluginState.Value(f"PLUGIN_STATE_{entry.state.name}"),
+        state_reason=entry.state_reason,
+        metrics=plugins_pb2.PluginMetrics(
+            success_count=counters.success_count,
+            error_count=counters.error_count,
+            in_flight=entry.in_flight,
+            queued=view.queued,
+            last_execution_duration=duration(counters.last_us),
+            mean_execution_duration=duration(counters.mean_us),
+            p50_execution_duration=duration(counters.p50_us),
+            p99_execution_duration=duration(counters.p99_us),
+        ),
+    )
+    if counters.last_used_time_us:
+        message.metrics.last_used_time.CopyFrom(timestamp(counters.last_used_time_us))
+    if (description := entry.description) is not None:
+        message.version = description.version
+        message.description = description.description
+        message.mime_types.extend(description.mime_types)
+        message.options_schema.update(description.options_schema)
+        message.limits.CopyFrom(
+            plugins_pb2.PluginLimits(
+                timeout=duration(description.timeout_us),
+                memory_bytes=description.memory_bytes,
+                concurrency=description.concurrency,
+                max_attempts=description.max_attempts,
+            )
+        )
+    return message

@@ -1,0 +1,112 @@
+"""ExecutionService."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from runward.v1 import jobs_pb2, jobs_pb2_grpc
+from runward_service.api.call_interceptor import PRINCIPAL, JobFailed
+from runward_service.api.conversion import job_to_proto, timestamp
+from runward_service.api.requests import (
+    analyze_request,
+    invalid_field,
+    list_request,
+    page_token,
+    required,
+    submit_request,
+)
+from runward_service.domain.errors import ErrorReason, GovernedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from runward_service.domain.server_info import ServerInfo
+    from runward_service.execution.analysis_execution_service import AnalysisExecutionService
+
+
+def not_implemented(method: str) -> NoReturn:
+    """Refuse a method of a later release."""
+    raise GovernedError(ErrorReason.NOT_IMPLEMENTED, f"{method} is not offered by this release.", {"method": method})
+
+
+class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
+    """Converts and delegates; see proto/runward/v1/jobs.proto for what each method does."""
+
+    def __init__(self, analysis: AnalysisExecutionService, info: ServerInfo) -> None:
+        """Delegate to the analysis service."""
+        self._analysis = analysis
+        self._info = info
+
+    async def Analyze(self, request: jobs_pb2.AnalyzeRequest, context: Any) -> jobs_pb2.AnalyzeResponse:
+        """Run now."""
+        job = await self._analysis.analyze(analyze_request(request, PRINCIPAL.get()))
+        if job.error is not None:
+            raise JobFailed(job.id, job.error)
+        return jobs_pb2.AnalyzeResponse(job=job_to_proto(job))
+
+    async def SubmitJob(self, request: jobs_pb2.SubmitJobRequest, context: Any) -> jobs_pb2.SubmitJobResponse:
+        """Run later."""
+        job = await self._analysis.submit(submit_request(request, PRINCIPAL.get()))
+        return jobs_pb2.SubmitJobResponse(job=job_to_proto(job))
+
+    async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Any) -> jobs_pb2.GetJobResponse:
+        """One job."""
+        job = await self._analysis.get_job(required("job_id", request.job_id), PRINCIPAL.get())
+        return jobs_pb2.GetJobResponse(job=job_to_proto(job))
+
+    async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: Any) -> jobs_pb2.ListJobsResponse:
+        """Jobs, newest first."""
+        query, size, before = list_request(request, PRINCIPAL.get())
+        page = await self._analysis.list_jobs(query, size, before)
+        return jobs_pb2.ListJobsResponse(
+            jobs=[job_to_proto(job) for job in page.jobs],
+            next_page_token=page_token(query, page.next_before),
+            revision=page.revision,
+        )
+
+    async def CancelJob(self, request: jobs_pb2.CancelJobRequest, context: Any) -> jobs_pb2.CancelJobResponse:
+        """End a job."""
+        job = await self._analysis.cancel(required("job_id", request.job_id), PRINCIPAL.get())
+        return jobs_pb2.CancelJobResponse(job=job_to_proto(job))
+
+    async def WatchJob(
+        self, request: jobs_pb2.WatchJobRequest, context: Any
+    ) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
+        """A job's changes."""
+        job_id = required("job_id", request.job_id)
+        if request.after_revision < 0:
+            raise invalid_field("after_revision", "must not be negative.")
+        async for job in self._analysis.watch_job(job_id, PRINCIPAL.get(), request.after_revision):
+            yield jobs_pb2.WatchJobResponse(job=job_to_proto(job))
+
+    async def GetServerInfo(
+        self, request: jobs_pb2.GetServerInfoRequest, context: Any
+    ) -> jobs_pb2.GetServerInfoResponse:
+        """What this server is."""
+        info = self._info
+        return jobs_pb2.GetServerInfoResponse(
+            version=info.version,
+            api="runward.v1",
+            owner_id=info.owner,
+            start_time=timestamp(info.start_time_us),
+            worker_limit=info.worker_limit,
+            max_image_bytes=info.max_image_bytes,
+            max_result_bytes=info.max_result_bytes,
+        )
+
+    async def BatchSubmitJobs(self, request: Any, context: Any) -> NoReturn:
+        """Of a later release."""
+        not_implemented("BatchSubmitJobs")
+
+    async def RetryJob(self, request: Any, context: Any) -> NoReturn:
+        """Of a later release."""
+        not_implemented("RetryJob")
+
+    async def DeleteJob(self, request: Any, context: Any) -> NoReturn:
+        """Of a later release."""
+        not_implemented("DeleteJob")
+
+    async def WatchJobs(self, request: Any, context: Any) -> AsyncIterator[jobs_pb2.WatchJobsResponse]:
+        """Of a later release."""
+        not_implemented("WatchJobs")
+        yield jobs_pb2.WatchJobsResponse()

@@ -1,0 +1,79 @@
+"""The standard health service: the server as "" (and by its services' names), each plugin as ``runward.plugin.NAME``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from runward_service.domain.errors import GovernedError
+from runward_service.domain.plugin_state import PluginState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection
+
+    from runward_service.execution.plugin_catalog import PluginCatalog
+    from runward_service.plugins.registry import PluginEntry
+
+PLUGIN_PREFIX = "runward.plugin."
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+class HealthServicer(health_pb2_grpc.HealthServicer):
+    """Answers from the live states. A plugin is NOT_SERVING while UNAVAILABLE; FAILED is a run's outcome and says nothing of health."""
+
+    def __init__(self, catalog: PluginCatalog, services: Collection[str]) -> None:
+        """Speak for the server's services and the catalog's plugins."""
+        self._catalog = catalog
+        self._services = {"", *services}
+        self._serving = True
+        self._change = asyncio.Event()
+        catalog.listen(self._plugin_changed)
+
+    def stop_serving(self) -> None:
+        """The server drains or its store failed: nothing is SERVING any more."""
+        self._serving = False
+        self._signal()
+
+    def _plugin_changed(self, entry: PluginEntry) -> None:  # noqa: ARG002 - watchers read the states themselves
+        self._signal()
+
+    def _signal(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
+
+    async def _status(self, service: str) -> int:
+        if service in self._services:
+            return SERVING if self._serving else NOT_SERVING
+        if service.startswith(PLUGIN_PREFIX):
+            try:
+                entry = await self._catalog.resolve(service.removeprefix(PLUGIN_PREFIX))
+            except GovernedError:
+                return SERVICE_UNKNOWN
+            usable = entry.state is not PluginState.UNAVAILABLE and entry.description is not None
+            return SERVING if self._serving and usable else NOT_SERVING
+        return SERVICE_UNKNOWN
+
+    async def Check(self, request: Any, context: Any) -> Any:
+        """The status now; of a plugin, once it is described. NOT_FOUND for an unknown service, as the protocol asks."""
+        status = await self._status(request.service)
+        if status == SERVICE_UNKNOWN:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return health_pb2.HealthCheckResponse(status=status)
+
+    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """The status now and whenever it changes; SERVICE_UNKNOWN while the service is unknown."""
+        sent = None
+        while True:
+            change = self._change
+            status = await self._status(request.service)
+            if status != sent:
+                sent = status
+                yield health_pb2.HealthCheckResponse(status=status)
+            if not self._serving:
+                return
+            await change.wait()

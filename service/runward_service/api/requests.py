@@ -1,0 +1,182 @@
+"""Requests of runward.v1 as domain objects, with the checks that need no plugin."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from runward.v1 import jobs_pb2
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import JobMode, JobRequest, JobStatus
+from runward_service.store.job_reader import JobQuery
+
+if TYPE_CHECKING:
+    from google.protobuf.duration_pb2 import Duration
+    from google.protobuf.struct_pb2 import Struct, Value
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from runward_service.domain.job import Principal
+
+MAX_REQUEST_ID = 128
+MAX_LABELS = 32
+MAX_LABEL_KEY = 63
+MAX_LABEL_VALUE = 255
+MAX_PRIORITY = 1000
+MAX_PAGE = 1000
+DEFAULT_PAGE = 50
+MAX_SECONDS = 10 * 365 * 86_400
+EXACT_INTEGERS = 2.0**53
+
+
+def invalid_field(field: str, message: str) -> GovernedError:
+    """The refusal of one field."""
+    return GovernedError(ErrorReason.INVALID_FIELD, f"{field} {message}", {"field": field})
+
+
+def required(field: str, value: str) -> str:
+    """A text that must not be empty."""
+    if not value:
+        raise invalid_field(field, "is missing or empty.")
+    return value
+
+
+def analyze_request(message: jobs_pb2.AnalyzeRequest, principal: Principal) -> JobRequest:
+    """An AnalyzeRequest. Raises GovernedError INVALID_FIELD, OPTIONS_INVALID, TIMEOUT_INVALID or NOT_IMPLEMENTED."""
+    return _job_request(message, principal, JobMode.SYNC, 0, 0)
+
+
+def submit_request(message: jobs_pb2.SubmitJobRequest, principal: Principal) -> JobRequest:
+    """A SubmitJobRequest. Raises as analyze_request."""
+    if abs(message.priority) > MAX_PRIORITY:
+        raise invalid_field("priority", f"must be from -{MAX_PRIORITY} to {MAX_PRIORITY}.")
+    queue_timeout_us = _microseconds(message.queue_timeout) if message.HasField("queue_timeout") else 0
+    if queue_timeout_us is None or queue_timeout_us < 0:
+        raise invalid_field("queue_timeout", "must not be negative nor longer than ten years.")
+    return _job_request(message, principal, JobMode.ASYNC, message.priority, queue_timeout_us)
+
+
+def _job_request(
+    message: jobs_pb2.AnalyzeRequest | jobs_pb2.SubmitJobRequest,
+    principal: Principal,
+    mode: JobMode,
+    priority: int,
+    queue_timeout_us: int,
+) -> JobRequest:
+    plugin = required("plugin", message.plugin)
+    if len(message.request_id) > MAX_REQUEST_ID:
+        raise invalid_field("request_id", f"has at most {MAX_REQUEST_ID} characters.")
+    payload = message.payload
+    if payload.WhichOneof("source") == "image_digest":
+        message_text = "payload.image_digest is not offered by this release. Send payload.image."
+        raise GovernedError(ErrorReason.NOT_IMPLEMENTED, message_text, {"field": "payload.image_digest"}, plugin=plugin)
+    timeout_us = _microseconds(message.timeout) if message.HasField("timeout") else 0
+    if timeout_us is None:
+        raise GovernedError(ErrorReason.TIMEOUT_INVALID, "timeout is no Duration.", plugin=plugin)
+    return JobRequest(
+        plugin=plugin,
+        image=payload.image,
+        mime_type=payload.mime_type.lower(),
+        options=options_of(payload.options) if payload.HasField("options") else {},
+        mode=mode,
+        principal=principal,
+        timeout_us=timeout_us,
+        queue_timeout_us=queue_timeout_us,
+        request_id=message.request_id,
+        priority=priority,
+        labels=_labels(message.labels) if message.labels else {},
+    )
+
+
+def _labels(labels: Any) -> dict[str, str]:
+    if len(labels) > MAX_LABELS:
+        raise invalid_field("labels", f"has at most {MAX_LABELS} entries.")
+    for key, value in labels.items():
+        if not 1 <= len(key) <= MAX_LABEL_KEY or len(value) > MAX_LABEL_VALUE:
+            limits = f"takes keys of 1 to {MAX_LABEL_KEY} characters and values up to {MAX_LABEL_VALUE}"
+            raise invalid_field("labels", f"{limits}.")
+    return dict(labels)
+
+
+def _microseconds(value: Duration) -> int | None:
+    """A Duration in microseconds, rounded away from zero; None when it is none or too long."""
+    wrong_sign = value.seconds * value.nanos < 0
+    if wrong_sign or abs(value.nanos) >= 10**9 or abs(value.seconds) > MAX_SECONDS:
+        return None
+    nanoseconds = value.seconds * 10**9 + value.nanos
+    return -(-nanoseconds // 1000) if nanoseconds > 0 else nanoseconds // 1000
+
+
+def options_of(options: Struct) -> dict[str, Any]:
+    """Options as a plugin gets them, whole numbers as int. Raises GovernedError OPTIONS_INVALID for what is no JSON."""
+    return {key: _python_value(value, f"$.{key}") for key, value in options.fields.items()}
+
+
+def _python_value(value: Value, path: str) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "number_value":
+        number = value.number_value
+        if not math.isfinite(number):
+            raise GovernedError(ErrorReason.OPTIONS_INVALID, f"{path[:200]} is no JSON number.", {"path": path[:200]})
+        return int(number) if number.is_integer() and abs(number) <= EXACT_INTEGERS else number
+    if kind == "struct_value":
+        return {key: _python_value(item, f"{path}.{key}") for key, item in value.struct_value.fields.items()}
+    if kind == "list_value":
+        return [_python_value(item, f"{path}[{index}]") for index, item in enumerate(value.list_value.values)]
+    if kind == "null_value":
+        return None
+    if kind is None:
+        raise GovernedError(ErrorReason.OPTIONS_INVALID, f"{path[:200]} holds no value.", {"path": path[:200]})
+    return getattr(value, kind)
+
+
+def list_request(message: jobs_pb2.ListJobsRequest, principal: Principal) -> tuple[JobQuery, int, int]:
+    """A ListJobsRequest as (query, page size, where the page starts). Raises GovernedError INVALID_FIELD."""
+    if message.page_size < 0:
+        raise invalid_field("page_size", "must not be negative.")
+    try:
+        statuses = tuple(sorted({JobStatus(status) for status in message.statuses}))
+    except ValueError:
+        raise invalid_field("statuses", "holds a value that is no job status.") from None
+    query = JobQuery(
+        tenant=principal.tenant,
+        plugin=message.plugin,
+        statuses=statuses,
+        labels=_labels(message.labels),
+        create_time_from_us=_time(message.create_time_from) if message.HasField("create_time_from") else 0,
+        create_time_before_us=_time(message.create_time_before) if message.HasField("create_time_before") else 0,
+    )
+    size = min(message.page_size or DEFAULT_PAGE, MAX_PAGE)
+    return query, size, _page_start(message.page_token, query)
+
+
+def _time(value: Timestamp) -> int:
+    return max(value.seconds * 1_000_000 + value.nanos // 1000, 1)
+
+
+def page_token(query: JobQuery, before: int) -> str:
+    """The token of the page that starts before a place; empty when there is none."""
+    if not before:
+        return ""
+    return base64.urlsafe_b64encode(json.dumps([before, _fingerprint(query)]).encode()).decode()
+
+
+def _page_start(token: str, query: JobQuery) -> int:
+    if not token:
+        return 0
+    try:
+        before, fingerprint = json.loads(base64.urlsafe_b64decode(token.encode()))
+        usable = isinstance(before, int) and 0 < before < 2**62 and fingerprint == _fingerprint(query)
+    except (ValueError, TypeError):
+        usable = False
+    if not usable:
+        raise invalid_field("page_token", "is not one that this query gave. Start again without it.")
+    return int(before)
+
+
+def _fingerprint(query: JobQuery) -> str:
+    text = json.dumps([query.tenant, query.plugin, query.statuses, sorted(query.labels.items())])
+    text += f"{query.create_time_from_us} {query.create_time_before_us}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

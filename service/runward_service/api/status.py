@@ -1,0 +1,114 @@
+"""Errors as gRPC statuses: the one table from reasons to codes, and the details that travel with a status."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from runward_service.api.conversion import envelope_to_proto
+from runward_service.domain.clock import now_us
+from runward_service.domain.envelope import ErrorEnvelope, envelope_of
+from runward_service.domain.errors import ErrorReason
+
+if TYPE_CHECKING:
+    from runward_service.domain.errors import GovernedError
+
+DOMAIN = "runward"
+DETAILS_KEY = "grpc-status-details-bin"
+MAX_TRAILER_BYTES = 7 * 1024
+"""Peers refuse more than 8 KiB of metadata, and the caller would see that instead of the error."""
+SHORT_MESSAGE = 500
+
+REASON_CODES: dict[ErrorReason, grpc.StatusCode] = {
+    ErrorReason.MALFORMED_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.INVALID_FIELD: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.IMAGE_MISSING: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.MIME_TYPE_MISSING: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.MIME_TYPE_MISMATCH: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.MIME_TYPE_UNSUPPORTED: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.OPTIONS_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.IMAGE_TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.TIMEOUT_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.INPUT_REJECTED: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.OUTPUT_INVALID: grpc.StatusCode.INTERNAL,
+    ErrorReason.PLUGIN_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    ErrorReason.PLUGIN_UNAVAILABLE: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.PLUGIN_RAISED: grpc.StatusCode.INTERNAL,
+    ErrorReason.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    ErrorReason.CANCELLED: grpc.StatusCode.CANCELLED,
+    ErrorReason.MEMORY_LIMIT: grpc.StatusCode.INTERNAL,
+    ErrorReason.WORKER_LOST: grpc.StatusCode.INTERNAL,
+    ErrorReason.INTERRUPTED: grpc.StatusCode.INTERNAL,
+    ErrorReason.QUEUE_TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    ErrorReason.JOB_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    ErrorReason.REQUEST_ID_REUSED: grpc.StatusCode.ALREADY_EXISTS,
+    ErrorReason.JOB_STATUS_CONFLICT: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.REVISION_COMPACTED: grpc.StatusCode.OUT_OF_RANGE,
+    ErrorReason.REVISION_AHEAD: grpc.StatusCode.OUT_OF_RANGE,
+    ErrorReason.BLOB_NOT_FOUND: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.QUEUE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ErrorReason.DRAINING: grpc.StatusCode.UNAVAILABLE,
+    ErrorReason.STORE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    ErrorReason.NOT_IMPLEMENTED: grpc.StatusCode.UNIMPLEMENTED,
+    ErrorReason.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+
+RETRY_SECONDS: dict[ErrorReason, float] = {
+    ErrorReason.QUEUE_FULL: 1.0,
+    ErrorReason.DRAINING: 1.0,
+    ErrorReason.STORE_UNAVAILABLE: 2.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CallStatus:
+    """How a call ends: code, message, and the trailing metadata with the details."""
+
+    code: grpc.StatusCode
+    message: str
+    trailers: tuple[tuple[str, bytes], ...]
+
+
+def status_of_error(error: GovernedError) -> CallStatus:
+    """The status of a call that is refused."""
+    return status_of_envelope(envelope_of(error, plugin="", time_us=now_us()))
+
+
+def status_of_envelope(envelope: ErrorEnvelope, job_id: str = "") -> CallStatus:
+    """The status with an envelope; ``job_id`` names the job that failed, if there is one."""
+    message = envelope.message
+    status = _encode(envelope, message, job_id)
+    if _metadata_bytes(message, status) > MAX_TRAILER_BYTES:
+        message = message[:SHORT_MESSAGE]
+        small = ErrorEnvelope(envelope.reason, message, {"truncated": True}, envelope.plugin, envelope.time_us)
+        status = _encode(small, message, job_id)
+    return CallStatus(REASON_CODES[envelope.reason], message, ((DETAILS_KEY, status),))
+
+
+def _encode(envelope: ErrorEnvelope, message: str, job_id: str) -> bytes:
+    status = Status(code=REASON_CODES[envelope.reason].value[0], message=message)
+    status.details.add().Pack(envelope_to_proto(envelope))
+    info = ErrorInfo(reason=envelope.reason.value, domain=DOMAIN)
+    if job_id:
+        info.metadata["job_id"] = job_id
+    if envelope.plugin:
+        info.metadata["plugin"] = envelope.plugin
+    status.details.add().Pack(info)
+    if envelope.reason in RETRY_SECONDS:
+        delay = Duration()
+        delay.FromNanoseconds(int(RETRY_SECONDS[envelope.reason] * 1e9))
+        status.details.add().Pack(RetryInfo(retry_delay=delay))
+    encoded: bytes = status.SerializeToString()
+    return encoded
+
+
+def _metadata_bytes(message: str, status: bytes) -> int:
+    """What the message (percent-encoded) and the status (base64) take in the trailers."""
+    return len(quote(message)) + len(base64.b64encode(status))

@@ -1,0 +1,139 @@
+"""Builds every object of the service, once and explicitly."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import uuid_utils
+
+from runward_service.domain.clock import now_us
+from runward_service.domain.server_info import ServerInfo
+from runward_service.execution.analysis_execution_service import AnalysisExecutionService
+from runward_service.execution.expiry import Expiry
+from runward_service.execution.job_execution_service import JobExecutionService
+from runward_service.execution.plugin_catalog import PluginCatalog
+from runward_service.execution.plugin_execution_service import PluginExecutionService
+from runward_service.execution.recovery import Recovery
+from runward_service.execution.scheduler import Scheduler
+from runward_service.plugins.loader import discover
+from runward_service.plugins.registry import PluginRegistry
+from runward_service.runtime.tool_runner import ToolRunner
+from runward_service.runtime.validation import MAX_IMAGE_BYTES, MAX_RESULT_BYTES
+from runward_service.runtime.worker_pool import LocalWorkerPool
+from runward_service.store.database import Database
+from runward_service.store.images import ImageStore
+from runward_service.store.job_reader import SqliteJobReader
+from runward_service.store.job_store import SqliteJobStore
+from runward_service.store.owner_lock import OwnerLock
+from runward_service.store.writer import GroupCommitWriter
+from runward_service.supervisor import Supervisor
+from runward_service.watch.change_signal import ChangeSignal
+from runward_service.watch.watcher import Watcher
+
+if TYPE_CHECKING:
+    from runward_service.config import Config
+
+
+@dataclass(slots=True)
+class Service:
+    """The built service, without its port."""
+
+    config: Config
+    info: ServerInfo
+    supervisor: Supervisor
+    database: Database
+    lock: OwnerLock
+    writer: GroupCommitWriter
+    reader: SqliteJobReader
+    store: SqliteJobStore
+    signal: ChangeSignal
+    registry: PluginRegistry
+    pool: LocalWorkerPool
+    scheduler: Scheduler
+    jobs: JobExecutionService
+    analysis: AnalysisExecutionService
+    catalog: PluginCatalog
+    expiry: Expiry
+    recovery: Recovery
+
+    async def start(self) -> None:
+        """Open the store, start the workers, recover what dead owners left, and begin to run jobs.
+
+        Raises SchemaError or OSError when the data folder cannot be used.
+        """
+        self.database.prepare()
+        self.lock.hold()
+        self.writer.start()
+        self.supervisor.supervise(self._writer_end(), "the store's writer")
+        await self.reader.open()
+        await self.store.add_owner(os.getpid())
+        await self.catalog.restore()
+        self.pool.start(discover(self.config.plugins, installed=self.config.discover))
+        await self.recovery.recover()
+        self.scheduler.start(self.jobs.claim_jobs, self.analysis.run_claimed, self.supervisor.supervise)
+        for plugin in await self.reader.claimable_plugins():
+            self.scheduler.job_stored(plugin)
+        self.supervisor.supervise(self.expiry.run(), "the expiry of pending jobs")
+
+    async def _writer_end(self) -> None:
+        await self.writer.ended
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Claim no more, wait for running jobs for a while, give the others back or end them."""
+        await self.scheduler.drain(grace_seconds)
+        await self.jobs.release_drained()
+        await self.scheduler.interrupt()
+        self.signal.close()
+
+    async def close(self) -> None:
+        """End the workers and close the store."""
+        await self.pool.close()
+        await self.supervisor.close()
+        await self.store.remove_owner(self.info.owner)
+        await self.writer.close()
+        await self.reader.close()
+        self.lock.release()
+
+
+def build(config: Config) -> Service:
+    """Build the service from its settings. Call on the running loop; nothing is started yet."""
+    owner = str(uuid_utils.uuid7())
+    info = ServerInfo(version("runward"), owner, now_us(), config.workers, MAX_IMAGE_BYTES, MAX_RESULT_BYTES)
+    supervisor = Supervisor()
+    database = Database(config.data_dir.absolute())
+    images = ImageStore(database.images)
+    signal = ChangeSignal()
+    writer = GroupCommitWriter(database, signal.notify)
+    store = SqliteJobStore(writer, owner, images.path_of)
+    reader = SqliteJobReader(database)
+    registry = PluginRegistry()
+    pool = LocalWorkerPool(registry, config.workers, supervisor.supervise)
+    tool_runner = ToolRunner(registry, pool)
+    plugins = PluginExecutionService(registry, tool_runner)
+    jobs = JobExecutionService(plugins, store, reader, images, owner)
+    scheduler = Scheduler(registry, config.workers, config.queue_limit)
+    expiry = Expiry(jobs, reader)
+    analysis = AnalysisExecutionService(jobs, scheduler, Watcher(reader, signal), expiry)
+    pool.on_progress = analysis.report_progress
+    return Service(
+        config=config,
+        info=info,
+        supervisor=supervisor,
+        database=database,
+        lock=OwnerLock(database.owners, owner),
+        writer=writer,
+        reader=reader,
+        store=store,
+        signal=signal,
+        registry=registry,
+        pool=pool,
+        scheduler=scheduler,
+        jobs=jobs,
+        analysis=analysis,
+        catalog=PluginCatalog(registry, store, reader),
+        expiry=expiry,
+        recovery=Recovery(jobs, store, reader, database.owners),
+    )

@@ -1,0 +1,64 @@
+"""``runward serve``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import click
+
+from runward_service.config import Config
+
+
+@click.command()
+@click.option("--listen", envvar="RUNWARD_LISTEN", default="127.0.0.1:50051", show_default=True, metavar="HOST:PORT",
+              help="Where to listen; port 0 picks a free one, unix:PATH a socket.")  # fmt: skip
+@click.option("--data-dir", envvar="RUNWARD_DATA_DIR", type=click.Path(file_okay=False, path_type=Path),
+              default=Path("runward-data"), show_default=True, help="Where jobs and images are kept.")  # fmt: skip
+@click.option("--workers", envvar="RUNWARD_WORKERS", type=click.IntRange(1, 1024), default=os.cpu_count() or 1,
+              show_default="the number of processors", help="How many runs at once, over all plugins.")  # fmt: skip
+@click.option("--plugin", "plugins", envvar="RUNWARD_PLUGINS", multiple=True, metavar="MODULE:CLASS",
+              help="Load this plugin too. Repeat for more; in the variable, separate them by spaces.")  # fmt: skip
+@click.option("--discover/--no-discover", envvar="RUNWARD_DISCOVER", default=True, show_default=True,
+              help="Load the plugins that installed packages offer.")  # fmt: skip
+@click.option("--grace", envvar="RUNWARD_GRACE", type=click.FloatRange(0), default=30.0, show_default=True,
+              help="Seconds that a stop waits for running jobs.")  # fmt: skip
+@click.option("--queue-limit", envvar="RUNWARD_QUEUE_LIMIT", type=click.IntRange(1), default=1000, show_default=True,
+              help="How many Analyze calls may wait for a worker.")  # fmt: skip
+@click.option("--log-level", envvar="RUNWARD_LOG_LEVEL", default="info", show_default=True,
+              type=click.Choice(["debug", "info", "warning", "error"]), help="What to log, to standard error.")  # fmt: skip
+def serve(
+    listen: str,
+    data_dir: Path,
+    workers: int,
+    plugins: tuple[str, ...],
+    discover: bool,  # noqa: FBT001 - an option
+    grace: float,
+    queue_limit: int,
+    log_level: str,
+) -> None:
+    """Run the server until SIGTERM or Ctrl-C; a second one hurries the stop.
+
+    Every option can also be set by its RUNWARD_ variable. Prints "runward: serving on HOST:PORT" when calls are taken.
+    """
+    import uvloop  # noqa: PLC0415 - the command's help needs none of the server
+
+    from runward_service.server import ListenError  # noqa: PLC0415
+    from runward_service.server import serve as run_server  # noqa: PLC0415
+    from runward_service.store.database import SchemaError  # noqa: PLC0415
+
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    config = Config(listen, data_dir, workers, plugins, discover, grace, queue_limit)
+    try:
+        status = uvloop.run(run_server(config, announce))
+    except (ListenError, SchemaError) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"the data folder {data_dir} cannot be used: {error}") from error
+    raise SystemExit(status)
+
+
+def announce(address: str) -> None:
+    """Say that the server is ready."""
+    click.echo(f"runward: serving on {address}")

@@ -1,0 +1,1 @@
+"""Jobs, plugin states, errors: plain data without input or output."""

@@ -1,0 +1,31 @@
+"""An image that a job runs on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HEAD_BYTES = 64
+"""How many first bytes tell an image's type."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image by content: its digest ("sha256:<hex>") and size in bytes, and where its bytes are.
+
+    ``data`` holds a small image's bytes, ``path`` names a large one's file; both are absent where a job is only read.
+    """
+
+    digest: str
+    size_bytes: int
+    data: bytes | None = None
+    path: Path | None = None
+
+    def head(self) -> bytes:
+        """The first bytes, enough to tell the type. Raises OSError when the file cannot be read."""
+        if self.data is not None:
+            return self.data[:HEAD_BYTES]
+        if self.path is None:
+            return b""
+        with self.path.open("rb") as file:
+            return file.read(HEAD_BYTES)

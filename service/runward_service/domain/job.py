@@ -1,0 +1,116 @@
+"""Jobs: their statuses, the legal transitions, and the record that the layers hand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runward_service.domain.envelope import ErrorEnvelope
+    from runward_service.domain.image import StoredImage
+
+
+class JobStatus(IntEnum):
+    """The four statuses (the specification's section 4); the numbers are those of the API and of the store."""
+
+    PENDING = 1
+    RUNNING = 2
+    SUCCESS = 3
+    FAILED = 4
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing follows this status."""
+        return self in TERMINAL_STATUSES
+
+
+TERMINAL_STATUSES = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
+
+JOB_TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.PENDING: frozenset({JobStatus.RUNNING}),
+    JobStatus.RUNNING: frozenset({JobStatus.SUCCESS, JobStatus.FAILED}),
+    JobStatus.SUCCESS: frozenset(),
+    JobStatus.FAILED: frozenset(),
+}
+"""Which status may follow which; the store's triggers hold the same table. A further attempt stays RUNNING."""
+
+
+class JobMode(IntEnum):
+    """Who waits for the job: a caller that is connected (SYNC, from Analyze) or nobody (ASYNC, from SubmitJob)."""
+
+    SYNC = 1
+    ASYNC = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: a name, the tenant whose jobs it sees, and its scopes."""
+
+    name: str
+    tenant: str
+    scopes: frozenset[str] = frozenset()
+
+
+ANONYMOUS = Principal("anonymous", "default")
+"""The principal of every call until authentication is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What a caller asks for, converted from the API and not yet validated.
+
+    ``timeout_us`` and ``queue_timeout_us`` are microseconds, 0 where the caller gave none.
+    """
+
+    plugin: str
+    image: bytes
+    mime_type: str
+    options: Mapping[str, Any]
+    mode: JobMode
+    principal: Principal
+    timeout_us: int = 0
+    queue_timeout_us: int = 0
+    request_id: str = ""
+    priority: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as at ``revision``. Times are microseconds since 1970, UTC, 0 where absent; ``result`` is the encoded
+    google.protobuf.Struct that the worker made.
+    """
+
+    id: str
+    tenant: str
+    principal: str
+    request_id: str
+    mode: JobMode
+    plugin: str
+    plugin_version: str
+    status: JobStatus
+    image: StoredImage
+    mime_type: str
+    options: Mapping[str, Any]
+    labels: Mapping[str, str]
+    priority: int
+    timeout_us: int
+    queue_deadline_us: int
+    max_attempts: int
+    attempt: int
+    lost_attempts: int
+    owner: str
+    cancel_requested: bool
+    create_time_us: int
+    start_time_us: int
+    end_time_us: int
+    revision: int
+    progress_fraction: float | None = None
+    progress_message: str = ""
+    result: bytes | None = None
+    error: ErrorEnvelope | None = None
+    output_digest: str = ""
+    cached: bool = False

@@ -1,0 +1,117 @@
+"""AnalysisExecutionService: what callers can ask for, at once (analyze) or for later (submit)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import JobStatus
+from runward_service.execution.scheduler import cancelled_error
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from runward_service.domain.job import Job, JobRequest, Principal
+    from runward_service.execution.expiry import Expiry
+    from runward_service.execution.job_execution_service import JobExecutionService
+    from runward_service.execution.scheduler import Scheduler, Slot
+    from runward_service.runtime.run_control import RunControl
+    from runward_service.store.job_reader import JobPage, JobQuery
+    from runward_service.watch.watcher import Watcher
+
+
+class AnalysisExecutionService:
+    """Orchestrates jobs for callers that wait and for callers that do not, along one path."""
+
+    def __init__(self, jobs: JobExecutionService, scheduler: Scheduler, watcher: Watcher, expiry: Expiry) -> None:
+        """Create and run through the job service, in the order that the scheduler gives."""
+        self._jobs = jobs
+        self._scheduler = scheduler
+        self._watcher = watcher
+        self._expiry = expiry
+
+    async def analyze(self, request: JobRequest) -> Job:
+        """Run a request to its end; the job, SUCCESS or FAILED, is on disk when this returns.
+
+        The end of the calling task (a caller that hangs up) cancels the job. Raises GovernedError for whatever is refused.
+        """
+        self._scheduler.check_room()
+        job, existing = await self._jobs.create_job(request)
+        if existing:
+            return await self._end_of(job, request.principal)
+        running = self._scheduler.run(job, lambda control: self._run_when_due(job, control))
+        try:
+            return await asyncio.shield(running.task)
+        except asyncio.CancelledError:
+            running.control.stop(cancelled_error())
+            raise
+
+    async def submit(self, request: JobRequest) -> Job:
+        """Store a request as a job that runs later; it is on disk when this returns. Raises GovernedError for whatever is refused."""
+        self._scheduler.check_room()
+        job, existing = await self._jobs.create_job(request)
+        if not existing:
+            self._expiry.watch_for(job.queue_deadline_us)
+            self._scheduler.job_stored(job.plugin)
+        return job
+
+    async def run_claimed(self, job: Job, control: RunControl, slot: Slot) -> Job:
+        """Run a job that the scheduler claimed from the store."""
+        return await self._jobs.run_job(job, control, slot.free)
+
+    async def cancel(self, job_id: str, principal: Principal) -> Job:
+        """Cancel a job and wait for its end; one that has ended is returned as it is. Raises GovernedError JOB_NOT_FOUND."""
+        job = await self._jobs.get_job(job_id, principal.tenant)
+        if job.status.terminal:
+            return job
+        await self._jobs.request_cancel(job_id)
+        while not job.status.terminal:
+            if running := self._scheduler.running.get(job_id):
+                running.control.stop(cancelled_error())
+                await asyncio.wait([running.task])
+            elif job.status is JobStatus.PENDING and not job.owner:
+                await self._jobs.end_unrun_job(job, cancelled_error())
+            else:
+                # Just claimed here, or owned by another process: whoever runs it finds the mark that was set above.
+                await self._end_of(job, principal)
+            job = await self._jobs.get_job(job_id, principal.tenant)
+        return job
+
+    async def get_job(self, job_id: str, principal: Principal) -> Job:
+        """One job of the caller's tenant. Raises GovernedError JOB_NOT_FOUND."""
+        return await self._jobs.get_job(job_id, principal.tenant)
+
+    async def list_jobs(self, query: JobQuery, limit: int, before: int) -> JobPage:
+        """A page of jobs, newest first."""
+        return await self._jobs.list_jobs(query, limit, before)
+
+    def watch_job(self, job_id: str, principal: Principal, after_revision: int) -> AsyncIterator[Job]:
+        """A job as at each revision after one, to its end; see Watcher.watch_job."""
+        return self._watcher.watch_job(job_id, principal.tenant, after_revision)
+
+    def report_progress(self, job_id: str, fraction: float, message: str) -> None:
+        """A worker tells how far a job is."""
+        if running := self._scheduler.running.get(job_id):
+            self._jobs.report_progress(running.job, fraction, message)
+
+    async def _run_when_due(self, job: Job, control: RunControl) -> Job:
+        try:
+            slot = await self._scheduler.slot(job.plugin, control)
+        except GovernedError as error:
+            return await self._jobs.end_unrun_job(job, error)
+        try:
+            started = self._jobs.start_job(job)
+            if running := self._scheduler.running.get(job.id):
+                running.job = started
+            return await self._jobs.run_job(started, control, slot.free)
+        finally:
+            slot.free()
+
+    async def _end_of(self, job: Job, principal: Principal) -> Job:
+        if not job.status.terminal:
+            async for job in self.watch_job(job.id, principal, 0):  # noqa: B020 - the last state is what is asked for
+                pass
+        if not job.status.terminal:
+            raise GovernedError(ErrorReason.INTERNAL, "The watch of the job ended before the job.")
+        return job

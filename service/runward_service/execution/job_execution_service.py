@@ -1,0 +1,199 @@
+"""JobExecutionService: the life of a job and its storage, from create_job to the stored finish."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from typing import TYPE_CHECKING
+
+import uuid_utils
+
+from runward_service.domain.clock import now_us
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import Job, JobMode, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from runward_service.domain.job import JobRequest
+    from runward_service.domain.outcome import Outcome
+    from runward_service.domain.plugin_description import PluginDescription
+    from runward_service.execution.plugin_execution_service import PluginExecutionService
+    from runward_service.runtime.run_control import RunControl
+    from runward_service.store.images import ImageStore
+    from runward_service.store.job_reader import JobPage, JobQuery, SqliteJobReader
+    from runward_service.store.job_store import Creation, SqliteJobStore
+
+BACKOFF_SECONDS = 0.1
+"""The pause before the second attempt; it doubles with each further one."""
+
+logger = logging.getLogger(__name__)
+
+
+class JobExecutionService:
+    """Creates jobs, runs them, stores what they come to."""
+
+    def __init__(
+        self,
+        plugins: PluginExecutionService,
+        store: SqliteJobStore,
+        reader: SqliteJobReader,
+        images: ImageStore,
+        owner: str,
+    ) -> None:
+        """Run through the plugin service; write and read the given stores as one owner process."""
+        self._plugins = plugins
+        self._store = store
+        self._reader = reader
+        self._images = images
+        self._owner = owner
+
+    async def create_job(self, request: JobRequest) -> tuple[Job, bool]:
+        """Validate a request and make it a PENDING job; (job, True) where its request id made that job before.
+
+        An ASYNC job is on disk when this returns; a SYNC one, whose caller waits for the end, is written with its start and finish.
+        Raises GovernedError for whatever is refused; then nothing is stored.
+        """
+        description = await self._plugins.admit(request)
+        timeout_us = checked_timeout(request, description)
+        try:
+            image = await self._images.put(request.image)
+        except OSError as error:
+            logger.exception("an image cannot be stored")
+            raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The image cannot be stored. Try again.") from error
+        now = now_us()
+        is_async = request.mode is JobMode.ASYNC
+        job = Job(
+            id=str(uuid_utils.uuid7()),
+            tenant=request.principal.tenant,
+            principal=request.principal.name,
+            request_id=request.request_id,
+            mode=request.mode,
+            plugin=description.name,
+            plugin_version=description.version,
+            status=JobStatus.PENDING,
+            image=image,
+            mime_type=request.mime_type,
+            options=request.options,
+            labels=request.labels,
+            priority=request.priority,
+            timeout_us=timeout_us,
+            queue_deadline_us=now + request.queue_timeout_us if request.queue_timeout_us else 0,
+            max_attempts=description.max_attempts,
+            attempt=0,
+            lost_attempts=0,
+            owner="" if is_async else self._owner,
+            cancel_requested=False,
+            create_time_us=now,
+            start_time_us=0,
+            end_time_us=0,
+            revision=0,
+        )
+        deferred = not is_async and not job.request_id
+        creation = self._store.create_job(job, deferred=deferred)
+        if deferred:
+            ignore_result(creation)
+            return job, False
+        created: Creation = await creation
+        if created.existing_id:
+            return await self._existing(job, created.existing_id), True
+        return dataclasses.replace(job, revision=created.revision), False
+
+    def start_job(self, job: Job) -> Job:
+        """PENDING to RUNNING, of a SYNC job whose turn has come."""
+        now = now_us()
+        ignore_result(self._store.start_job(job.id, now))
+        return dataclasses.replace(job, status=JobStatus.RUNNING, attempt=1, start_time_us=now)
+
+    async def claim_jobs(self, plugin: str, limit: int) -> list[Job]:
+        """Claim waiting ASYNC jobs of a plugin: RUNNING, for this process."""
+        return await self._store.claim_jobs(plugin, limit)
+
+    async def run_job(self, job: Job, control: RunControl, on_ran: Callable[[], None]) -> Job:
+        """Run a RUNNING job to its end and store that; attempts lost to the infrastructure are made again while any is left.
+
+        ``on_ran`` is called when the last attempt is over and its end not stored yet. Raises GovernedError JOB_STATUS_CONFLICT for
+        a job that is not RUNNING for this process: a job is never run again.
+        """
+        if job.status is not JobStatus.RUNNING or job.owner != self._owner:
+            message = f"The job is {job.status.name} and cannot be run."
+            raise GovernedError(ErrorReason.JOB_STATUS_CONFLICT, message, {"status": job.status.name, "job_id": job.id})
+        while True:
+            outcome = await self._plugins.execute(job, control)
+            if not (outcome.lost and control.error is None and job.lost_attempts + 1 < job.max_attempts):
+                break
+            logger.warning("job %s lost attempt %d of %d", job.id, job.attempt, job.max_attempts)
+            if not await self._store.next_attempt(job):
+                return await self._reader.get_job(job.id, None)
+            job = dataclasses.replace(job, attempt=job.attempt + 1, lost_attempts=job.lost_attempts + 1)
+            await asyncio.sleep(BACKOFF_SECONDS * 2 ** (job.lost_attempts - 1))
+        on_ran()
+        return await self._ended(job, outcome, await self._store.finish_job(job, outcome))
+
+    async def end_unrun_job(self, job: Job, error: GovernedError) -> Job:
+        """End a job FAILED that is not running here: cancelled while PENDING, expired, or left by a dead owner.
+
+        Where the job has changed since it was read, nothing is written; the job as it is now is returned.
+        """
+        outcome = self._plugins.end_without_run(job, error)
+        return await self._ended(job, outcome, await self._store.end_unrun_job(job, outcome))
+
+    async def request_cancel(self, job_id: str) -> None:
+        """Mark a job as to be cancelled, wherever it runs."""
+        await self._store.request_cancel(job_id)
+
+    def report_progress(self, job: Job, fraction: float, message: str) -> None:
+        """Store how far a running job is."""
+        if 0.0 <= fraction <= 1.0:
+            ignore_result(self._store.set_progress(job, fraction, message))
+
+    async def get_job(self, job_id: str, tenant: str | None) -> Job:
+        """One job, with its result. Raises GovernedError JOB_NOT_FOUND."""
+        return await self._reader.get_job(job_id, tenant)
+
+    async def list_jobs(self, query: JobQuery, limit: int, before: int) -> JobPage:
+        """A page of jobs, newest first."""
+        return await self._reader.list_jobs(query, limit, before)
+
+    async def release_drained(self) -> None:
+        """Give running ASYNC jobs back, for another process or the next start to claim."""
+        await self._store.release_drained()
+
+    async def _ended(self, job: Job, outcome: Outcome, revision: int) -> Job:
+        if revision == 0:
+            return await self._reader.get_job(job.id, None)
+        return dataclasses.replace(
+            job,
+            status=outcome.status,
+            start_time_us=job.start_time_us or outcome.end_time_us,
+            end_time_us=outcome.end_time_us,
+            revision=revision,
+            result=outcome.result,
+            output_digest=outcome.output_digest,
+            error=outcome.envelope,
+        )
+
+    async def _existing(self, job: Job, existing_id: str) -> Job:
+        """The job that a request id made before. Raises GovernedError REQUEST_ID_REUSED when it has another payload."""
+        existing = await self._reader.get_job(existing_id, job.tenant)
+        same = ("plugin", "mime_type", "options")
+        if existing.image.digest != job.image.digest or any(getattr(existing, n) != getattr(job, n) for n in same):
+            message = "The request_id was used before with another payload. Use a new one."
+            raise GovernedError(ErrorReason.REQUEST_ID_REUSED, message, {"job_id": existing_id}, plugin=job.plugin)
+        return existing
+
+
+def checked_timeout(request: JobRequest, description: PluginDescription) -> int:
+    """The timeout of an attempt in microseconds. Raises GovernedError TIMEOUT_INVALID."""
+    if not 0 <= request.timeout_us <= description.timeout_us:
+        limit = description.timeout
+        message = f"timeout must be from 0 to {limit:g} s, the plugin's own."
+        raise GovernedError(ErrorReason.TIMEOUT_INVALID, message, {"limit_seconds": limit}, plugin=description.name)
+    return request.timeout_us or description.timeout_us
+
+
+def ignore_result(write: Awaitable[object]) -> None:
+    """Let a deferred write go: its failure also fails the job's finish, which is awaited."""
+    if isinstance(write, asyncio.Future):
+        write.add_done_callback(lambda future: future.cancelled() or future.exception())

@@ -1,0 +1,75 @@
+"""PluginCatalog: what operators and callers see of the plugins, and what operators may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runward_service.store.job_reader import PluginCounters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runward_service.plugins.registry import PluginEntry, PluginRegistry
+    from runward_service.store.job_reader import SqliteJobReader
+    from runward_service.store.job_store import SqliteJobStore
+
+
+@dataclass(frozen=True, slots=True)
+class PluginView:
+    """A plugin with its counters and the number of jobs that wait for it."""
+
+    entry: PluginEntry
+    counters: PluginCounters
+    queued: int
+
+
+class PluginCatalog:
+    """Reads the registry and the counters; stores what operators disable."""
+
+    def __init__(self, registry: PluginRegistry, store: SqliteJobStore, reader: SqliteJobReader) -> None:
+        """Join the registry with the store."""
+        self._registry = registry
+        self._store = store
+        self._reader = reader
+
+    async def restore(self) -> None:
+        """Take over, at the start, which plugins are disabled."""
+        self._registry.restore_disabled(await self._reader.disabled_plugins())
+
+    def listen(self, on_change: Callable[[PluginEntry], None]) -> None:
+        """Name one who hears of every plugin whose state changed."""
+        self._registry.listen(on_change)
+
+    async def resolve(self, name: str) -> PluginEntry:
+        """A plugin once it is described. Raises GovernedError PLUGIN_NOT_FOUND."""
+        return await self._registry.resolve(name)
+
+    async def get(self, name: str) -> PluginView:
+        """One plugin. Raises GovernedError PLUGIN_NOT_FOUND."""
+        entry = await self._registry.resolve(name)
+        return (await self._views([entry]))[0]
+
+    async def list(self) -> list[PluginView]:
+        """All plugins, by name."""
+        return await self._views(await self._registry.all_described())
+
+    async def disable(self, name: str, reason: str) -> PluginView:
+        """Make a plugin UNAVAILABLE, also over restarts. Raises GovernedError PLUGIN_NOT_FOUND."""
+        await self._registry.resolve(name)
+        await self._store.disable_plugin(name, reason)
+        self._registry.disable(name, reason)
+        return await self.get(name)
+
+    async def enable(self, name: str) -> PluginView:
+        """Take disable back. Raises GovernedError PLUGIN_NOT_FOUND."""
+        await self._registry.resolve(name)
+        await self._store.enable_plugin(name)
+        self._registry.enable(name)
+        return await self.get(name)
+
+    async def _views(self, entries: list[PluginEntry]) -> list[PluginView]:
+        counters = await self._reader.counters()
+        queued = await self._reader.queued_counts()
+        none = PluginCounters()
+        return [PluginView(entry, counters.get(entry.name, none), queued.get(entry.name, 0)) for entry in entries]

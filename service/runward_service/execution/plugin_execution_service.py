@@ -1,0 +1,48 @@
+"""PluginExecutionService: which plugin a request means, whether it may run, and the hand-over to ToolRunner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.image import HEAD_BYTES
+from runward_service.domain.plugin_state import PluginState
+
+if TYPE_CHECKING:
+    from runward_service.domain.job import Job, JobRequest
+    from runward_service.domain.outcome import Outcome
+    from runward_service.domain.plugin_description import PluginDescription
+    from runward_service.plugins.registry import PluginRegistry
+    from runward_service.runtime.run_control import RunControl
+    from runward_service.runtime.tool_runner import ToolRunner
+
+
+class PluginExecutionService:
+    """Delegates to ToolRunner, exactly once an attempt."""
+
+    def __init__(self, registry: PluginRegistry, tool_runner: ToolRunner) -> None:
+        """Look plugins up in the registry, run them with ToolRunner."""
+        self._registry = registry
+        self._tool_runner = tool_runner
+
+    async def admit(self, request: JobRequest) -> PluginDescription:
+        """Check a request before it becomes a job; the description of the plugin that it names.
+
+        Raises GovernedError PLUGIN_NOT_FOUND, PLUGIN_UNAVAILABLE, or what the validation rules refuse.
+        """
+        entry = await self._registry.resolve(request.plugin)
+        if entry.state is PluginState.UNAVAILABLE or entry.validator is None or entry.description is None:
+            reason = entry.state_reason or "it has not started yet"
+            message = f"The plugin {entry.name} is unavailable: {reason}"
+            details = {"state_reason": reason}
+            raise GovernedError(ErrorReason.PLUGIN_UNAVAILABLE, message, details, plugin=entry.name)
+        entry.validator.validate(request.image[:HEAD_BYTES], len(request.image), request.mime_type, request.options)
+        return entry.description
+
+    async def execute(self, job: Job, control: RunControl) -> Outcome:
+        """Make one attempt of a RUNNING job."""
+        return await self._tool_runner.run(job, control)
+
+    def end_without_run(self, job: Job, error: GovernedError) -> Outcome:
+        """What a job comes to that ends without a run."""
+        return self._tool_runner.end_without_run(job, error)

@@ -1,0 +1,49 @@
+"""Recovery: what a dead owner left becomes claimable again, or ends. Runs before the port opens and runs no job itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.store.owner_lock import forget, is_dead
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runward_service.execution.job_execution_service import JobExecutionService
+    from runward_service.store.job_reader import SqliteJobReader
+    from runward_service.store.job_store import SqliteJobStore
+
+logger = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Takes only what an owner left that is proved dead."""
+
+    def __init__(self, jobs: JobExecutionService, store: SqliteJobStore, reader: SqliteJobReader, owners: Path) -> None:
+        """Prove deaths by the lock files in a folder."""
+        self._jobs = jobs
+        self._store = store
+        self._reader = reader
+        self._owners = owners
+
+    async def recover(self) -> None:
+        """Look after every dead owner's jobs."""
+        for owner in await self._reader.unfinished_owners():
+            if is_dead(self._owners, owner):
+                await self._recover_from(owner)
+
+    async def _recover_from(self, owner: str) -> None:
+        released = await self._store.release_lost(owner)
+        left = [await self._jobs.get_job(job_id, None) for job_id in await self._reader.owned_jobs(owner)]
+        ended = await asyncio.gather(*(self._jobs.end_unrun_job(job, self._error(job.cancel_requested)) for job in left))
+        logger.warning("owner %s is dead: %d jobs will run again, %d were ended", owner, released, len(ended))
+        await self._store.remove_owner(owner)
+        forget(self._owners, owner)
+
+    def _error(self, cancel_requested: bool) -> GovernedError:  # noqa: FBT001 - a column's value
+        if cancel_requested:
+            return GovernedError(ErrorReason.CANCELLED, "The job was cancelled.")
+        return GovernedError(ErrorReason.INTERRUPTED, "The server was interrupted during the job and no attempt was left.")

@@ -1,0 +1,237 @@
+"""Scheduler: who runs when. A slot is taken before a job is claimed, so a RUNNING job always runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.plugin_state import PluginState
+from runward_service.runtime.run_control import RunControl
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from runward_service.domain.job import Job
+    from runward_service.plugins.registry import PluginEntry, PluginRegistry
+
+logger = logging.getLogger(__name__)
+
+
+class Slot:
+    """The right to run one job of a plugin now."""
+
+    def __init__(self, scheduler: Scheduler, plugin: str) -> None:
+        """Hold a slot of a scheduler."""
+        self._scheduler = scheduler
+        self._plugin = plugin
+        self._held = True
+
+    def free(self) -> None:
+        """Give the slot back; again does nothing."""
+        if self._held:
+            self._held = False
+            self._scheduler.freed(self._plugin)
+
+
+@dataclass(slots=True)
+class RunningJob:
+    """A job that this process is to run: waiting for its slot, or running."""
+
+    job: Job
+    control: RunControl
+    task: asyncio.Task[Job]
+
+
+@dataclass(slots=True)
+class PluginQueue:
+    """What waits for a plugin's slots: callers here, and jobs in the store."""
+
+    callers: deque[asyncio.Future[Slot]] = field(default_factory=deque)
+    stored: bool = False
+    """Whether the store may hold claimable jobs."""
+    signals: int = 0
+    """Rises whenever a job was stored, so that a claim that found none does not hide one stored meanwhile."""
+    taken: int = 0
+    claiming: bool = False
+    callers_first: bool = True
+
+
+class Scheduler:
+    """The slots of this process, and the tasks of the jobs that it runs."""
+
+    def __init__(self, registry: PluginRegistry, limit: int, queue_limit: int) -> None:
+        """Run at most ``limit`` jobs at once in all; at most ``queue_limit`` callers may wait for slots."""
+        self._registry = registry
+        self._limit = limit
+        self._queue_limit = queue_limit
+        self._taken = 0
+        self._waiting_callers = 0
+        self._queues: dict[str, PluginQueue] = {}
+        self._claim: Callable[[str, int], Awaitable[list[Job]]]
+        self._execute: Callable[[Job, RunControl, Slot], Awaitable[Job]]
+        self._supervise: Callable[[Awaitable[None], str], object]
+        self._stopping = False
+        self.running: dict[str, RunningJob] = {}
+
+    def start(
+        self,
+        claim: Callable[[str, int], Awaitable[list[Job]]],
+        execute: Callable[[Job, RunControl, Slot], Awaitable[Job]],
+        supervise: Callable[[Awaitable[None], str], object],
+    ) -> None:
+        """Begin: ``claim`` takes up to a number of a plugin's stored jobs, ``execute`` runs one of those to its end."""
+        self._claim, self._execute, self._supervise = claim, execute, supervise
+        self._registry.listen(self._plugin_changed)
+
+    def _plugin_changed(self, entry: PluginEntry) -> None:
+        if entry.state is not PluginState.RUNNING and entry.name in self._queues:
+            self._dispatch(entry.name)
+
+    def check_room(self) -> None:
+        """Raises GovernedError QUEUE_FULL when too many callers wait, DRAINING when the server stops."""
+        if self._stopping:
+            raise GovernedError(ErrorReason.DRAINING, "The server is stopping. Try again, elsewhere if you can.")
+        if self._waiting_callers >= self._queue_limit:
+            message = f"{self._waiting_callers} callers are waiting already. Try again later."
+            raise GovernedError(ErrorReason.QUEUE_FULL, message, {"limit": self._queue_limit})
+
+    def run(self, job: Job, work: Callable[[RunControl], Awaitable[Job]]) -> RunningJob:
+        """Run a job's work in a task of its own, so that the end of the call that began it does not end the job."""
+        control = RunControl()
+        running = RunningJob(job, control, asyncio.ensure_future(work(control)))  # type: ignore[arg-type]
+        self.running[job.id] = running
+        running.task.add_done_callback(lambda task: self._ended(job.id, task))
+        return running
+
+    def _ended(self, job_id: str, task: asyncio.Task[Job]) -> None:
+        del self.running[job_id]
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, GovernedError):
+            logger.error("job %s could not be brought to its end", job_id, exc_info=error)
+
+    async def slot(self, plugin: str, control: RunControl) -> Slot:
+        """Wait for a slot of a plugin. Raises what ``control`` is stopped with meanwhile."""
+        queue = self._queue(plugin)
+        if not queue.callers and self._free(plugin, queue) > 0:
+            return self._take(plugin, queue)
+        future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        control.bind(future)
+        queue.callers.append(future)
+        self._waiting_callers += 1
+        try:
+            return await future
+        finally:
+            self._waiting_callers -= 1
+            with contextlib.suppress(ValueError):
+                queue.callers.remove(future)
+
+    def job_stored(self, plugin: str) -> None:
+        """A claimable job of the plugin was stored."""
+        queue = self._queue(plugin)
+        queue.stored = True
+        queue.signals += 1
+        self._dispatch(plugin)
+
+    def freed(self, plugin: str) -> None:
+        """A slot of the plugin came back."""
+        self._taken -= 1
+        self._queue(plugin).taken -= 1
+        self._dispatch(plugin)
+        if self._taken < self._limit:
+            for other, queue in list(self._queues.items()):
+                if other != plugin and (queue.callers or queue.stored):
+                    self._dispatch(other)
+
+    def _queue(self, plugin: str) -> PluginQueue:
+        queue = self._queues.get(plugin)
+        if queue is None:
+            queue = self._queues[plugin] = PluginQueue()
+        return queue
+
+    def _free(self, plugin: str, queue: PluginQueue) -> int:
+        """How many slots of the plugin are free; none where it cannot run."""
+        try:
+            entry = self._registry.get(plugin)
+        except GovernedError:
+            return 0
+        if entry.description is None or entry.state is PluginState.UNAVAILABLE:
+            return 0
+        return min(entry.description.concurrency - queue.taken, self._limit - self._taken)
+
+    def _take(self, plugin: str, queue: PluginQueue) -> Slot:
+        queue.taken += 1
+        self._taken += 1
+        return Slot(self, plugin)
+
+    def _dispatch(self, plugin: str) -> None:
+        """Give free slots out: to callers and to stored jobs in turns, where both wait."""
+        queue = self._queue(plugin)
+        while (free := self._free(plugin, queue)) > 0:
+            claimable = queue.stored and not queue.claiming and not self._stopping
+            if queue.callers and (queue.callers_first or not claimable):
+                future = queue.callers.popleft()
+                if not future.done():
+                    future.set_result(self._take(plugin, queue))
+                    queue.callers_first = False
+            elif claimable:
+                queue.callers_first = True
+                slots = [self._take(plugin, queue) for _ in range(1 if queue.callers else free)]
+                queue.claiming = True
+                self._supervise(self._claim_for(plugin, queue, slots), "claim of jobs")
+            else:
+                return
+
+    async def _claim_for(self, plugin: str, queue: PluginQueue, slots: list[Slot]) -> None:
+        signals = queue.signals
+        try:
+            jobs = await self._claim(plugin, len(slots))
+        except GovernedError:
+            logger.exception("jobs of %s cannot be claimed now", plugin)
+            jobs = []
+            await asyncio.sleep(1)
+            signals = -1
+        finally:
+            queue.claiming = False
+        if len(jobs) < len(slots) and signals == queue.signals:
+            queue.stored = False
+        for job in jobs:
+            self._run_claimed(job, slots.pop())
+        for slot in slots:
+            slot.free()
+        self._dispatch(plugin)
+
+    def _run_claimed(self, job: Job, slot: Slot) -> None:
+        async def work(control: RunControl) -> Job:
+            try:
+                if job.cancel_requested:
+                    control.stop(cancelled_error())
+                return await self._execute(job, control, slot)
+            finally:
+                slot.free()
+
+        self.run(job, work)
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Claim nothing more and wait for what runs, for a while at most."""
+        self._stopping = True
+        tasks = [running.task for running in self.running.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_seconds)
+
+    async def interrupt(self) -> None:
+        """End what still runs with INTERRUPTED, and wait for that to be stored."""
+        tasks = []
+        for running in list(self.running.values()):
+            running.control.stop(GovernedError(ErrorReason.INTERRUPTED, "The server stopped during the run."))
+            tasks.append(running.task)
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def cancelled_error() -> GovernedError:
+    """The end of a job that was cancelled."""
+    return GovernedError(ErrorReason.CANCELLED, "The job was cancelled.")

@@ -1,0 +1,121 @@
+"""The plugin SDK: what a plugin author subclasses, receives and raises.
+
+A plugin is found through the entry-point group ``runward.plugins`` or named ``module:Class`` to ``runward serve --plugin``.
+Its module is imported in worker processes alone, never in the service. Keep that import cheap and load libraries and
+models in :meth:`Plugin.setup`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from runward_service.plugins.imaging import open_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from PIL.Image import Image
+
+MEBIBYTE = 1024 * 1024
+
+
+class PluginError(Exception):
+    """A failure that the caller shall read: the job ends FAILED with a PluginError envelope that holds both arguments.
+
+    Any other exception ends the job with a generic message; its text and traceback stay on the server.
+    """
+
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        """Hold the message (a sentence for a person) and the details (JSON-able, for a program)."""
+        super().__init__(message)
+        self.message = message
+        self.details: dict[str, Any] = dict(details or {})
+
+
+class InvalidInput(PluginError):
+    """The image or an option is unusable, which only the plugin could find: a ValidationError envelope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What a plugin runs on.
+
+    ``image`` is the image file's bytes, never empty; ``mime_type`` what the caller declared and the service checked
+    against the first bytes, in lower case; ``options`` fits the plugin's ``options_schema``, whole numbers as ``int``.
+    """
+
+    image: bytes
+    mime_type: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def open_image(self) -> Image:
+        """Decode the image with Pillow, turned upright by its EXIF orientation, whole in memory.
+
+        Raises InvalidInput when the bytes are damaged, cut off, or hold more than 100 megapixels.
+        """
+        return open_image(self.image, self.mime_type)
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The run that a plugin is in: the job's id (UUIDv7) and the attempt, from 1."""
+
+    job_id: str
+    attempt: int
+    _report: Callable[[float, str], None]
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Tell watchers how far the run is: a fraction from 0 to 1 and what it is doing.
+
+        Cheap to call often: at most four reports a second reach the job. Raises ValueError outside 0 to 1.
+        """
+        if not 0.0 <= fraction <= 1.0:
+            message = f"progress takes a fraction from 0 to 1, not {fraction!r}"
+            raise ValueError(message)
+        self._report(float(fraction), message)
+
+
+class Plugin(ABC):
+    """One analysis. Subclass it, set the class attributes, and return a JSON-able dict from :meth:`run`.
+
+    Instances live in a worker process of their own, one run at a time; ``concurrency`` such workers at most.
+    """
+
+    name: ClassVar[str]
+    """Unique name: lower-case letters, digits and ``_``, starting with a letter, at most 63 characters. Required."""
+    version: ClassVar[str] = "0.0.0"
+    """Version of the analysis, kept with every job."""
+    description: ClassVar[str] = ""
+    """One sentence on what it does."""
+    mime_types: ClassVar[tuple[str, ...]] = ("image/png", "image/jpeg")
+    """The image types that it takes; ``image/*`` and ``*/*`` stand for all such."""
+    options_schema: ClassVar[Mapping[str, Any]] = {"type": "object", "additionalProperties": False}
+    """JSON Schema (draft 2020-12) of the options."""
+    timeout: ClassVar[float] = 30.0
+    """Longest time of one attempt, in seconds; also the default."""
+    memory_bytes: ClassVar[int] = 1024 * MEBIBYTE
+    """Most resident memory of one worker with its descendants, in bytes."""
+    concurrency: ClassVar[int] = 1
+    """How many runs at once."""
+    max_attempts: ClassVar[int] = 2
+    """How many attempts in all, where one is lost with its worker or the server."""
+    cacheable: ClassVar[bool] = False
+    """Whether the same input always gives the same output."""
+    requires: ClassVar[Mapping[str, str]] = {}
+    """Modules that setup imports, each with the distribution that holds it: ``{"zxingcpp": "zxing-cpp"}``. Where one is
+    absent, the plugin is UNAVAILABLE and says what to install."""
+    install_hint: ClassVar[str] = ""
+    """The command that installs all of ``requires``; empty: ``pip install`` of the absent distributions."""
+
+    def setup(self) -> None:
+        """Load what runs need (libraries, models): once a worker, before its first run. An exception makes the plugin UNAVAILABLE."""
+
+    @abstractmethod
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        """Analyse one image.
+
+        Return a dict with string keys that fits JSON: at most 25 deep, at most 3 MiB, no NaN or infinity. Raise
+        InvalidInput when the image or an option is unusable, PluginError for a failure that the caller should read.
+        """

@@ -1,0 +1,284 @@
+"""Finding and recognising lines of text, with RapidOCR's components and the models inside its wheel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    Pixels = NDArray[np.uint8]
+    Quad = NDArray[np.float64]
+
+THREADS = 2
+"""Threads of one inference: a fixed number, so that sums are always added in the same order."""
+SMALLEST_SIDE = 736
+"""An image whose shorter side has fewer pixels is enlarged: the detector misses small letters."""
+NARROWEST = 8
+"""An image is filled up to a height of at least a NARROWEST-th of its width, and the other way round."""
+TALL = 1.5
+"""A box at least this many times as high as wide holds text that runs up or down…"""
+VERY_TALL = 3.0
+"""…unless it is lower than this: then it may also hold one upright letter."""
+SURE = 0.9
+"""A line recognised with less confidence is tried in its other directions."""
+PREFERENCE = 0.1
+"""How much confidence a reading in the page's own direction may lack and still be taken."""
+BATCH_WIDTH = 240.0
+"""How many line heights of text are recognised at once, which bounds the memory."""
+LONGEST_LINE = 120.0
+"""A line this many times as wide as high, or wider, is squeezed to that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a line. Box and confidence as the line's."""
+
+    text: str
+    confidence: float
+    box: Quad
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A piece of text on one line.
+
+    ``box`` holds the corners in pixels of the image, clockwise from where the text's top left lies: an array of shape
+    (4, 2). ``turns`` is how many quarter turns clockwise the text is turned. ``confidence`` goes from 0 to 1.
+    """
+
+    text: str
+    confidence: float
+    box: Quad
+    turns: int
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the recogniser made of a crop in one direction; ``info`` is RapidOCR's WordInfo."""
+
+    text: str
+    confidence: float
+    info: Any
+
+
+class TextReader:
+    """RapidOCR, loaded once."""
+
+    def __init__(self) -> None:
+        """Load the models. Raises RuntimeError when the wheel does not hold them."""
+        from rapidocr import RapidOCR  # noqa: PLC0415 - importing a plugin stays cheap
+        from rapidocr.main import RapidOCRError  # noqa: PLC0415
+
+        self._nothing_found = RapidOCRError
+        detector, recogniser = _model("det"), _model("rec")
+        self._engine: Any = RapidOCR(
+            params={
+                "Global.log_level": "critical",
+                "Global.use_vertical_padding": False,
+                "Global.return_word_box": True,
+                # With its path given, a model is never looked for elsewhere, least of all downloaded.
+                "Det.model_path": str(detector),
+                "Rec.model_path": str(recogniser),
+                # Images come in the size in which text is looked for.
+                "Det.limit_type": "max",
+                "Det.limit_side_len": 1_000_000,
+                "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            }
+        )
+        self.models = [detector.stem, recogniser.stem]
+        self.version = version("rapidocr")
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Load the models now rather than in the first run, by reading a word."""
+        from PIL import Image as PillowImage  # noqa: PLC0415 - importing a plugin stays cheap
+        from PIL import ImageDraw, ImageFont  # noqa: PLC0415
+
+        image = PillowImage.new("RGB", (320, 96), "white")
+        ImageDraw.Draw(image).text((20, 20), "Runward", fill="black", font=ImageFont.load_default(48))
+        self.read(image, 320, any_direction=False)
+
+    def read(self, image: Image, max_side: int, *, any_direction: bool) -> list[Line]:
+        """Read an RGB image's lines of text, in no particular order.
+
+        Text is looked for in a copy whose longest side is at most max_side. With any_direction, text that is upside
+        down or runs upwards is read as well.
+        """
+        import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
+
+        pixels, scale, corner = _canvas(image, max_side)
+        try:
+            crops, detected = self._engine.detect_and_crop(pixels, {})
+        except self._nothing_found:
+            return []
+        boxes = detected.boxes.astype(np.float64)
+        upright = [np.rot90(crop, -1) if _is_tall(box) else crop for crop, box in zip(crops, boxes, strict=True)]
+        readings = self._readings(upright, boxes, any_direction=any_direction)
+        limits = np.array(image.size, dtype=np.float64)
+        placed = np.clip((boxes - corner) / scale, 0, limits)
+        return [_line(reading, turns, box) for (turns, reading), box in zip(readings, placed, strict=True)]
+
+    def _readings(self, crops: list[Pixels], boxes: Quad, *, any_direction: bool) -> list[tuple[int, _Reading]]:
+        """Recognise every crop: quarter turns clockwise of the text, and the reading in that direction."""
+        first = [1 if _is_tall(box) else 0 for box in boxes]
+        tried: list[dict[int, _Reading]] = [{} for _ in crops]
+        self._recognise(crops, enumerate(first), tried)
+        if not any_direction:
+            return [_best(readings) for readings in tried]
+        unsure = [i for i in range(len(crops)) if tried[i][first[i]].confidence < SURE]
+        self._recognise(crops, ((i, turns) for i in unsure for turns in _directions(boxes[i])), tried)
+        page = page_turns((turns, reading.text) for turns, reading in map(_best, tried))
+        against = [i for i in range(len(crops)) if page in _directions(boxes[i])]
+        self._recognise(crops, ((i, page) for i in against), tried)
+        return [_best(readings, page) for readings in tried]
+
+    def _recognise(
+        self, crops: list[Pixels], wanted: Iterable[tuple[int, int]], tried: list[dict[int, _Reading]]
+    ) -> None:
+        """Recognise crops (by index) in directions (quarter turns), those not tried yet, in batches of like widths."""
+        import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
+
+        queue = []
+        for index, turns in wanted:
+            if turns not in tried[index]:
+                crop = np.ascontiguousarray(np.rot90(crops[index], turns))
+                queue.append((crop.shape[1] / crop.shape[0], index, turns, crop))
+        queue.sort(key=lambda entry: entry[:3])
+        while queue:
+            size = 1
+            while size < min(6, len(queue)) and queue[size][0] * (size + 1) <= BATCH_WIDTH:
+                size += 1
+            batch, queue = queue[:size], queue[size:]
+            output = self._engine.recognize_txt([_squeezed(crop) for *_, crop in batch])
+            for (_, index, turns, _), text, score, info in zip(
+                batch, output.txts, output.scores, output.word_results, strict=True
+            ):
+                tried[index][turns] = _Reading(text, float(score) if text.strip() else 0.0, info)
+
+
+def page_turns(lines: Iterable[tuple[int, str]]) -> int:
+    """Tell how many quarter turns clockwise a page is turned, by the turns and text of its lines.
+
+    Every letter votes but the first of its line: a lone one says little, since detectors see an O in many things.
+    """
+    votes = [0] * 4
+    for turns, text in lines:
+        votes[turns] += max(len(text.strip()) - 1, 0)
+    return votes.index(max(votes))
+
+
+def _model(task: str) -> Path:
+    """Find the model for a task inside the wheel, whatever its generation."""
+    import rapidocr  # noqa: PLC0415 - importing a plugin stays cheap
+
+    folder = Path(rapidocr.__file__).parent / "models"
+    models = sorted(folder.glob(f"*_{task}_*.onnx"))
+    if len(models) != 1:
+        message = f"rapidocr {version('rapidocr')} holds {len(models)} models for {task!r}, not one"
+        raise RuntimeError(message)
+    return models[0]
+
+
+def _canvas(image: Image, max_side: int) -> tuple[Pixels, float, NDArray[np.float64]]:
+    """Scale the image for the detector and centre it on a canvas that is neither narrow nor of odd size.
+
+    Returns BGR pixels, the scale, and where the image's corner lies on the canvas.
+    """
+    import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
+    from PIL import Image as PillowImage  # noqa: PLC0415
+
+    scale = min(max_side / max(image.size), max(1.0, SMALLEST_SIDE / min(image.size)))
+    size = [max(1, round(side * scale)) for side in image.size]
+    scaled = image if size == list(image.size) else image.resize(size, PillowImage.Resampling.LANCZOS, reducing_gap=3.0)
+    values = np.asarray(scaled)[:, :, ::-1]
+    width, height = (max(math.ceil(max(side, max(size) / NARROWEST) / 32) * 32, 64) for side in size)
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    canvas = np.full((height, width, 3), np.median(border, axis=0), dtype=np.uint8)
+    canvas[top : top + size[1], left : left + size[0]] = values
+    return canvas, scale, np.array([left, top], dtype=np.float64)
+
+
+def _is_tall(box: Quad) -> bool:
+    """Whether the engine has turned the box's crop a quarter counter-clockwise: the engine's own rule."""
+    width, height = _extent(box)
+    return int(height) / int(width) >= TALL
+
+
+def _extent(box: Quad) -> tuple[float, float]:
+    import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
+
+    sides = np.linalg.norm(box - np.roll(box, -1, axis=0), axis=1)
+    return float(max(sides[0], sides[2])), float(max(sides[1], sides[3]))
+
+
+def _directions(box: Quad) -> tuple[int, ...]:
+    """Tell in which directions a box's text can run, as quarter turns clockwise."""
+    if not _is_tall(box):
+        return (0, 2)
+    width, height = _extent(box)
+    return (1, 3) if height >= VERY_TALL * width else (1, 3, 0)
+
+
+def _best(readings: dict[int, _Reading], page: int | None = None) -> tuple[int, _Reading]:
+    """Choose the surest reading, or the one in the page's direction unless it is clearly worse."""
+    turns, best = max(readings.items(), key=lambda entry: (entry[1].confidence, -entry[0]))
+    if page in readings and readings[page].confidence >= best.confidence - PREFERENCE:
+        return page, readings[page]
+    return turns, best
+
+
+def _squeezed(crop: Pixels) -> Pixels:
+    """Return the crop, at most LONGEST_LINE times as wide as high."""
+    import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
+    from PIL import Image as PillowImage  # noqa: PLC0415
+
+    height, width = crop.shape[:2]
+    longest = round(height * LONGEST_LINE)
+    return crop if width <= longest else np.asarray(PillowImage.fromarray(crop).resize((longest, height)))
+
+
+def _line(reading: _Reading, turns: int, box: Quad) -> Line:
+    """Turn the box's corners so that they begin at the text's top left."""
+    import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
+
+    corners = np.roll(box, -turns, axis=0)
+    return Line(reading.text.strip(), reading.confidence, corners, turns, tuple(_words(reading, corners)))
+
+
+def _words(reading: _Reading, box: Quad) -> list[Word]:
+    """Part a line at its spaces. The recogniser tells a step along the line, and a confidence, for each letter."""
+    letters = [index for index, letter in enumerate(reading.text) if not letter.isspace()]
+    steps = [step for word in reading.info.word_cols for step in word]
+    if len(steps) != len(letters) or len(reading.info.confs) != len(reading.text):
+        return []
+    half = reading.info.line_txt_len / len(reading.text) / 2
+    words: list[Word] = []
+    for text in reading.text.split():
+        places, steps = steps[: len(text)], steps[len(text) :]
+        indices, letters = letters[: len(text)], letters[len(text) :]
+        start, end = places[0] + 0.5 - half, places[-1] + 0.5 + half
+        confidence = sum(reading.info.confs[index] for index in indices) / len(text)
+        part = _part(box, start / reading.info.line_txt_len, end / reading.info.line_txt_len)
+        words.append(Word(text, float(confidence), part))
+    return words
+
+
+def _part(box: Quad, start: float, end: float) -> Quad:
+    """Cut out the part of a line's box between two shares of its length."""
+    import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
+
+    start, end = max(start, 0.0), min(end, 1.0)
+    top, bottom = box[1] - box[0], box[2] - box[3]
+    return np.stack([box[0] + start * top, box[0] + end * top, box[3] + end * bottom, box[3] + start * bottom])

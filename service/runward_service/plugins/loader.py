@@ -1,0 +1,130 @@
+"""Finding plugins, and loading one in its worker. The one place that imports by a computed name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import math
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from runward_service.domain.plugin_description import PLUGIN_NAME, PluginDescription
+from runward_service.plugins.base import Plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ENTRY_POINT_GROUP = "runward.plugins"
+MIN_MEMORY_BYTES = 32 * 1024 * 1024
+MAX_TEXT = 2_000
+
+
+class PluginUnusable(Exception):  # noqa: N818 - the word that operators read
+    """The plugin cannot be loaded; the message tells why, for operators."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """Where a plugin is: ``target`` is "module:Class"; ``name`` what it must be called, empty where only it knows."""
+
+    target: str
+    name: str = ""
+
+    @property
+    def placeholder(self) -> str:
+        """What to call it until its worker has described it."""
+        return self.name or self.target
+
+
+def discover(named: Iterable[str], *, installed: bool) -> list[PluginSource]:
+    """The plugins named as "module:Class", and, if asked, those that installed distributions offer. Imports none of them."""
+    sources = [PluginSource(target) for target in dict.fromkeys(named)]
+    if installed:
+        found = {point.value: point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+        sources += [PluginSource(target, name) for target, name in found.items() if PluginSource(target) not in sources]
+    return sources
+
+
+def load_plugin_class(target: str) -> type[Plugin]:
+    """Import "module:Class". Worker processes alone do this. Raises PluginUnusable."""
+    module_name, _, class_name = target.partition(":")
+    if not module_name or not class_name:
+        raise PluginUnusable(f"{target!r} is not of the form module:Class")
+    try:
+        loaded: object = importlib.import_module(module_name)
+        for part in class_name.split("."):
+            loaded = getattr(loaded, part)
+    except BaseException as error:
+        raise PluginUnusable(f"{target} cannot be imported: {type(error).__name__}: {error}") from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Plugin)):
+        raise PluginUnusable(f"{target} is not a subclass of runward_service.plugins.Plugin")
+    if inspect.isabstract(loaded):
+        raise PluginUnusable(f"{target} does not define run")
+    return loaded
+
+
+def describe(plugin_class: type[Plugin]) -> PluginDescription:
+    """What a plugin's class declares, checked. Raises PluginUnusable naming the attribute that is wrong."""
+    name = getattr(plugin_class, "name", None)
+    if not isinstance(name, str) or not PLUGIN_NAME.match(name):
+        raise PluginUnusable(f"{plugin_class.__name__}.name must be lower-case letters, digits and '_', not {name!r}")
+    return PluginDescription(
+        name=name,
+        version=_text(plugin_class, "version"),
+        description=_text(plugin_class, "description"),
+        mime_types=_mime_types(plugin_class),
+        options_schema=_schema(plugin_class),
+        timeout=_number(plugin_class, "timeout", 0.001, 86_400.0),
+        memory_bytes=int(_number(plugin_class, "memory_bytes", MIN_MEMORY_BYTES, 2**50)),
+        concurrency=int(_number(plugin_class, "concurrency", 1, 1_000)),
+        max_attempts=int(_number(plugin_class, "max_attempts", 1, 100)),
+        cacheable=bool(plugin_class.cacheable),
+    )
+
+
+def absent_requirements(plugin_class: type[Plugin]) -> str:
+    """Why the plugin lacks what it requires and how to install it; empty when it lacks nothing."""
+    absent = [dist for module, dist in plugin_class.requires.items() if not _is_installed(module)]
+    if not absent:
+        return ""
+    command = plugin_class.install_hint or f"pip install {' '.join(absent)}"
+    verb = "is" if len(absent) == 1 else "are"
+    return f"{', '.join(absent)} {verb} not installed. Install: {command}"
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _text(plugin_class: type[Plugin], attribute: str) -> str:
+    value = getattr(plugin_class, attribute)
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise PluginUnusable(f"{plugin_class.__name__}.{attribute} must be a str of at most {MAX_TEXT} characters")
+    return value
+
+
+def _mime_types(plugin_class: type[Plugin]) -> tuple[str, ...]:
+    value = plugin_class.mime_types
+    if isinstance(value, str) or not value or not all(isinstance(item, str) and "/" in item for item in value):
+        raise PluginUnusable(f"{plugin_class.__name__}.mime_types must be a tuple of types such as 'image/png'")
+    return tuple(item.lower() for item in value)
+
+
+def _schema(plugin_class: type[Plugin]) -> dict[str, object]:
+    value = plugin_class.options_schema
+    if not isinstance(value, dict):
+        raise PluginUnusable(f"{plugin_class.__name__}.options_schema must be a dict")
+    return value
+
+
+def _number(plugin_class: type[Plugin], attribute: str, least: float, most: float) -> float:
+    value = getattr(plugin_class, attribute)
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not usable or not least <= value <= most:
+        raise PluginUnusable(f"{plugin_class.__name__}.{attribute} must be from {least} to {most}, not {value!r}")
+    return float(value)

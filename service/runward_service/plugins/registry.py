@@ -1,0 +1,217 @@
+"""The plugins of this process and their live states. Changed by the worker pool, as it loads plugins, by operators, and by ToolRunner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.plugin_state import PLUGIN_TRANSITIONS, PluginState
+from runward_service.runtime.validation import InputValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runward_service.domain.plugin_description import PluginDescription
+    from runward_service.plugins.loader import PluginSource
+
+logger = logging.getLogger(__name__)
+DESCRIBE_WAIT_SECONDS = 30.0
+
+
+class IllegalTransition(Exception):  # noqa: N818 - named for what it is
+    """A plugin was to change into a state that may not follow its own."""
+
+
+@dataclass(slots=True)
+class PluginEntry:
+    """One plugin. ``description`` and ``validator`` are absent until a worker has described it, and where none could."""
+
+    source: PluginSource
+    name: str
+    state: PluginState = PluginState.LOADED
+    state_reason: str = ""
+    description: PluginDescription | None = None
+    validator: InputValidator | None = None
+    in_flight: int = 0
+    at_rest: PluginState = PluginState.LOADED
+    load_error: str = ""
+    disabled_reason: str | None = None
+
+    def settle(self) -> None:
+        """Move to the state that the entry's facts add up to. Raises IllegalTransition."""
+        self.state_reason = self.load_error
+        if self.load_error:
+            state = PluginState.UNAVAILABLE
+        elif self.disabled_reason is not None:
+            state = PluginState.UNAVAILABLE
+            self.state_reason = f"disabled: {self.disabled_reason}" if self.disabled_reason else "disabled"
+        else:
+            state = PluginState.RUNNING if self.in_flight else self.at_rest
+        self.move_to(state)
+
+    def move_to(self, state: PluginState) -> None:
+        """Change the state. Raises IllegalTransition when it may not follow the present one."""
+        if state is self.state:
+            return
+        if state not in PLUGIN_TRANSITIONS[self.state]:
+            raise IllegalTransition(f"{self.name}: {self.state.value} to {state.value}")
+        self.state = state
+
+
+class PluginRegistry:
+    """The entries, by name."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._entries: dict[str, PluginEntry] = {}
+        self._listeners: list[Callable[[PluginEntry], None]] = []
+        self._undescribed: set[str] = set()
+        self._progress = asyncio.Event()
+        self._disabled: dict[str, str] = {}
+
+    def listen(self, on_change: Callable[[PluginEntry], None]) -> None:
+        """Name one who hears of every entry whose state changed, after the change."""
+        self._listeners.append(on_change)
+
+    def restore_disabled(self, disabled: dict[str, str]) -> None:
+        """Take over which plugins operators had disabled before this process started."""
+        self._disabled = dict(disabled)
+
+    def add(self, source: PluginSource) -> PluginEntry:
+        """Enter a plugin that was found and not yet described: LOADED."""
+        name = source.placeholder
+        entry = PluginEntry(source, name, disabled_reason=self._disabled.get(name))
+        self._entries[name] = entry
+        self._undescribed.add(name)
+        self._changed(entry)
+        return entry
+
+    def describe(self, entry: PluginEntry, description: PluginDescription) -> None:
+        """Take a worker's description; a later one of the same plugin replaces it. Makes the plugin UNAVAILABLE where it cannot stand."""
+        problem = ""
+        validator = None
+        other = self._entries.get(description.name)
+        if entry.source.name not in {"", description.name}:
+            problem = f"its class is named {description.name!r}, but it was entered as {entry.source.name!r}"
+        elif other is not None and other is not entry:
+            problem = f"the name {description.name!r} is taken by {other.source.target}"
+        else:
+            try:
+                validator = InputValidator(description)
+            except ValueError as error:
+                problem = f"options_schema is not a JSON Schema: {error}"
+        if problem:
+            self.fail_loading(entry, problem)
+            return
+        self._entries.pop(entry.name, None)
+        found_as, entry.name = entry.name, description.name
+        entry.description, entry.validator = description, validator
+        entry.disabled_reason = self._disabled.get(entry.name)
+        self._entries[entry.name] = entry
+        self._no_longer_awaited(found_as)
+        entry.settle()
+        self._tell(entry)
+
+    def fail_loading(self, entry: PluginEntry, reason: str) -> None:
+        """The plugin cannot be loaded or set up: UNAVAILABLE."""
+        if entry.load_error != reason:
+            logger.error("plugin %s is unavailable: %s", entry.name, reason)
+        entry.load_error = reason
+        self._changed(entry)
+        self._no_longer_awaited(entry.name)
+
+    def finish_setup(self, entry: PluginEntry) -> None:
+        """A worker of the plugin is ready: INITIALIZED, if that is its first word."""
+        entry.load_error = ""
+        if entry.at_rest is PluginState.LOADED:
+            entry.at_rest = PluginState.INITIALIZED
+        self._changed(entry)
+
+    def disable(self, name: str, reason: str) -> None:
+        """Make a plugin UNAVAILABLE until it is enabled."""
+        self._disabled[name] = reason
+        entry = self.get(name)
+        entry.disabled_reason = reason
+        self._changed(entry)
+
+    def enable(self, name: str) -> None:
+        """Take disable back."""
+        self._disabled.pop(name, None)
+        entry = self.get(name)
+        entry.disabled_reason = None
+        self._changed(entry)
+
+    def begin_run(self, name: str) -> None:
+        """A run of the plugin is in flight: RUNNING."""
+        entry = self.get(name)
+        entry.in_flight += 1
+        self._changed(entry)
+
+    def end_run(self, name: str, *, succeeded: bool) -> None:
+        """A run has ended. RUNNING until the last one in flight ends; then what that one came to: INITIALIZED or FAILED."""
+        entry = self.get(name)
+        entry.in_flight -= 1
+        entry.at_rest = PluginState.INITIALIZED if succeeded else PluginState.FAILED
+        self._changed(entry)
+
+    def get(self, name: str) -> PluginEntry:
+        """The entry of a name. Raises GovernedError PLUGIN_NOT_FOUND."""
+        entry = self._entries.get(name)
+        if entry is None:
+            message = f"No plugin is named {name[:100]!r}."
+            raise GovernedError(
+                ErrorReason.PLUGIN_NOT_FOUND, message, {"plugins": sorted(self._entries)[:50]}, plugin=name[:100]
+            )
+        return entry
+
+    def entries(self) -> list[PluginEntry]:
+        """All entries, by name."""
+        return [self._entries[name] for name in sorted(self._entries)]
+
+    async def resolve(self, name: str) -> PluginEntry:
+        """The entry of a name, once its worker has described it or failed to.
+
+        Waits only while that plugin, or one whose name is not known yet, has not been described, for DESCRIBE_WAIT_SECONDS at
+        most. Raises GovernedError PLUGIN_NOT_FOUND.
+        """
+
+        def known() -> bool:
+            if name in self._entries:
+                return name not in self._undescribed
+            return not any(not self._entries[other].source.name for other in self._undescribed)
+
+        await self._wait(known)
+        return self.get(name)
+
+    async def all_described(self) -> list[PluginEntry]:
+        """All entries, by name, once every plugin is described or has failed to, or DESCRIBE_WAIT_SECONDS have passed."""
+        await self._wait(lambda: not self._undescribed)
+        return self.entries()
+
+    async def _wait(self, condition: Callable[[], bool]) -> None:
+        if condition():
+            return
+        try:
+            async with asyncio.timeout(DESCRIBE_WAIT_SECONDS):
+                while not condition():
+                    await self._progress.wait()
+        except TimeoutError:
+            return
+
+    def _no_longer_awaited(self, name: str) -> None:
+        self._undescribed.discard(name)
+        self._progress.set()
+        self._progress = asyncio.Event()
+
+    def _changed(self, entry: PluginEntry) -> None:
+        before = entry.state, entry.state_reason
+        entry.settle()
+        if before != (entry.state, entry.state_reason) or entry.name in self._undescribed:
+            self._tell(entry)
+
+    def _tell(self, entry: PluginEntry) -> None:
+        for listener in self._listeners:
+            listener(entry)

@@ -1,0 +1,1 @@
+"""ToolRunner and the worker processes: where plugins run."""

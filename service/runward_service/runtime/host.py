@@ -1,0 +1,210 @@
+"""The host process of a worker: loads one plugin, then runs it for one job after another, as the service asks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.plugins.base import InvalidInput, Payload, PluginError, RunContext
+from runward_service.plugins.loader import PluginUnusable, absent_requirements, describe, load_plugin_class
+from runward_service.runtime.frames import HEADER, decode_meta, encode_frame
+from runward_service.runtime.result_codec import encode_result, output_digest
+from runward_service.runtime.tool_runner import ToolRunner
+from runward_service.runtime.validation import validate_output  # noqa: F401 - loaded before the first run
+
+if TYPE_CHECKING:
+    import socket
+
+    from runward_service.plugins.base import Plugin
+
+NICENESS = 5
+OOM_SCORE = "500"
+PROGRESS_SECONDS = 0.25
+MAX_TRACEBACK = 100_000
+MAX_PROGRESS_MESSAGE = 500
+
+
+def serve(target: str, connection: socket.socket, keeper: int, limit_pipe: int) -> None:
+    """Describe the plugin, set it up, run it until the service closes the connection."""
+    os.nice(NICENESS)  # the service's loop and its callers come first
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    Host(connection, keeper).serve(target, limit_pipe)
+
+
+class Host:
+    """One plugin instance and its connection to the service."""
+
+    def __init__(self, connection: socket.socket, keeper: int) -> None:
+        """Talk over a connected socket; ``keeper`` is the parent's process id."""
+        self._connection = connection
+        self._reader = connection.makefile("rb", 512 * 1024)
+        self._lock = threading.Lock()
+        self._keeper = keeper
+        self._progress: ProgressReporter | None = None
+        self._job_id = ""
+
+    def serve(self, target: str, limit_pipe: int) -> None:
+        """Load, describe, set up, then run jobs until the connection ends."""
+        try:
+            plugin_class = load_plugin_class(target)
+            description = describe(plugin_class)
+        except PluginUnusable as error:
+            self._send({"type": "unavailable", "message": str(error), "traceback": traceback.format_exc()})
+            return
+        os.write(limit_pipe, b"%d" % description.memory_bytes)
+        os.close(limit_pipe)
+        limit = 2 * description.memory_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        absent = absent_requirements(plugin_class)  # empty, or what to install
+        fields = {name: getattr(description, name) for name in description.__slots__}
+        self._send({"type": "described", "description": fields, "absent": absent})
+        if absent:
+            return
+        try:
+            plugin = plugin_class()
+            plugin.setup()
+        except BaseException as error:  # noqa: BLE001 - whatever setup raises makes the plugin unavailable
+            message = f"setup failed: {type(error).__name__}: {error}"
+            self._send({"type": "unavailable", "message": message, "traceback": traceback.format_exc()})
+            return
+        self._send({"type": "ready"})
+        self._run_jobs(plugin)
+
+    def _run_jobs(self, plugin: Plugin) -> None:
+        children = ChildWatch(self._keeper)
+        while (message := self._receive()) is not None:
+            meta, body = message
+            answer, result = self._run_job(plugin, meta, body)
+            if self._progress is not None:
+                self._progress.stop()
+            answer["tainted"] = children.changed()
+            sys.stdout.flush()
+            self._send(answer, result)
+
+    def _run_job(self, plugin: Plugin, meta: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        self._job_id = meta["job_id"]
+        context = RunContext(meta["job_id"], meta["attempt"], self._report_progress)
+        start = time.perf_counter_ns()
+        try:
+            image = Path(meta["path"]).read_bytes() if "path" in meta else body
+            payload = Payload(image, meta["mime_type"], meta["options"])
+            output = ToolRunner.run_plugin(plugin, payload, context)
+            result = encode_result(output)
+            answer = {"type": "result", "digest": output_digest(output)}
+        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a plugin are its failures too
+            result = b""
+            answer = failure_of(error)
+        answer["duration_us"] = (time.perf_counter_ns() - start) // 1000
+        return answer, result
+
+    def _report_progress(self, fraction: float, message: str) -> None:
+        if self._progress is None:
+            self._progress = ProgressReporter(self._send)
+        self._progress.report(self._job_id, fraction, str(message)[:MAX_PROGRESS_MESSAGE])
+
+    def _send(self, meta: dict[str, Any], body: bytes = b"") -> None:
+        with self._lock:
+            self._connection.sendall(encode_frame(meta, body))
+
+    def _receive(self) -> tuple[dict[str, Any], bytes] | None:
+        header = self._reader.read(HEADER.size)
+        if len(header) < HEADER.size:
+            return None
+        meta_size, body_size = HEADER.unpack(header)
+        return decode_meta(self._reader.read(meta_size)), self._reader.read(body_size)
+
+
+def failure_of(error: BaseException) -> dict[str, Any]:
+    """What the service is told of a run that raised. Only what the plugin or a rule meant for the caller is in its message."""
+    if isinstance(error, GovernedError):
+        reason, message, details = error.reason, error.message, error.details
+    elif isinstance(error, InvalidInput):
+        reason, message, details = ErrorReason.INPUT_REJECTED, error.message, error.details
+    elif isinstance(error, PluginError):
+        reason, message, details = ErrorReason.PLUGIN_RAISED, error.message, error.details
+    elif isinstance(error, MemoryError):
+        reason, message, details = ErrorReason.MEMORY_LIMIT, "", {}
+    else:
+        reason, message, details = ErrorReason.PLUGIN_RAISED, "", {}
+    try:
+        validate_output({"message": message, "details": details})
+    except GovernedError:
+        message, details = "", {}
+    text = "".join(traceback.format_exception(error))
+    return {
+        "type": "failure",
+        "reason": reason.value,
+        "message": message,
+        "details": details,
+        "traceback": text[-MAX_TRACEBACK:].encode(errors="backslashreplace").decode(),
+    }
+
+
+class ProgressReporter:
+    """Sends progress at most four times a second, the last report always, from a thread that waits between."""
+
+    def __init__(self, send: Any) -> None:
+        """Send through a function that takes a message's meta."""
+        self._send = send
+        self._latest: dict[str, Any] | None = None
+        self._wake = threading.Condition()
+        threading.Thread(target=self._main, name="runward-progress", daemon=True).start()
+
+    def report(self, job_id: str, fraction: float, message: str) -> None:
+        """Take the latest report, which replaces one that was not sent yet."""
+        with self._wake:
+            self._latest = {"type": "progress", "job_id": job_id, "fraction": fraction, "message": message}
+            self._wake.notify()
+
+    def stop(self) -> None:
+        """Drop what was not sent: the run is over."""
+        with self._wake:
+            self._latest = None
+
+    def _main(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._latest is not None)
+                latest, self._latest = self._latest, None
+            if latest is not None:
+                try:
+                    self._send(latest)
+                except OSError:
+                    return
+                time.sleep(PROGRESS_SECONDS)
+
+
+class ChildWatch:
+    """Notices processes that a run left behind: children of this process, and orphans that the keeper took in."""
+
+    def __init__(self, keeper: int) -> None:
+        """Take what there is now, after setup, as the plugin's own."""
+        self._keeper_fd = os.open(f"/proc/{keeper}/task/{keeper}/children", os.O_RDONLY | os.O_CLOEXEC)
+        self._before = self._look()
+
+    def _look(self) -> tuple[bytes, ...]:
+        own = []
+        for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - between any two runs
+            with contextlib.suppress(OSError):
+                descriptor = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
+                own.append(os.read(descriptor, 4096))
+                os.close(descriptor)
+        return os.pread(self._keeper_fd, 4096, 0), b"".join(sorted(own))
+
+    def changed(self) -> bool:
+        """Whether there are other processes than before the first run, or that cannot be told."""
+        try:
+            return self._look() != self._before
+        except OSError:
+            return True

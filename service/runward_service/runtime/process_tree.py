@@ -1,0 +1,55 @@
+"""Processes as /proc shows them: who descends from whom, and how much memory they hold."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def children_of(pid: int) -> list[int]:
+    """The direct children of all threads of a process; none when it is gone."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - called many times a second
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
+    except OSError:
+        return found
+    return found
+
+
+def descendants_of(pid: int) -> list[int]:
+    """All descendants of a process, parents first."""
+    found = children_of(pid)
+    for child in found:
+        found += children_of(child)
+    return found
+
+
+def resident_bytes(pid: int) -> int:
+    """The resident memory of a process, 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
+def proportional_bytes(pid: int) -> int:
+    """The memory of a process, pages that several share divided among them; 0 when it is gone."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, IndexError):
+        return 0
+    return 0
+
+
+def kill(pid: int) -> None:
+    """Send SIGKILL; nothing when the process is gone."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

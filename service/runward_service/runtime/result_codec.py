@@ -1,0 +1,92 @@
+"""A plugin's result as an encoded google.protobuf.Struct, made once in the worker and handed on as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import rfc8785
+from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.runtime.validation import MAX_RESULT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+EXACT_INTEGERS = 2**53 - 1
+
+
+def encode_result(result: Mapping[str, Any]) -> bytes:
+    """Encode a result that validate_output has passed.
+
+    Raises GovernedError OUTPUT_INVALID when it is larger than MAX_RESULT_BYTES.
+    """
+    struct = Struct()
+    _fill_struct(struct, result)
+    encoded: bytes = struct.SerializeToString(deterministic=True)
+    check_size(encoded)
+    return encoded
+
+
+def check_size(encoded: bytes) -> None:
+    """Raises GovernedError OUTPUT_INVALID when an encoded result is larger than MAX_RESULT_BYTES."""
+    if len(encoded) > MAX_RESULT_BYTES:
+        message = f"The plugin's output takes {len(encoded)} bytes; at most {MAX_RESULT_BYTES} are taken."
+        details = {"path": "$", "size_bytes": len(encoded), "limit_bytes": MAX_RESULT_BYTES}
+        raise GovernedError(ErrorReason.OUTPUT_INVALID, message, details)
+
+
+def validate_encoded(encoded: bytes) -> None:
+    """Check, in the service, that what a worker sent is an encoded result. Raises GovernedError OUTPUT_INVALID."""
+    check_size(encoded)
+    try:
+        Struct.FromString(encoded)
+    except Exception as error:
+        message = "The worker sent a result that cannot be read."
+        raise GovernedError(ErrorReason.OUTPUT_INVALID, message, {"path": "$"}) from error
+
+
+def output_digest(result: Mapping[str, Any]) -> str:
+    """The digest ("sha256:<hex>") of a result's canonical form, RFC 8785."""
+    return f"sha256:{hashlib.sha256(rfc8785.dumps(_as_doubles(result))).hexdigest()}"
+
+
+def _as_doubles(value: Any) -> Any:
+    """The value with integers beyond 2**53 as the doubles that they are in JSON, which the canonical form asks for."""
+    if isinstance(value, dict):
+        return {key: _as_doubles(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_doubles(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT_INTEGERS:
+        return float(value)
+    return value
+
+
+def _fill_struct(struct: Struct, mapping: Mapping[str, Any]) -> None:
+    fields = struct.fields
+    for key, item in mapping.items():
+        _fill_value(fields[key], item)
+
+
+def _fill_value(value: Value, item: Any) -> None:
+    if item is None:
+        value.null_value = NULL_VALUE
+    elif isinstance(item, bool):
+        value.bool_value = item
+    elif isinstance(item, str):
+        value.string_value = item
+    elif isinstance(item, int | float):
+        value.number_value = float(item)
+    elif isinstance(item, dict):
+        value.struct_value.SetInParent()
+        _fill_struct(value.struct_value, item)
+    else:
+        _fill_list(value, item)
+
+
+def _fill_list(value: Value, items: Sequence[Any]) -> None:
+    value.list_value.SetInParent()
+    values = value.list_value.values
+    for item in items:
+        _fill_value(values.add(), item)

@@ -1,0 +1,40 @@
+"""Stopping a run from outside: one for each attempt, held by whoever may cancel it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from runward_service.domain.errors import GovernedError
+
+
+class RunControl:
+    """Ends what a run waits for: first a worker, then that worker's answer."""
+
+    def __init__(self) -> None:
+        """Start with nothing to stop."""
+        self.error: GovernedError | None = None
+        self._waiting: asyncio.Future[Any] | None = None
+
+    def bind(self, future: asyncio.Future[Any]) -> None:
+        """The run now waits for this future; it fails at once when the run was stopped already."""
+        self._waiting = future
+        if self.error is not None:
+            self._fail(self.error)
+
+    def stop(self, error: GovernedError) -> None:
+        """End the run with an error. Only the first call counts."""
+        if self.error is None:
+            self.error = error
+            self._fail(error)
+
+    def check(self) -> None:
+        """Raises the error that the run was stopped with, if it was."""
+        if self.error is not None:
+            raise self.error
+
+    def _fail(self, error: GovernedError) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(error)

@@ -1,0 +1,97 @@
+"""ToolRunner: the one way to run a plugin. It validates, runs, measures, and wraps every failure in an envelope."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from runward_service.domain.clock import now_us
+from runward_service.domain.envelope import ErrorEnvelope, envelope_of
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.outcome import Outcome
+from runward_service.runtime.result_codec import validate_encoded
+from runward_service.runtime.validation import validate_output
+
+if TYPE_CHECKING:
+    from runward_service.domain.job import Job
+    from runward_service.plugins.base import Payload, Plugin, RunContext
+    from runward_service.plugins.registry import PluginEntry, PluginRegistry
+    from runward_service.runtime.run_control import RunControl
+    from runward_service.runtime.worker_pool import WorkerPool
+
+logger = logging.getLogger(__name__)
+
+
+class ToolRunner:
+    """Two halves: ``run`` governs an attempt from the service, ``run_plugin`` makes it in the worker."""
+
+    def __init__(self, registry: PluginRegistry, pool: WorkerPool) -> None:
+        """Keep the states of the registry's plugins and run them in the pool's workers."""
+        self._registry = registry
+        self._pool = pool
+
+    async def run(self, job: Job, control: RunControl) -> Outcome:
+        """Make one attempt of a RUNNING job and say what it came to. Never raises for a failure of the attempt."""
+        start_us = now_us()
+        began = False
+        result: bytes | None = None
+        digest = ""
+        envelope: ErrorEnvelope | None = None
+        try:
+            control.check()
+            entry = self._registry.get(job.plugin)
+            self._validate_input(entry, job)
+            self._registry.begin_run(job.plugin)
+            began = True
+            reply = await self._pool.run(entry, job, control)
+            validate_encoded(reply.result)
+            result, digest = reply.result, reply.output_digest
+        except GovernedError as error:
+            envelope = envelope_of(error, plugin=job.plugin, time_us=now_us())
+        except Exception as error:  # noqa: BLE001 - a fault of ours still ends the job, with an envelope
+            envelope = internal_envelope(error, job)
+        finally:
+            self.update_execution_metrics(job.plugin, began=began, succeeded=result is not None)
+        end_us = now_us()
+        return Outcome(job.plugin, end_us, max(end_us - start_us, 0), began, result, digest, envelope)
+
+    def end_without_run(self, job: Job, error: GovernedError) -> Outcome:
+        """What a job comes to that ends without a run: cancelled while pending, expired, or interrupted."""
+        end_us = now_us()
+        envelope = envelope_of(error, plugin=job.plugin, time_us=end_us)
+        return Outcome(job.plugin, end_us, 0, ran=False, envelope=envelope)
+
+    def update_execution_metrics(self, plugin: str, *, began: bool, succeeded: bool) -> None:
+        """Set the plugin's state by what a run came to: INITIALIZED or FAILED. The outcome's counters are added up by the store, in
+        the transaction of the finish.
+        """
+        if began:
+            self._registry.end_run(plugin, succeeded=succeeded)
+
+    @staticmethod
+    def run_plugin(plugin: Plugin, payload: Payload, context: RunContext) -> dict[str, Any]:
+        """The worker's half: run the plugin and check what it returns.
+
+        Raises what the plugin raises, or GovernedError OUTPUT_INVALID.
+        """
+        output = plugin.run(payload, context)
+        validate_output(output)
+        return output
+
+    def _validate_input(self, entry: PluginEntry, job: Job) -> None:
+        if entry.validator is None:
+            raise GovernedError(
+                ErrorReason.PLUGIN_UNAVAILABLE,
+                f"The plugin {entry.name} is unavailable: {entry.state_reason}",
+                {"state_reason": entry.state_reason},
+            )
+        entry.validator.validate(job.image.head(), job.image.size_bytes, job.mime_type, job.options)
+
+
+def internal_envelope(error: Exception, job: Job) -> ErrorEnvelope:
+    """The envelope of a fault of the service: generic outside, whole inside."""
+    logger.error("job %s: a fault of the service", job.id, exc_info=error)
+    text = "".join(traceback.format_exception(error))
+    message = "The service failed to run the job. Its operator finds the cause by the job's id."
+    return ErrorEnvelope(ErrorReason.INTERNAL, message, {}, job.plugin, now_us(), text)

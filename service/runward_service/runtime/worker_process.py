@@ -1,0 +1,193 @@
+"""One worker as the service sees it: its sockets, its messages, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from runward_service.runtime.frames import FrameDecoder, FrameError, encode_frame
+from runward_service.runtime.process_tree import descendants_of, kill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runward_service.runtime.plugin_output import PluginOutput
+
+KILL_GRACE_SECONDS = 3.0
+SOCKET_BUFFER_BYTES = 1024 * 1024
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnd:
+    """How a worker ended, as its keeper reports: ``cause`` is "memory", "exited", "closed", "terminated" or "unknown"."""
+
+    cause: str = "unknown"
+    exit_code: int = 0
+    peak_bytes: int = 0
+
+
+class WorkerEnded(Exception):  # noqa: N818 - an event more than a fault
+    """The worker's socket closed while the service waited for a message."""
+
+
+class WorkerProcess:
+    """A started worker. Messages come through ``on_message``; exactly one run at a time."""
+
+    def __init__(self, target: str, on_message: Callable[[WorkerProcess, dict[str, Any]], None], output: PluginOutput) -> None:
+        """Prepare a worker of the plugin "module:Class"; start it with start."""
+        self.target = target
+        self._on_message = on_message
+        self._output = output
+        self._loop = asyncio.get_running_loop()
+        self._decoder = FrameDecoder()
+        self._reply: asyncio.Future[tuple[dict[str, Any], bytes]] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._lifeline: socket.socket
+        self._popen: subprocess.Popen[bytes]
+        self._report = b""
+        self.exited: asyncio.Future[WorkerEnd] = self._loop.create_future()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self.idle_since = 0.0
+
+    @property
+    def pid(self) -> int:
+        """The keeper's process id."""
+        return self._popen.pid
+
+    async def start(self, environment: Mapping[str, str]) -> None:
+        """Start the process. Raises OSError when there are no more processes or descriptors to be had."""
+        ours, theirs = socket.socketpair()
+        lifeline, their_lifeline = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        try:
+            command = [sys.executable, "-m", "runward_service.runtime.worker", "--target", self.target]
+            command += ["--socket", str(theirs.fileno()), "--lifeline", str(their_lifeline.fileno())]
+            # In a thread: the loop must not wait for the new program to be loaded.
+            self._popen = await asyncio.to_thread(
+                subprocess.Popen,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=self._output.descriptor,
+                stderr=self._output.descriptor,
+                pass_fds=(theirs.fileno(), their_lifeline.fileno()),
+                start_new_session=True,
+                env=dict(environment),
+            )
+        except BaseException:
+            ours.close()
+            lifeline.close()
+            raise
+        finally:
+            theirs.close()
+            their_lifeline.close()
+        self._lifeline = lifeline
+        lifeline.setblocking(False)
+        self._loop.add_reader(lifeline, self._read_lifeline)
+        ours.setblocking(False)
+        transport, _ = await self._loop.create_unix_connection(lambda: WorkerProtocol(self), sock=ours)
+        self._transport = cast("asyncio.Transport", transport)
+
+    def begin(self, meta: dict[str, Any], body: bytes) -> asyncio.Future[tuple[dict[str, Any], bytes]]:
+        """Send a run; the future gets the worker's answer, or WorkerEnded."""
+        reply: asyncio.Future[tuple[dict[str, Any], bytes]] = self._loop.create_future()
+        self._reply = reply
+        if self._transport is None or self._transport.is_closing():
+            reply.set_exception(WorkerEnded())
+        else:
+            self._transport.write(encode_frame(meta, body))
+        return reply
+
+    def received(self, data: bytes) -> None:
+        """Bytes came from the worker. What is no message ends it."""
+        try:
+            messages = self._decoder.feed(data)
+        except FrameError:
+            logger.exception("worker %d of %s sent garbage and is ended", self.pid, self.target)
+            self.close()
+            return
+        for meta, body in messages:
+            if meta.get("type") not in {"result", "failure"}:
+                self._on_message(self, meta)
+            elif self._reply is not None and not self._reply.done():
+                self._reply.set_result((meta, body))
+
+    def connection_lost(self) -> None:
+        """The worker's socket is closed: the host has ended, or closed it."""
+        if not self.lost.done():
+            self.lost.set_result(None)
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(WorkerEnded())
+
+    def close(self) -> None:
+        """Let go of the lifeline: the keeper kills all that descends from it, and ends."""
+        if not self.exited.done():
+            try:
+                self._lifeline.shutdown(socket.SHUT_WR)
+            except OSError:
+                return
+
+    async def kill(self) -> WorkerEnd:
+        """End the worker with all that descends from it; returns once they are gone."""
+        self.close()
+        done, _ = await asyncio.wait([self.exited], timeout=KILL_GRACE_SECONDS)
+        if not done:
+            # The keeper is stopped or stuck: end its descendants without it.
+            logger.warning("the keeper of worker %d does not answer and is killed", self.pid)
+            for pid in [*descendants_of(self.pid), self.pid]:
+                kill(pid)
+        return await self.exited
+
+    def _read_lifeline(self) -> None:
+        try:
+            data = self._lifeline.recv(4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._report += data
+            return
+        self._loop.remove_reader(self._lifeline)
+        self._lifeline.close()
+        # The keeper has closed its end, so it is ending; its process id is free once it is waited for.
+        pidfd = os.pidfd_open(self.pid)
+        self._loop.add_reader(pidfd, self._reap, pidfd)
+
+    def _reap(self, pidfd: int) -> None:
+        self._loop.remove_reader(pidfd)
+        os.close(pidfd)
+        self._popen.wait()
+        if self._transport is not None:
+            self._transport.close()
+        try:
+            end = WorkerEnd(**json.loads(self._report))
+        except (ValueError, TypeError):
+            end = WorkerEnd()
+        if not self.exited.done():
+            self.exited.set_result(end)
+
+
+class WorkerProtocol(asyncio.Protocol):
+    """Hands bytes and the end of the connection to the worker."""
+
+    def __init__(self, worker: WorkerProcess) -> None:
+        """Serve one worker."""
+        self._worker = worker
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        self._worker.received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it closed does not matter
+        """The connection is closed."""
+        self._worker.connection_lost()

@@ -1,0 +1,1 @@
+"""The durable state: one SQLite database and a folder of large images."""

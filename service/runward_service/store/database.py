@@ -1,0 +1,112 @@
+"""The SQLite database: where it lies, how connections are made, how its schema is brought up to date."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIGRATION = re.compile(r"(\d{4})_[a-z_]+\.sql\Z")
+BUSY_TIMEOUT_MS = 10_000
+OLDEST_SQLITE = (3, 37, 0)
+"""STRICT tables came with it."""
+
+
+class SchemaError(Exception):
+    """The database cannot be used by this release; the message tells why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The data folder: the database file, the large images, the owners' lock files."""
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self.folder / "runward.db"
+
+    @property
+    def images(self) -> Path:
+        """The folder of large images."""
+        return self.folder / "images"
+
+    @property
+    def owners(self) -> Path:
+        """The folder of the owners' lock files."""
+        return self.folder / "owners"
+
+    def prepare(self) -> None:
+        """Make the folders and bring the schema up to date.
+
+        Raises SchemaError when a newer release wrote the database, OSError when the folder cannot be written.
+        """
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise SchemaError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed.")
+        for folder in (self.folder, self.images, self.owners):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection = self.connect()
+        try:
+            migrate(connection)
+        finally:
+            connection.close()
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection for writing: transactions begin and end where the code says, commits survive power loss."""
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -16384")
+        return connection
+
+
+def migrations() -> list[tuple[int, str]]:
+    """The migrations, by number."""
+    folder = resources.files("runward_service.store").joinpath("migrations")
+    found = [(MIGRATION.match(entry.name), entry) for entry in folder.iterdir()]
+    return sorted((int(match[1]), entry.read_text(encoding="utf-8")) for match, entry in found if match)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Apply the migrations that the database lacks, each whole or not at all, under the write lock.
+
+    Raises SchemaError when the database is newer than this release.
+    """
+    known = migrations()
+    # Two processes may start on one new folder: the version is read again under the lock.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > known[-1][0]:
+            raise SchemaError(
+                f"The data folder has schema {version}, this release knows up to {known[-1][0]}. Use a newer release."
+            )
+        for number, script in known:
+            if number > version:
+                for statement in split_script(script):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def split_script(script: str) -> list[str]:
+    """The statements of a script, one by one: sqlite3's executescript would commit before it starts."""
+    found: list[str] = []
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            found.append(statement)
+            statement = ""
+    return found

@@ -1,0 +1,66 @@
+"""Images by content: small ones in the database, large ones in files."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+from runward_service.domain.image import StoredImage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INLINE_BYTES = 256 * 1024
+"""Images up to this size are hashed at once and stored in the job's own transaction; larger ones go to a file, off the loop."""
+
+
+class ImageStore:
+    """The folder of large images, one file a digest."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the files below a folder, which exists."""
+        self._folder = folder
+
+    def path_of(self, digest: str) -> Path:
+        """The file of a digest ("sha256:<hex>")."""
+        name = digest.removeprefix("sha256:")
+        return self._folder / name[:2] / name
+
+    async def put(self, data: bytes) -> StoredImage:
+        """Take an image in. A large one is on disk, synced, when this returns, so a commit may name it. Raises OSError when the
+        disk is full.
+        """
+        if len(data) <= INLINE_BYTES:
+            return StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), data=data)
+        return await asyncio.to_thread(self._put_file, data)
+
+    def _put_file(self, data: bytes) -> StoredImage:
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        path = self.path_of(digest)
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self._folder)
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, path)  # noqa: PTH105 - both are names that mkstemp gave
+            except BaseException:
+                os.unlink(temporary)  # noqa: PTH108
+                raise
+            sync_folder(path.parent)
+        return StoredImage(digest, len(data), path=path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's entries on disk: a file's own fsync does not."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

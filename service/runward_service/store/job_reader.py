@@ -1,0 +1,176 @@
+"""Reads of jobs, events, counters, on a connection of their own: what is committed, never what is under way."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiosqlite
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import JobStatus
+from runward_service.store.database import BUSY_TIMEOUT_MS
+from runward_service.store.histogram import percentile
+from runward_service.store.rows import dump_mapping, job_of
+from runward_service.store.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runward_service.domain.job import Job
+    from runward_service.store.database import Database
+
+SQL = statements("job_reader.sql")
+LAST_SEQ = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """Which jobs to list: those of a tenant that fit every filter that is set. Times are microseconds, 0 for none."""
+
+    tenant: str
+    plugin: str = ""
+    statuses: tuple[JobStatus, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    create_time_from_us: int = 0
+    create_time_before_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Jobs, newest first; ``next_before`` starts the next page, 0 after the last; ``revision`` is the log's when read."""
+
+    jobs: Sequence[Job]
+    next_before: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One change of a job: its status, attempt and progress as at a revision."""
+
+    revision: int
+    status: JobStatus
+    attempt: int
+    time_us: int
+    progress_fraction: float | None
+    progress_message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginCounters:
+    """A plugin's finished jobs: counts, and durations of runs in microseconds."""
+
+    success_count: int = 0
+    error_count: int = 0
+    last_us: int = 0
+    mean_us: int = 0
+    p50_us: int = 0
+    p99_us: int = 0
+    last_used_time_us: int = 0
+
+
+class SqliteJobReader:
+    """The reads, each one crossing to the reader's thread once."""
+
+    def __init__(self, database: Database) -> None:
+        """Read from a database; call open before anything else."""
+        self._database = database
+        self._connection: aiosqlite.Connection
+
+    async def open(self) -> None:
+        """Open the connection, on which writing is refused."""
+        self._connection = await aiosqlite.connect(self._database.path, isolation_level=None)
+        await self._connection.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        await self._connection.execute_fetchall("PRAGMA query_only = ON")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+    async def _rows(self, name: str, parameters: Any = ()) -> list[Any]:
+        return list(await self._connection.execute_fetchall(SQL[name], parameters))
+
+    async def get_job(self, job_id: str, tenant: str | None) -> Job:
+        """A tenant's job (any tenant's for None), with its result. Raises GovernedError JOB_NOT_FOUND."""
+        rows = await self._rows("job_by_id", (job_id,))
+        if not rows or (tenant is not None and rows[0][1] != tenant):
+            raise GovernedError(ErrorReason.JOB_NOT_FOUND, "No job has this id.", {"job_id": job_id[:64]})
+        return job_of(rows[0])
+
+    async def list_jobs(self, query: JobQuery, limit: int, before: int = 0) -> JobPage:
+        """One page of a query, newest first, without results."""
+        # Read first: a change between the two reads is then seen twice by who watches from it, not missed.
+        revision = await self.last_revision()
+        rows = await self._rows(
+            "list_jobs",
+            {
+                "tenant": query.tenant,
+                "before_seq": before or LAST_SEQ,
+                "plugin": query.plugin,
+                "statuses": json.dumps([status.value for status in query.statuses]),
+                "labels": dump_mapping(query.labels),
+                "create_time_from": query.create_time_from_us,
+                "create_time_before": query.create_time_before_us or LAST_SEQ,
+                "limit": limit + 1,
+            },
+        )
+        page = rows[:limit]
+        return JobPage([job_of(row) for row in page], page[-1][-1] if len(rows) > limit else 0, revision)
+
+    async def events_of_job(self, job_id: str, after_revision: int, limit: int) -> list[JobEvent]:
+        """A job's events after a revision, in order."""
+        rows = await self._rows("events_of_job", (job_id, after_revision, limit))
+        return [JobEvent(row[0], JobStatus(row[1]), *row[2:]) for row in rows]
+
+    async def last_revision(self) -> int:
+        """The revision of the last change of any job, 0 when there was none."""
+        rows = await self._rows("last_revision")
+        return int(rows[0][0]) if rows else 0
+
+    async def unfinished_owners(self) -> list[str]:
+        """The owners of unfinished jobs."""
+        return [row[0] for row in await self._rows("unfinished_owners")]
+
+    async def owned_jobs(self, owner: str) -> list[str]:
+        """The ids of an owner's unfinished jobs."""
+        return [row[0] for row in await self._rows("owned_jobs", (owner,))]
+
+    async def claimable_plugins(self) -> list[str]:
+        """The plugins that have jobs waiting."""
+        return [row[0] for row in await self._rows("claimable_plugins")]
+
+    async def expired_jobs(self, now: int, limit: int) -> list[str]:
+        """The ids of pending jobs whose queue deadline has passed."""
+        return [row[0] for row in await self._rows("expired_jobs", (now, limit))]
+
+    async def next_queue_deadline(self) -> int:
+        """The earliest queue deadline of a pending job, 0 when none has one."""
+        rows = await self._rows("next_queue_deadline")
+        return int(rows[0][0] or 0)
+
+    async def queued_counts(self) -> dict[str, int]:
+        """How many jobs wait, by plugin."""
+        return {row[0]: row[1] for row in await self._rows("queued_counts")}
+
+    async def counters(self) -> dict[str, PluginCounters]:
+        """The counters, by plugin."""
+        buckets: dict[str, dict[int, int]] = {}
+        for plugin, bucket, count in await self._rows("durations"):
+            buckets.setdefault(plugin, {})[bucket] = count
+        found = {}
+        for plugin, success, error, runs, total, last, used in await self._rows("counters"):
+            counts = buckets.get(plugin, {})
+            mean = total // runs if runs else 0
+            p50, p99 = percentile(counts, 0.5), percentile(counts, 0.99)
+            found[plugin] = PluginCounters(success, error, last, mean, p50, p99, used)
+        return found
+
+    async def disabled_plugins(self) -> dict[str, str]:
+        """The disabled plugins and why, by name."""
+        return {row[0]: row[1] for row in await self._rows("disabled_plugins")}
+
+    async def tracebacks(self, job_id: str) -> list[tuple[int, str]]:
+        """The tracebacks of a job's attempts, by attempt."""
+        return [(row[0], row[1]) for row in await self._rows("tracebacks", (job_id,))]

@@ -1,0 +1,223 @@
+"""Writes of jobs: every transition of a job's status, and nothing else, goes through here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runward_service.domain.clock import now_us
+from runward_service.domain.job import JobMode, JobStatus
+from runward_service.store.rows import dump_mapping, job_of
+from runward_service.store.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from runward_service.domain.job import Job
+    from runward_service.domain.outcome import Outcome
+    from runward_service.store.writer import GroupCommitWriter, Transaction
+
+SQL = statements("job_store.sql")
+READ = statements("job_reader.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """What came of creating a job: its revision, or the id of the job that has its request id already."""
+
+    revision: int
+    existing_id: str = ""
+
+
+class SqliteJobStore:
+    """The job store on the group-commit writer. Every method answers once its change is on disk."""
+
+    def __init__(self, writer: GroupCommitWriter, owner: str, image_path: Callable[[str], Path]) -> None:
+        """Write for one owner process; ``image_path`` tells the file of a large image's digest."""
+        self._writer = writer
+        self._owner = owner
+        self._image_path = image_path
+
+    def create_job(self, job: Job, *, deferred: bool) -> Awaitable[Creation]:
+        """Store a PENDING job and its image.
+
+        With a request id that the principal used before, stores nothing and answers with that job's id. A deferred write shares the
+        commit of the job's next transition.
+        """
+        claimable = job.mode is JobMode.ASYNC
+        image = job.image
+        image_row = (job.tenant, image.digest, image.size_bytes, job.create_time_us, image.data)
+        options, labels = dump_mapping(job.options), dump_mapping(job.labels)
+
+        def operation(tx: Transaction) -> Creation:
+            if job.request_id:
+                key = (job.tenant, job.principal, job.request_id)
+                if row := tx.execute(SQL["job_by_request_id"], key).fetchone():
+                    return Creation(0, row[0])
+            tx.execute(SQL["insert_image"], image_row)
+            revision = tx.next_revision()
+            tx.execute(
+                SQL["insert_job"],
+                (
+                    job.id,
+                    job.tenant,
+                    job.principal,
+                    job.request_id,
+                    job.mode.value,
+                    job.plugin,
+                    job.plugin_version,
+                    image.digest,
+                    job.mime_type,
+                    options,
+                    labels,
+                    job.priority,
+                    job.timeout_us,
+                    job.queue_deadline_us,
+                    job.max_attempts,
+                    job.owner,
+                    int(claimable),
+                    job.create_time_us,
+                    job.create_time_us,
+                    revision,
+                ),
+            )
+            tx.changed.append(job.id)
+            return Creation(revision)
+
+        return self._writer.submit(operation, deferred=deferred)
+
+    def start_job(self, job_id: str, start_time_us: int) -> Awaitable[int]:
+        """PENDING to RUNNING, attempt 1, of a SYNC job that this process owns. Deferred: answers with the revision once it is on
+        disk with a later change, or 0 when the job was cancelled or ended meanwhile.
+        """
+
+        def operation(tx: Transaction) -> int:
+            revision = tx.next_revision()
+            parameters = (start_time_us, start_time_us, revision, job_id, self._owner)
+            return _changed(tx, job_id, SQL["start_job"], parameters, revision)
+
+        return self._writer.submit(operation, deferred=True)
+
+    def claim_jobs(self, plugin: str, limit: int) -> Awaitable[list[Job]]:
+        """Claim up to ``limit`` waiting jobs of a plugin for this process: RUNNING, the attempt counted, the image at hand."""
+
+        def operation(tx: Transaction) -> list[Job]:
+            claimed = []
+            for job_id, _ in tx.execute(SQL["claimable_jobs"], (plugin, limit)).fetchall():
+                now = now_us()
+                tx.execute(SQL["claim_job"], (self._owner, now, tx.next_revision(), now, job_id))
+                tx.changed.append(job_id)
+                claimed.append(self._job_with_image(tx, job_id))
+            return claimed
+
+        return self._writer.submit(operation)
+
+    def next_attempt(self, job: Job) -> Awaitable[bool]:
+        """Count an attempt as lost and begin the next, still RUNNING. False when the job is no longer this process's."""
+
+        def operation(tx: Transaction) -> bool:
+            revision = tx.next_revision()
+            parameters = (now_us(), revision, job.id, self._owner, job.attempt)
+            return _changed(tx, job.id, SQL["next_attempt"], parameters, revision) > 0
+
+        return self._writer.submit(operation)
+
+    def finish_job(self, job: Job, outcome: Outcome) -> Awaitable[int]:
+        """RUNNING to SUCCESS or FAILED with what ToolRunner made of the job's current attempt.
+
+        Answers with the revision, or 0 when the job is no longer RUNNING in that attempt for this process: then nothing was written.
+        """
+        return self._writer.submit(lambda tx: self._finish(tx, job.id, job.attempt, outcome))
+
+    def end_unrun_job(self, job: Job, outcome: Outcome) -> Awaitable[int]:
+        """End a job that this process does not run: PENDING, or RUNNING for an owner that is proved dead.
+
+        A PENDING job passes through RUNNING in the same transaction. Answers with the revision, or 0 when the job has changed
+        since it was read.
+        """
+
+        def operation(tx: Transaction) -> int:
+            if job.status is JobStatus.PENDING:
+                revision = tx.next_revision()
+                now = outcome.end_time_us
+                parameters = (now, self._owner, now, revision, job.id, job.owner)
+                taken = _changed(tx, job.id, SQL["begin_ending"], parameters, revision)
+            else:
+                parameters = (self._owner, job.id, job.owner, job.attempt)
+                taken = tx.execute(SQL["take_over"], parameters).rowcount
+            return self._finish(tx, job.id, job.attempt, outcome) if taken else 0
+
+        return self._writer.submit(operation)
+
+    def set_progress(self, job: Job, fraction: float, message: str) -> Awaitable[int]:
+        """Store a progress report of the job's current attempt; 0 when that is no longer running here."""
+
+        def operation(tx: Transaction) -> int:
+            revision = tx.next_revision()
+            parameters = (fraction, message, now_us(), revision, job.id, self._owner, job.attempt)
+            return _changed(tx, job.id, SQL["set_progress"], parameters, revision)
+
+        return self._writer.submit(operation, deferred=True)
+
+    def request_cancel(self, job_id: str) -> Awaitable[bool]:
+        """Mark an unfinished job as to be cancelled, for whichever process owns it. False when it has ended already."""
+        return self._writer.submit(lambda tx: tx.execute(SQL["request_cancel"], (job_id,)).rowcount > 0)
+
+    def release_drained(self) -> Awaitable[int]:
+        """Give this process's running ASYNC jobs back, claimable by any process; answers how many."""
+        return self._writer.submit(lambda tx: tx.execute(SQL["release_drained"], (self._owner,)).rowcount)
+
+    def release_lost(self, dead_owner: str) -> Awaitable[int]:
+        """Make a dead owner's running ASYNC jobs that have attempts left claimable; answers how many."""
+        return self._writer.submit(lambda tx: tx.execute(SQL["release_lost"], (dead_owner,)).rowcount)
+
+    def add_owner(self, pid: int) -> Awaitable[object]:
+        """Record this process as an owner."""
+        return self._writer.submit(lambda tx: _ran(tx, SQL["insert_owner"], (self._owner, pid, now_us())))
+
+    def remove_owner(self, owner: str) -> Awaitable[object]:
+        """Forget an owner that has no unfinished jobs left."""
+        return self._writer.submit(lambda tx: _ran(tx, SQL["delete_owner"], (owner, owner)))
+
+    def disable_plugin(self, plugin: str, reason: str) -> Awaitable[object]:
+        """Store that an operator disabled a plugin."""
+        return self._writer.submit(lambda tx: _ran(tx, SQL["disable_plugin"], (plugin, reason, now_us())))
+
+    def enable_plugin(self, plugin: str) -> Awaitable[object]:
+        """Take disable_plugin back."""
+        return self._writer.submit(lambda tx: _ran(tx, SQL["enable_plugin"], (plugin,)))
+
+    def _finish(self, tx: Transaction, job_id: str, attempt: int, outcome: Outcome) -> int:
+        envelope = outcome.envelope
+        revision = tx.next_revision()
+        error = (None, None, None, None, None)
+        if envelope is not None:
+            details = json.dumps(dict(envelope.details), ensure_ascii=False)
+            error = (envelope.reason.value, envelope.message, details, envelope.plugin, envelope.time_us)
+        end = (outcome.end_time_us, outcome.end_time_us, revision, job_id, self._owner, attempt)
+        parameters = (outcome.status.value, outcome.result, outcome.output_digest, *error, *end)
+        if not _changed(tx, job_id, SQL["finish_job"], parameters, revision):
+            return 0
+        tx.counters.add(outcome)
+        if envelope is not None and envelope.traceback:
+            tx.execute(SQL["insert_traceback"], (attempt, envelope.traceback, job_id))
+        return revision
+
+    def _job_with_image(self, tx: Transaction, job_id: str) -> Job:
+        row = tx.execute(READ["job_with_image"], (job_id,)).fetchone()
+        data = row[-1]
+        return job_of(row, data=data, path=None if data is not None else self._image_path(row[8]))
+
+
+def _changed(tx: Transaction, job_id: str, sql: str, parameters: tuple[Any, ...], revision: int) -> int:
+    """Run a fenced update; the revision when it found its row, else 0."""
+    if tx.execute(sql, parameters).rowcount == 0:
+        return 0
+    tx.changed.append(job_id)
+    return revision
+
+
+def _ran(tx: Transaction, sql: str, parameters: tuple[Any, ...]) -> None:
+    tx.execute(sql, parameters)

@@ -1,0 +1,74 @@
+-- name: job_columns
+-- The columns that runward_service.store.rows reads, in its order; {result} is the result or NULL.
+job.id, job.tenant, job.principal, job.request_id, job.mode, job.plugin, job.plugin_version, job.status,
+job.image_digest, image.size_bytes, job.mime_type, job.options, job.labels, job.priority, job.timeout,
+job.queue_deadline, job.max_attempts, job.attempt, job.lost_attempts, job.owner, job.cancel_requested,
+job.create_time, job.start_time, job.end_time, job.revision, job.progress_fraction, job.progress_message,
+{result}, job.error_reason, job.error_message, job.error_details, job.error_plugin, job.error_time,
+job.output_digest, job.cached
+
+-- name: job_by_id
+SELECT {columns_with_result}
+FROM job JOIN image ON image.tenant = job.tenant AND image.digest = job.image_digest
+WHERE job.id = ?;
+
+-- name: job_with_image
+-- As job_by_id, with a small image's bytes last.
+SELECT {columns_with_result}, image.data
+FROM job JOIN image ON image.tenant = job.tenant AND image.digest = job.image_digest
+WHERE job.id = ?;
+
+-- name: list_jobs
+SELECT {columns}, job.seq
+FROM job JOIN image ON image.tenant = job.tenant AND image.digest = job.image_digest
+WHERE job.tenant = :tenant
+  AND job.seq < :before_seq
+  AND (:plugin = '' OR job.plugin = :plugin)
+  AND (:statuses = '[]' OR job.status IN (SELECT value FROM json_each(:statuses)))
+  AND job.create_time >= :create_time_from
+  AND job.create_time < :create_time_before
+  AND (:labels = '{}' OR NOT EXISTS (
+    SELECT 1 FROM json_each(:labels) AS want
+    WHERE NOT EXISTS (SELECT 1 FROM json_each(job.labels) AS have WHERE have.key = want.key AND have.value = want.value)))
+ORDER BY job.seq DESC
+LIMIT :limit;
+
+-- name: events_of_job
+SELECT event.revision, event.status, event.attempt, event.time, event.progress_fraction, event.progress_message
+FROM job_event AS event
+WHERE event.job_seq = (SELECT seq FROM job WHERE id = ?) AND event.revision > ?
+ORDER BY event.revision
+LIMIT ?;
+
+-- name: last_revision
+SELECT seq FROM sqlite_sequence WHERE name = 'job_event';
+
+-- name: unfinished_owners
+SELECT DISTINCT owner FROM job WHERE status IN (1, 2) AND owner <> '';
+
+-- name: owned_jobs
+SELECT id FROM job WHERE owner = ? AND status IN (1, 2) ORDER BY seq;
+
+-- name: claimable_plugins
+SELECT DISTINCT plugin FROM job WHERE claimable = 1;
+
+-- name: expired_jobs
+SELECT id FROM job WHERE claimable = 1 AND queue_deadline > 0 AND queue_deadline <= ? AND status = 1 ORDER BY queue_deadline LIMIT ?;
+
+-- name: next_queue_deadline
+SELECT min(queue_deadline) FROM job WHERE claimable = 1 AND queue_deadline > 0 AND status = 1;
+
+-- name: queued_counts
+SELECT plugin, count(*) FROM job WHERE claimable = 1 GROUP BY plugin;
+
+-- name: counters
+SELECT plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time FROM plugin_counter;
+
+-- name: durations
+SELECT plugin, bucket, count FROM plugin_duration ORDER BY plugin, bucket;
+
+-- name: disabled_plugins
+SELECT plugin, reason FROM disabled_plugin;
+
+-- name: tracebacks
+SELECT attempt, traceback FROM job_traceback WHERE job_seq = (SELECT seq FROM job WHERE id = ?) ORDER BY attempt;

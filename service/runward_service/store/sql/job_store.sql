@@ -1,0 +1,98 @@
+-- name: insert_image
+-- Images live once a tenant, by content.
+INSERT INTO image (tenant, digest, size_bytes, create_time, data) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (tenant, digest) DO NOTHING;
+
+-- name: insert_job
+INSERT INTO job (id, tenant, principal, request_id, mode, plugin, plugin_version, status, image_digest, mime_type, options,
+                 labels, priority, timeout, queue_deadline, max_attempts, owner, claimable, create_time, change_time, revision)
+VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: job_by_request_id
+SELECT id FROM job WHERE tenant = ? AND principal = ? AND request_id = ?;
+
+-- name: start_job
+-- The caller's own process starts the SYNC job that it created.
+UPDATE job SET status = 2, attempt = 1, start_time = ?, change_time = ?, revision = ?
+WHERE id = ? AND status = 1 AND owner = ? AND cancel_requested = 0;
+
+-- name: claimable_jobs
+-- Waiting jobs of one plugin, by priority, then oldest first; PENDING ones and those that a dead or drained owner left.
+SELECT id, status FROM job WHERE plugin = ? AND claimable = 1 ORDER BY priority DESC, seq LIMIT ?;
+
+-- name: claim_job
+UPDATE job SET status = 2, attempt = attempt + 1, owner = ?, claimable = 0, change_time = ?, revision = ?,
+               start_time = CASE WHEN start_time = 0 THEN ? ELSE start_time END
+WHERE id = ? AND claimable = 1;
+
+-- name: next_attempt
+-- An attempt that was lost is followed by another; the job stays RUNNING.
+UPDATE job SET attempt = attempt + 1, lost_attempts = lost_attempts + 1, change_time = ?, revision = ?,
+               progress_fraction = NULL, progress_message = ''
+WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
+
+-- name: finish_job
+-- Fenced by status, owner and attempt: nothing is finished twice, and no one finishes what it no longer owns.
+UPDATE job SET status = ?, result = ?, output_digest = ?, error_reason = ?, error_message = ?, error_details = ?,
+               error_plugin = ?, error_time = ?, end_time = ?, change_time = ?, revision = ?, claimable = 0
+WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
+
+-- name: begin_ending
+-- A job that ends without a run passes through RUNNING in the same transaction.
+UPDATE job SET status = 2, start_time = ?, owner = ?, claimable = 0, change_time = ?, revision = ?
+WHERE id = ? AND status = 1 AND owner = ?;
+
+-- name: take_over
+-- Recovery takes a RUNNING job of an owner that is proved dead, so that it can finish it.
+UPDATE job SET owner = ? WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
+
+-- name: set_progress
+UPDATE job SET progress_fraction = ?, progress_message = ?, change_time = ?, revision = ?
+WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
+
+-- name: request_cancel
+UPDATE job SET cancel_requested = 1 WHERE id = ? AND status IN (1, 2);
+
+-- name: release_drained
+-- A drain gives running ASYNC jobs back; the attempt is not counted as lost.
+UPDATE job SET owner = '', claimable = 1 WHERE owner = ? AND status = 2 AND mode = 2;
+
+-- name: release_lost
+-- A dead owner's ASYNC job that has attempts left becomes claimable again, still RUNNING.
+UPDATE job SET owner = '', claimable = 1, lost_attempts = lost_attempts + 1
+WHERE owner = ? AND status = 2 AND mode = 2 AND lost_attempts + 1 < max_attempts AND cancel_requested = 0;
+
+-- name: insert_traceback
+INSERT INTO job_traceback (job_seq, attempt, traceback) SELECT seq, ?, ? FROM job WHERE id = ?
+ON CONFLICT (job_seq, attempt) DO UPDATE SET traceback = excluded.traceback;
+
+-- name: add_counters
+INSERT INTO plugin_counter (plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (plugin) DO UPDATE SET
+  success_count = success_count + excluded.success_count,
+  error_count = error_count + excluded.error_count,
+  run_count = run_count + excluded.run_count,
+  total_duration = total_duration + excluded.total_duration,
+  last_duration = CASE WHEN excluded.run_count > 0 THEN excluded.last_duration ELSE last_duration END,
+  last_used_time = max(last_used_time, excluded.last_used_time);
+
+-- name: add_duration
+INSERT INTO plugin_duration (plugin, bucket, count) VALUES (?, ?, ?)
+ON CONFLICT (plugin, bucket) DO UPDATE SET count = count + excluded.count;
+
+-- name: disable_plugin
+INSERT INTO disabled_plugin (plugin, reason, time) VALUES (?, ?, ?)
+ON CONFLICT (plugin) DO UPDATE SET reason = excluded.reason;
+
+-- name: enable_plugin
+DELETE FROM disabled_plugin WHERE plugin = ?;
+
+-- name: insert_owner
+INSERT INTO owner (id, pid, start_time) VALUES (?, ?, ?);
+
+-- name: delete_owner
+DELETE FROM owner WHERE id = ? AND NOT EXISTS (SELECT 1 FROM job WHERE owner = ? AND status IN (1, 2));
+
+-- name: last_revision
+SELECT seq FROM sqlite_sequence WHERE name = 'job_event';

@@ -1,0 +1,237 @@
+"""Group commit: every write that waits goes into one transaction, on one thread that owns one connection.
+
+The loop hands operations over and gets futures; the thread takes all that wait, runs them in one BEGIN IMMEDIATE …
+COMMIT, and crosses back to the loop once a batch. A commit's fsync is thus shared by all operations that came while
+the one before was under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections import deque
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.store.counters import CounterDeltas
+from runward_service.store.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from runward_service.store.database import Database
+
+T = TypeVar("T")
+MAX_BATCH = 512
+DEFER_SECONDS = 0.01
+"""How long a deferred operation may wait for one that is urgent."""
+
+logger = logging.getLogger(__name__)
+
+
+class Transaction:
+    """What an operation writes with. Used on the writer's thread alone."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Begin within the connection's open transaction."""
+        self._connection = connection
+        self.execute = connection.execute
+        self.counters = CounterDeltas()
+        self.changed: list[str] = []
+        row = connection.execute(statements("job_store.sql")["last_revision"]).fetchone()
+        self._revision: int = row[0] if row else 0
+
+    def next_revision(self) -> int:
+        """A revision for the next change. The write lock is held, so revisions commit in their order."""
+        self._revision += 1
+        return self._revision
+
+
+
+
+class GroupCommitWriter:
+    """The one writer of this process."""
+
+    def __init__(self, database: Database, on_commit: Callable[[Sequence[str]], None]) -> None:
+        """Write to a database; ``on_commit`` is called on the loop with the ids of the jobs that a commit changed."""
+        self._database = database
+        self._on_commit = on_commit
+        self._waiting: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = deque()
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._signalled = False
+        self._closing = False
+        self._flush_timer: asyncio.TimerHandle | None = None
+        self._thread = threading.Thread(target=self._main, name="runward-writer", daemon=True)
+        self._loop: asyncio.AbstractEventLoop
+        self.ended: asyncio.Future[None]
+        """Done when the thread has ended, with its exception if it failed."""
+
+    def start(self) -> None:
+        """Start the thread. Call on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self.ended = self._loop.create_future()
+        self._thread.start()
+
+    def submit(self, operation: Callable[[Transaction], T], *, deferred: bool = False) -> asyncio.Future[T]:
+        """Hand an operation over; the future is done once it is on disk.
+
+        Operations run in the order given. A deferred one waits up to DEFER_SECONDS for an urgent one to share its commit. The future
+        raises what the operation raised, or GovernedError STORE_UNAVAILABLE where the database failed.
+        """
+        if self._closing or self.ended.done():
+            raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._waiting.append((operation, future))
+        if not deferred:
+            self._signal()
+        elif self._flush_timer is None:
+            self._flush_timer = self._loop.call_later(DEFER_SECONDS, self._flush)
+        return future
+
+    def _flush(self) -> None:
+        self._flush_timer = None
+        if self._waiting:
+            self._signal()
+
+    def _signal(self) -> None:
+        if not self._signalled:
+            self._signalled = True
+            self._wake.put(None)
+
+    async def close(self) -> None:
+        """Write what waits, then end the thread and close the connection."""
+        self._closing = True
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+        self._wake.put(None)
+        await asyncio.wait([self.ended])
+
+    def _main(self) -> None:
+        error: BaseException | None = None
+        try:
+            connection = self._database.connect()
+            try:
+                self._serve(connection)
+            finally:
+                connection.close()
+        except BaseException as caught:  # noqa: BLE001 - whatever ends the thread must reach the server
+            error = caught
+        self._loop.call_soon_threadsafe(self._end, error)
+
+    def _serve(self, connection: sqlite3.Connection) -> None:
+        while True:
+            self._wake.get()
+            # Cleared before the queue is read: an operation added meanwhile signals anew, at worst for nothing.
+            self._signalled = False
+            while batch := self._take():
+                outcomes, changed = run_batch(connection, [operation for operation, _ in batch])
+                futures = [future for _, future in batch]
+                self._loop.call_soon_threadsafe(self._complete, futures, outcomes, changed)
+            if self._closing:
+                return
+
+    def _take(self) -> list[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]]:
+        waiting = self._waiting
+        return [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
+
+    def _complete(self, futures: list[asyncio.Future[Any]], outcomes: list[Any], changed: list[str]) -> None:
+        for future, outcome in zip(futures, outcomes, strict=True):
+            if future.done():
+                continue
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+        if changed:
+            self._on_commit(changed)
+
+    def _end(self, error: BaseException | None) -> None:
+        failure = GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
+        while self._waiting:
+            _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(failure)
+        if error is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(error)
+
+
+def run_batch(
+    connection: sqlite3.Connection, operations: Sequence[Callable[[Transaction], Any]]
+) -> tuple[list[Any], list[str]]:
+    """Run operations in one transaction; returns what each returned or raised, and the ids of the jobs changed.
+
+    The common case pays for no savepoints. Where an operation fails, everything is rolled back and run again with a
+    savepoint each; where even that is rolled back as a whole (a full disk, say), each is tried in a transaction alone.
+    """
+    try:
+        return _run_plainly(connection, operations)
+    except Exception as error:  # noqa: BLE001 - an operation's own error is found again below
+        _rollback(connection)
+        if len(operations) == 1:
+            return [_as_outcome(error)], []
+    try:
+        return _run_with_savepoints(connection, operations)
+    except Exception:  # noqa: BLE001 - as above
+        _rollback(connection)
+    outcomes: list[Any] = []
+    changed: list[str] = []
+    for operation in operations:
+        single, single_changed = run_batch(connection, [operation])
+        outcomes += single
+        changed += single_changed
+    return outcomes, changed
+
+
+def _run_plainly(
+    connection: sqlite3.Connection, operations: Iterable[Callable[[Transaction], Any]]
+) -> tuple[list[Any], list[str]]:
+    connection.execute("BEGIN IMMEDIATE")
+    transaction = Transaction(connection)
+    outcomes = [operation(transaction) for operation in operations]
+    transaction.counters.write(connection)
+    connection.execute("COMMIT")
+    return outcomes, transaction.changed
+
+
+def _run_with_savepoints(
+    connection: sqlite3.Connection, operations: Iterable[Callable[[Transaction], Any]]
+) -> tuple[list[Any], list[str]]:
+    connection.execute("BEGIN IMMEDIATE")
+    transaction = Transaction(connection)
+    outcomes: list[Any] = []
+    for operation in operations:
+        connection.execute("SAVEPOINT operation")
+        kept = transaction.counters.copy()
+        try:
+            outcome = operation(transaction)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO operation")
+            transaction.counters = kept
+            outcome = _as_outcome(error)
+        connection.execute("RELEASE operation")
+        outcomes.append(outcome)
+    transaction.counters.write(connection)
+    connection.execute("COMMIT")
+    return outcomes, transaction.changed
+
+
+def _rollback(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _as_outcome(error: Exception) -> Exception:
+    """What an operation's future raises: its own error, or a typed one where the database failed."""
+    if not isinstance(error, sqlite3.Error) or isinstance(error, sqlite3.IntegrityError):
+        return error
+    logger.error("the store failed: %s", error)
+    failure = GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store could not take this. Try again.")
+    failure.__cause__ = error
+    return cast("Exception", failure)

@@ -1,0 +1,268 @@
+"""Plugins that tests and benchmarks run: well-behaved, failing, and hostile ones."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from runward_service.plugins import InvalidInput, Payload, Plugin, PluginError, RunContext
+
+ANY = {"type": "object"}
+
+
+class Noop(Plugin):
+    """Does nothing."""
+
+    name = "noop"
+    version = "1.0.0"
+    description = "Does nothing."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    concurrency = 2
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        return {}
+
+
+class Echo(Plugin):
+    """Tells what it was given."""
+
+    name = "echo"
+    version = "2.1.0"
+    description = "Tells what it was given."
+    mime_types = ("image/png", "image/jpeg")
+    options_schema = {
+        "type": "object",
+        "properties": {"count": {"type": "integer", "minimum": 0}, "word": {"type": "string"}},
+        "additionalProperties": False,
+    }
+    timeout = 10.0
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        return {
+            "size": len(payload.image),
+            "mime_type": payload.mime_type,
+            "options": dict(payload.options),
+            "option_types": {key: type(value).__name__ for key, value in payload.options.items()},
+            "job_id": context.job_id,
+            "attempt": context.attempt,
+            "pid": os.getpid(),
+        }
+
+
+class Decode(Plugin):
+    """Decodes its image."""
+
+    name = "decode"
+    description = "Decodes its image."
+    mime_types = ("image/*",)
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        width, height = payload.open_image().size
+        return {"width": width, "height": height}
+
+
+class Spin(Plugin):
+    """Keeps a core busy for some seconds."""
+
+    name = "spin"
+    description = "Keeps a core busy."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    concurrency = 6
+    timeout = 60.0
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        end = time.monotonic() + payload.options.get("seconds", 10)
+        while time.monotonic() < end:
+            pass
+        return {}
+
+
+class Returns(Plugin):
+    """Returns what its option ``output`` names."""
+
+    name = "returns"
+    description = "Returns valid and invalid outputs."
+    mime_types = ("*/*",)
+    options_schema = ANY
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        deep: dict[str, Any] = {}
+        for _ in range(payload.options.get("depth", 1) - 1):
+            deep = {"deeper": deep}
+        cyclic: dict[str, Any] = {}
+        cyclic["self"] = cyclic
+        outputs: dict[str, Any] = {
+            "none": None,
+            "str": "text",
+            "list": [1],
+            "number": 3,
+            "bytes": {"x": b"bytes"},
+            "set": {"x": {1}},
+            "nan": {"x": {"y": [float("nan")]}},
+            "infinity": {"x": float("inf")},
+            "int_key": {"x": {1: 2}},
+            "surrogate": {"x": "\ud800"},
+            "huge_int": {"x": 2**53 + 1},
+            "huge_exact_int": {"x": 2**60},
+            "deep": deep,
+            "cyclic": cyclic,
+            "large": {"x": "y" * payload.options.get("size", 0)},
+            "nested": {"a": {"b": [1, 2.5, None, True, "c"]}, "e": {}, "l": []},
+        }
+        return outputs[payload.options["output"]]  # type: ignore[no-any-return]
+
+
+class Fails(Plugin):
+    """Raises what its option ``how`` names."""
+
+    name = "fails"
+    description = "Raises."
+    mime_types = ("*/*",)
+    options_schema = ANY
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        how = payload.options.get("how")
+        if how == "plugin_error":
+            raise PluginError("The lamp is broken.", {"lamp": 7})
+        if how == "invalid_input":
+            raise InvalidInput("The page is blank.", {"page": 1})
+        if how == "exit":
+            sys.exit(3)
+        if how == "succeed":
+            return {}
+        raise RuntimeError("password=hunter2")
+
+
+class Hostile(Plugin):
+    """Harms its worker in the way that its option ``how`` names."""
+
+    name = "hostile"
+    description = "Harms its worker."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    timeout = 20.0
+    memory_bytes = 192 * 1024 * 1024
+    max_attempts = 2
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        how = payload.options.get("how", "succeed")
+        if how == "segfault":
+            ctypes.string_at(0)
+        elif how == "os_exit":
+            os._exit(0)
+        elif how == "memory":
+            hog = []
+            while True:
+                hog.append(bytearray(16 * 1024 * 1024))
+        elif how == "memory_at_once":
+            return {"size": len(b"x" * (4 * 1024**3))}
+        elif how == "child_memory":
+            code = "x = []\nwhile True: x.append(bytearray(8 << 20))"
+            subprocess.run([sys.executable, "-c", code], check=False)
+        elif how == "close_descriptors":
+            os.closerange(0, 65536)
+        elif how == "setsid_child":
+            start_orphan(payload.options["pid_file"])
+        elif how == "setsid_child_and_hang":
+            start_orphan(payload.options["pid_file"])
+            hang()
+        elif how == "hang":
+            hang()
+        elif how == "print":
+            for _ in range(100_000):
+                print("noise " * 20)
+        return {"how": how, "pid": os.getpid()}
+
+
+def start_orphan(pid_file: str) -> None:
+    """Leave a process behind that is in a session of its own and whose parent is gone."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            Path(pid_file).write_text(str(os.getpid()))
+            hang()
+        os._exit(0)
+    os.wait()
+    while not Path(pid_file).exists() or not Path(pid_file).read_text():
+        time.sleep(0.001)
+
+
+def hang() -> None:
+    """Never return."""
+    while True:
+        time.sleep(60)
+
+
+class FailsOnce(Plugin):
+    """Loses its worker in the first attempt."""
+
+    name = "fails_once"
+    description = "Loses its worker in the first attempt."
+    mime_types = ("*/*",)
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        if context.attempt == 1:
+            os._exit(9)
+        return {"attempt": context.attempt}
+
+
+class Progressing(Plugin):
+    """Reports progress a thousand times."""
+
+    name = "progressing"
+    description = "Reports progress."
+    mime_types = ("*/*",)
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        for step in range(1000):
+            context.progress(step / 1000, f"step {step}")
+            time.sleep(0.0015)
+        return {"steps": 1000}
+
+
+class Gate(Plugin):
+    """Waits until a file exists; tells by another that it runs."""
+
+    name = "gate"
+    description = "Waits until a file exists."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    timeout = 60.0
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        folder = Path(payload.options["folder"])
+        (folder / f"running-{context.job_id}-{context.attempt}").touch()
+        while not (folder / "open").exists():
+            time.sleep(0.005)
+        return {"attempt": context.attempt}
+
+
+class SetupFails(Plugin):
+    """Cannot be set up."""
+
+    name = "setup_fails"
+    description = "Cannot be set up."
+
+    def setup(self) -> None:
+        raise RuntimeError("no model here")
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        return {}
+
+
+class Unmet(Plugin):
+    """Needs a library that does not exist."""
+
+    name = "unmet"
+    description = "Needs a library that does not exist."
+    requires = {"no_such_module_at_all": "no-such-distribution"}
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        return {}
