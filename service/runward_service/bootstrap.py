@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import uuid_utils
 
 from runward_service.domain.clock import now_us
+from runward_service.domain.errors import GovernedError
 from runward_service.domain.server_info import ServerInfo
 from runward_service.execution.analysis_execution_service import AnalysisExecutionService
 from runward_service.execution.expiry import Expiry
@@ -58,19 +61,27 @@ class Service:
     catalog: PluginCatalog
     expiry: Expiry
     recovery: Recovery
+    opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
         """Open the store, start the workers, recover what dead owners left, and begin to run jobs.
 
-        Raises SchemaError or OSError when the data folder cannot be used.
+        What was opened is closed by close, also after a start that failed. Raises SchemaError or OSError when the data
+        folder cannot be used.
         """
         self.database.prepare()
         self.lock.hold()
+        self.opened.callback(self.lock.release)
         self.writer.start()
+        self.opened.push_async_callback(self.writer.close)
         self.supervisor.supervise(self._writer_end(), "the store's writer")
         await self.reader.open()
+        self.opened.push_async_callback(self.reader.close)
         await self.store.add_owner(os.getpid())
+        self.opened.push_async_callback(self._resign)
+        self.opened.push_async_callback(self.supervisor.close)
         await self.catalog.restore()
+        self.opened.push_async_callback(self.pool.close)
         self.pool.start(discover(self.config.plugins, installed=self.config.discover))
         await self.recovery.recover()
         self.scheduler.start(self.jobs.claim_jobs, self.analysis.run_claimed, self.supervisor.supervise)
@@ -79,7 +90,8 @@ class Service:
         self.supervisor.supervise(self.expiry.run(), "the expiry of pending jobs")
 
     async def _writer_end(self) -> None:
-        await self.writer.ended
+        # Shielded: the end of this task at a stop is not the end of the writer.
+        await asyncio.shield(self.writer.ended)
 
     async def drain(self, grace_seconds: float) -> None:
         """Claim no more, wait for running jobs for a while, give the others back or end them."""
@@ -89,13 +101,12 @@ class Service:
         self.signal.close()
 
     async def close(self) -> None:
-        """End the workers and close the store."""
-        await self.pool.close()
-        await self.supervisor.close()
-        await self.store.remove_owner(self.info.owner)
-        await self.writer.close()
-        await self.reader.close()
-        self.lock.release()
+        """Close what start opened, last first; each part, whatever becomes of the others."""
+        await self.opened.aclose()
+
+    async def _resign(self) -> None:
+        with suppress(GovernedError):  # a store that failed is left to the recovery of the next start
+            await self.store.remove_owner(self.info.owner)
 
 
 def build(config: Config) -> Service:

@@ -11,8 +11,10 @@ from pathlib import Path
 class Config:
     """Everything that can be set. Times are in seconds.
 
-    ``listen`` is "HOST:PORT" (port 0 picks a free one) or "unix:PATH"; ``workers`` how many runs at once over all plugins;
-    ``plugins`` are "module:Class"; ``discover`` also loads those that installed distributions offer; ``grace`` is how long a stop
+    ``listen`` is "HOST:PORT" (port 0 picks a free one) or "unix:PATH"; ``workers`` how many runs at once over
+    all plugins;
+    ``plugins`` are "module:Class"; ``discover`` also loads those that installed distributions offer; ``grace``
+    is how long a stop
     waits for running jobs; ``queue_limit`` how many Analyze calls may wait for a worker.
     """
 

@@ -6,28 +6,12 @@ import asyncio
 import ipaddress
 import logging
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
-from runward.v1 import (
-    blobs_pb2,
-    blobs_pb2_grpc,
-    governance_pb2,
-    governance_pb2_grpc,
-    jobs_pb2,
-    jobs_pb2_grpc,
-    plugins_pb2,
-    plugins_pb2_grpc,
-)
-from runward_service.api.blob_servicer import BlobServicer
 from runward_service.api.call_interceptor import CallInterceptor
-from runward_service.api.execution_servicer import ExecutionServicer
-from runward_service.api.governance_servicer import GovernanceServicer
-from runward_service.api.health_servicer import HealthServicer
-from runward_service.api.plugin_servicer import PluginServicer
+from runward_service.api.registration import add_servicers
 from runward_service.bootstrap import build
 from runward_service.runtime.validation import MAX_IMAGE_BYTES
 
@@ -40,15 +24,6 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = MAX_IMAGE_BYTES + 1024 * 1024
 """An image of the largest size and what comes with it."""
 CLOSE_SECONDS = 5.0
-SERVICES = tuple(
-    module.DESCRIPTOR.services_by_name[name].full_name
-    for module, name in (
-        (jobs_pb2, "ExecutionService"),
-        (plugins_pb2, "PluginService"),
-        (blobs_pb2, "BlobService"),
-        (governance_pb2, "GovernanceService"),
-    )
-)
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -72,50 +47,46 @@ def check_address(listen: str) -> str:
     if listen.startswith("unix:"):
         return listen
     host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
+    if not colon or not port.isdigit() or int(port) > 65535:
         raise ListenError(f"{listen!r} is not HOST:PORT, such as 127.0.0.1:50051")
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         loopback = False
     if not loopback:
-        raise ListenError(f"{host!r} is no loopback address; without authentication the server listens on loopback alone")
+        raise ListenError(
+            f"{host!r} is no loopback address; without authentication the server listens on loopback alone"
+        )
     return listen
 
 
 async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
     """Run a server until SIGTERM or SIGINT; the exit status, 0 for a clean stop and 1 when something failed.
 
-    ``on_ready`` gets the address once calls are taken. Raises ListenError, SchemaError or OSError where it cannot start.
+    ``on_ready`` gets the address once calls are taken. Raises ListenError, SchemaError or OSError where it cannot
+    start.
     """
     address = check_address(config.listen)
     stop = StopSignals()
     service = build(config)
     server = grpc.aio.server(interceptors=(CallInterceptor(),), options=OPTIONS)
-    health_servicer = add_servicers(server, service)
+    health_servicer = add_servicers(server, service.analysis, service.catalog, service.info)
     port = bind(server, address)
     try:
         await service.start()
+    except BaseException:
+        await service.close()
+        raise
+    try:
         await server.start()
         on_ready(address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}")
-        await asyncio.wait([stop.first, service.supervisor.failed], return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [stop.first, service.supervisor.failed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     finally:
         failed = service.supervisor.failed.done()
         health_servicer.stop_serving()
         await drain(service, server, stop, 0 if failed else config.grace)
     return 1 if failed else 0
-
-
-def add_servicers(server: grpc.aio.Server, service: Service) -> HealthServicer:
-    """Put the API on a server."""
-    jobs_pb2_grpc.add_ExecutionServiceServicer_to_server(ExecutionServicer(service.analysis, service.info), server)
-    plugins_pb2_grpc.add_PluginServiceServicer_to_server(PluginServicer(service.catalog), server)
-    blobs_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(), server)
-    governance_pb2_grpc.add_GovernanceServiceServicer_to_server(GovernanceServicer(), server)
-    health_servicer = HealthServicer(service.catalog, SERVICES)
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    return health_servicer
 
 
 def bind(server: grpc.aio.Server, address: str) -> int:

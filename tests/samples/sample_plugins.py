@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -266,3 +268,99 @@ class Unmet(Plugin):
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
         return {}
+
+
+class Puppet(Plugin):
+    """Does what a test tells it over a Unix socket, so that neither of the two has to wait for a time to pass.
+
+    Says ``{"job_id", "attempt", "pid", "options"}`` in a line, then obeys one line after another: ``progress`` reports
+    and goes on, ``return`` ends the run with a value, ``raise`` and ``refuse`` with an exception, ``die`` with its
+    process.
+    """
+
+    name = "puppet"
+    version = "1.0.0"
+    description = "Does what a test tells it."
+    mime_types = ("image/*",)
+    options_schema = ANY
+    timeout = 60.0
+    concurrency = 2
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(payload.options["socket"])
+            hello = {
+                "job_id": context.job_id,
+                "attempt": context.attempt,
+                "pid": os.getpid(),
+                "options": payload.options,
+            }
+            connection.sendall(json.dumps(hello).encode() + b"\n")
+            for line in connection.makefile("rb"):
+                order = json.loads(line)
+                if order["do"] == "progress":
+                    context.progress(order["fraction"], order["message"])
+                elif order["do"] == "return":
+                    return order["value"]  # type: ignore[no-any-return]
+                elif order["do"] == "raise":
+                    raise RuntimeError(order["text"])
+                elif order["do"] == "refuse":
+                    raise PluginError(order["text"], order["details"])
+                elif order["do"] == "die":
+                    os._exit(7)
+        return {"orders": "none left"}
+
+
+class SinglePuppet(Puppet):
+    """As Puppet, one run at a time, and never a second attempt."""
+
+    name = "single_puppet"
+    concurrency = 1
+    max_attempts = 1
+
+
+class Answers(Plugin):
+    """Returns its option ``answer`` as it is."""
+
+    name = "answers"
+    description = "Returns its option."
+    mime_types = ("*/*",)
+    options_schema = {"type": "object", "required": ["answer"]}
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        return payload.options["answer"]  # type: ignore[no-any-return]
+
+
+class Twin(Answers):
+    """Has another plugin's name."""
+
+    description = "Has another plugin's name."
+
+
+class BadSchema(Noop):
+    """Its options schema is no JSON Schema."""
+
+    name = "bad_schema"
+    options_schema = {"type": "no such type"}
+
+
+class RemoteSchema(Noop):
+    """Its options schema refers outside itself."""
+
+    name = "remote_schema"
+    options_schema = {"$ref": "http://127.0.0.1:9/schema.json"}
+
+
+class BadName(Noop):
+    """Its name is none that a plugin may have."""
+
+    name = "Bad Name"
+
+
+class Unfinished(Plugin):
+    """Defines no run."""
+
+    name = "unfinished"
+
+
+NOT_A_PLUGIN = "text"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from runward.v1 import blobs_pb2, blobs_pb2_grpc
+from runward.v1 import blobs_pb2_grpc
+
 from runward_service.api.execution_servicer import not_implemented
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 class BlobServicer(blobs_pb2_grpc.BlobServiceServicer):
@@ -22,7 +20,6 @@ class BlobServicer(blobs_pb2_grpc.BlobServiceServicer):
         """Of a later release."""
         not_implemented("FindMissingBlobs")
 
-    async def DownloadBlob(self, request: Any, context: Any) -> AsyncIterator[blobs_pb2.DownloadBlobResponse]:
+    def DownloadBlob(self, request: Any, context: Any) -> NoReturn:
         """Of a later release."""
         not_implemented("DownloadBlob")
-        yield blobs_pb2.DownloadBlobResponse()

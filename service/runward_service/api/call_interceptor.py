@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from contextlib import aclosing
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from runward_service.api.status import CallStatus
     from runward_service.domain.envelope import ErrorEnvelope
 
-    Handler = grpc.RpcMethodHandler[Any, Any]
 
 PREFIX = "/runward.v1."
+Handler: TypeAlias = Any
+"""A grpc.RpcMethodHandler; its type stubs know the synchronous form alone."""
 PRINCIPAL: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
 
 logger = logging.getLogger(__name__)
@@ -75,13 +77,12 @@ def _wrap_unary_unary(handler: Handler) -> Handler:
     async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             PRINCIPAL.set(ANONYMOUS)
-            return await behaviour(decode(raw), context)  # type: ignore[misc]
+            return await behaviour(decode(raw), context)
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             status = status_of_exception(error)
-        await context.abort(status.code, status.message, status.trailers)
-        return None
+        return await context.abort(status.code, status.message, status.trailers)
 
-    return grpc.unary_unary_rpc_method_handler(call, None, handler.response_serializer)  # type: ignore[arg-type]
+    return grpc.unary_unary_rpc_method_handler(call, None, handler.response_serializer)
 
 
 def _wrap_unary_stream(handler: Handler) -> Handler:
@@ -90,15 +91,16 @@ def _wrap_unary_stream(handler: Handler) -> Handler:
     async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
             PRINCIPAL.set(ANONYMOUS)
-            async for message in behaviour(decode(raw), context):  # type: ignore[misc]
-                yield message
+            async with aclosing(behaviour(decode(raw), context)) as messages:
+                async for message in messages:
+                    yield message
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             status = status_of_exception(error)
         else:
             return
         await context.abort(status.code, status.message, status.trailers)
 
-    return grpc.unary_stream_rpc_method_handler(call, None, handler.response_serializer)  # type: ignore[arg-type]
+    return grpc.unary_stream_rpc_method_handler(call, None, handler.response_serializer)
 
 
 def _wrap_stream_unary(handler: Handler) -> Handler:
@@ -107,11 +109,10 @@ def _wrap_stream_unary(handler: Handler) -> Handler:
     async def call(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             PRINCIPAL.set(ANONYMOUS)
-            return await behaviour(requests, context)  # type: ignore[misc]
+            return await behaviour(requests, context)
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             status = status_of_exception(error)
-        await context.abort(status.code, status.message, status.trailers)
-        return None
+        return await context.abort(status.code, status.message, status.trailers)
 
     return grpc.stream_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
-
 from runward.v1 import errors_pb2, jobs_pb2, plugins_pb2
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def job_to_proto(job: Job) -> jobs_pb2.Job:
         id=job.id,
         plugin=job.plugin,
         plugin_version=job.plugin_version,
-        status=job.status.value,
+        status=jobs_pb2.JobStatus.ValueType(job.status.value),
         payload=jobs_pb2.PayloadInfo(
             image_digest=job.image.digest,
             size_bytes=job.image.size_bytes,
@@ -102,13 +101,13 @@ def plugin_to_proto(view: PluginView) -> plugins_pb2.Plugin:
             error_count=counters.error_count,
             in_flight=entry.in_flight,
             queued=view.queued,
-            last_execution_duration=duration(counters.last_us),
-            mean_execution_duration=duration(counters.mean_us),
-            p50_execution_duration=duration(counters.p50_us),
-            p99_execution_duration=duration(counters.p99_us),
         ),
     )
     if counters.last_used_time_us:
+        message.metrics.last_execution_duration.CopyFrom(duration(counters.last_us))
+        message.metrics.mean_execution_duration.CopyFrom(duration(counters.mean_us))
+        message.metrics.p50_execution_duration.CopyFrom(duration(counters.p50_us))
+        message.metrics.p99_execution_duration.CopyFrom(duration(counters.p99_us))
         message.metrics.last_used_time.CopyFrom(timestamp(counters.last_used_time_us))
     if (description := entry.description) is not None:
         message.version = description.version

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runward.v1 import jobs_pb2, jobs_pb2_grpc
+
 from runward_service.api.call_interceptor import PRINCIPAL, JobFailed
 from runward_service.api.conversion import job_to_proto, timestamp
 from runward_service.api.requests import (
@@ -106,7 +107,6 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
         """Of a later release."""
         not_implemented("DeleteJob")
 
-    async def WatchJobs(self, request: Any, context: Any) -> AsyncIterator[jobs_pb2.WatchJobsResponse]:
+    def WatchJobs(self, request: Any, context: Any) -> NoReturn:
         """Of a later release."""
         not_implemented("WatchJobs")
-        yield jobs_pb2.WatchJobsResponse()

@@ -1,4 +1,6 @@
-"""The standard health service: the server as "" (and by its services' names), each plugin as ``runward.plugin.NAME``."""
+"""The standard health service: the server as "" (and by its services' names), each plugin as
+``runward.plugin.NAME``.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,15 @@ if TYPE_CHECKING:
     from runward_service.plugins.registry import PluginEntry
 
 PLUGIN_PREFIX = "runward.plugin."
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+SERVING: int = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING: int = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN: int = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
-class HealthServicer(health_pb2_grpc.HealthServicer):
-    """Answers from the live states. A plugin is NOT_SERVING while UNAVAILABLE; FAILED is a run's outcome and says nothing of health."""
+class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
+    """Answers from the live states. A plugin is NOT_SERVING while UNAVAILABLE; FAILED is a run's outcome and says
+    nothing of health.
+    """
 
     def __init__(self, catalog: PluginCatalog, services: Collection[str]) -> None:
         """Speak for the server's services and the catalog's plugins."""
@@ -39,7 +43,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         self._serving = False
         self._signal()
 
-    def _plugin_changed(self, entry: PluginEntry) -> None:  # noqa: ARG002 - watchers read the states themselves
+    def _plugin_changed(self, entry: PluginEntry) -> None:
         self._signal()
 
     def _signal(self) -> None:

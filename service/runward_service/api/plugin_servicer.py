@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runward.v1 import plugins_pb2, plugins_pb2_grpc
+
 from runward_service.api.conversion import plugin_to_proto
 from runward_service.api.execution_servicer import not_implemented
 from runward_service.api.requests import invalid_field, required
@@ -24,7 +25,9 @@ class PluginServicer(plugins_pb2_grpc.PluginServiceServicer):
 
     async def ListPlugins(self, request: Any, context: Any) -> plugins_pb2.ListPluginsResponse:
         """All plugins."""
-        return plugins_pb2.ListPluginsResponse(plugins=[plugin_to_proto(view) for view in await self._catalog.list()])
+        return plugins_pb2.ListPluginsResponse(
+            plugins=[plugin_to_proto(view) for view in await self._catalog.list_all()]
+        )
 
     async def GetPlugin(self, request: plugins_pb2.GetPluginRequest, context: Any) -> plugins_pb2.GetPluginResponse:
         """One plugin."""

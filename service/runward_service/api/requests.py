@@ -8,7 +8,6 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from runward.v1 import jobs_pb2
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobMode, JobRequest, JobStatus
 from runward_service.store.job_reader import JobQuery
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
     from google.protobuf.struct_pb2 import Struct, Value
     from google.protobuf.timestamp_pb2 import Timestamp
+    from runward.v1 import jobs_pb2
 
     from runward_service.domain.job import Principal
 

@@ -16,10 +16,16 @@ def admin() -> None:
 
 @admin.command()
 @click.argument("job_id", metavar="JOB")
-@click.option("--data-dir", envvar="RUNWARD_DATA_DIR", type=click.Path(file_okay=False, exists=True, path_type=Path),
-              default=Path("runward-data"), show_default=True, help="Where jobs and images are kept.")  # fmt: skip
+@click.option(
+    "--data-dir",
+    envvar="RUNWARD_DATA_DIR",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=Path("runward-data"),
+    show_default=True,
+    help="Where jobs and images are kept.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def traceback(job_id: str, data_dir: Path, as_json: bool) -> None:  # noqa: FBT001 - an option
+def traceback(job_id: str, data_dir: Path, as_json: bool) -> None:
     """Print the tracebacks of a job's attempts, which callers never see."""
     found = asyncio.run(read_tracebacks(data_dir, job_id))
     if as_json:

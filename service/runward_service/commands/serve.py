@@ -12,28 +12,75 @@ from runward_service.config import Config
 
 
 @click.command()
-@click.option("--listen", envvar="RUNWARD_LISTEN", default="127.0.0.1:50051", show_default=True, metavar="HOST:PORT",
-              help="Where to listen; port 0 picks a free one, unix:PATH a socket.")  # fmt: skip
-@click.option("--data-dir", envvar="RUNWARD_DATA_DIR", type=click.Path(file_okay=False, path_type=Path),
-              default=Path("runward-data"), show_default=True, help="Where jobs and images are kept.")  # fmt: skip
-@click.option("--workers", envvar="RUNWARD_WORKERS", type=click.IntRange(1, 1024), default=os.cpu_count() or 1,
-              show_default="the number of processors", help="How many runs at once, over all plugins.")  # fmt: skip
-@click.option("--plugin", "plugins", envvar="RUNWARD_PLUGINS", multiple=True, metavar="MODULE:CLASS",
-              help="Load this plugin too. Repeat for more; in the variable, separate them by spaces.")  # fmt: skip
-@click.option("--discover/--no-discover", envvar="RUNWARD_DISCOVER", default=True, show_default=True,
-              help="Load the plugins that installed packages offer.")  # fmt: skip
-@click.option("--grace", envvar="RUNWARD_GRACE", type=click.FloatRange(0), default=30.0, show_default=True,
-              help="Seconds that a stop waits for running jobs.")  # fmt: skip
-@click.option("--queue-limit", envvar="RUNWARD_QUEUE_LIMIT", type=click.IntRange(1), default=1000, show_default=True,
-              help="How many Analyze calls may wait for a worker.")  # fmt: skip
-@click.option("--log-level", envvar="RUNWARD_LOG_LEVEL", default="info", show_default=True,
-              type=click.Choice(["debug", "info", "warning", "error"]), help="What to log, to standard error.")  # fmt: skip
-def serve(
+@click.option(
+    "--listen",
+    envvar="RUNWARD_LISTEN",
+    default="127.0.0.1:50051",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where to listen; port 0 picks a free one, unix:PATH a socket.",
+)
+@click.option(
+    "--data-dir",
+    envvar="RUNWARD_DATA_DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runward-data"),
+    show_default=True,
+    help="Where jobs and images are kept.",
+)
+@click.option(
+    "--workers",
+    envvar="RUNWARD_WORKERS",
+    type=click.IntRange(1, 1024),
+    default=os.cpu_count() or 1,
+    show_default="the number of processors",
+    help="How many runs at once, over all plugins.",
+)
+@click.option(
+    "--plugin",
+    "plugins",
+    envvar="RUNWARD_PLUGINS",
+    multiple=True,
+    metavar="MODULE:CLASS",
+    help="Load this plugin too. Repeat for more; in the variable, separate them by spaces.",
+)
+@click.option(
+    "--discover/--no-discover",
+    envvar="RUNWARD_DISCOVER",
+    default=True,
+    show_default=True,
+    help="Load the plugins that installed packages offer.",
+)
+@click.option(
+    "--grace",
+    envvar="RUNWARD_GRACE",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="Seconds that a stop waits for running jobs.",
+)
+@click.option(
+    "--queue-limit",
+    envvar="RUNWARD_QUEUE_LIMIT",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="How many Analyze calls may wait for a worker.",
+)
+@click.option(
+    "--log-level",
+    envvar="RUNWARD_LOG_LEVEL",
+    default="info",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="What to log, to standard error.",
+)
+def serve(  # noqa: PLR0917 - click passes each option by name
     listen: str,
     data_dir: Path,
     workers: int,
     plugins: tuple[str, ...],
-    discover: bool,  # noqa: FBT001 - an option
+    discover: bool,
     grace: float,
     queue_limit: int,
     log_level: str,

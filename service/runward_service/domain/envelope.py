@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class ErrorEnvelope:
     """One error of a plugin's execution or of a call.
 
-    ``time_us`` is in microseconds since 1970, UTC. ``traceback`` is the ``_internal`` part: it is stored apart and never
-    leaves the server's host.
+    ``time_us`` is in microseconds since 1970, UTC. ``traceback`` is the ``_internal`` part: it is stored apart and
+    never leaves the server's host.
     """
 
     reason: ErrorReason

@@ -20,7 +20,9 @@ PLUGIN_TRANSITIONS: dict[PluginState, frozenset[PluginState]] = {
     PluginState.INITIALIZED: frozenset({PluginState.RUNNING, PluginState.UNAVAILABLE}),
     PluginState.RUNNING: frozenset({PluginState.INITIALIZED, PluginState.FAILED, PluginState.UNAVAILABLE}),
     PluginState.FAILED: frozenset({PluginState.RUNNING, PluginState.UNAVAILABLE}),
-    PluginState.UNAVAILABLE: frozenset({PluginState.LOADED, PluginState.INITIALIZED, PluginState.FAILED, PluginState.RUNNING}),
+    PluginState.UNAVAILABLE: frozenset(
+        {PluginState.LOADED, PluginState.INITIALIZED, PluginState.FAILED, PluginState.RUNNING}
+    ),
 }
 """Which state may follow which. Staying in a state is no transition. UNAVAILABLE goes back to whatever state the plugin
 would have had when an operator enables it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.errors import GovernedError
 from runward_service.domain.job import JobStatus
 from runward_service.execution.scheduler import cancelled_error
 
@@ -34,7 +34,8 @@ class AnalysisExecutionService:
     async def analyze(self, request: JobRequest) -> Job:
         """Run a request to its end; the job, SUCCESS or FAILED, is on disk when this returns.
 
-        The end of the calling task (a caller that hangs up) cancels the job. Raises GovernedError for whatever is refused.
+        The end of the calling task (a caller that hangs up) cancels the job. Raises GovernedError for whatever is
+        refused.
         """
         self._scheduler.check_room()
         job, existing = await self._jobs.create_job(request)
@@ -48,7 +49,9 @@ class AnalysisExecutionService:
             raise
 
     async def submit(self, request: JobRequest) -> Job:
-        """Store a request as a job that runs later; it is on disk when this returns. Raises GovernedError for whatever is refused."""
+        """Store a request as a job that runs later; it is on disk when this returns. Raises GovernedError for whatever
+        is refused.
+        """
         self._scheduler.check_room()
         job, existing = await self._jobs.create_job(request)
         if not existing:
@@ -61,12 +64,14 @@ class AnalysisExecutionService:
         return await self._jobs.run_job(job, control, slot.free)
 
     async def cancel(self, job_id: str, principal: Principal) -> Job:
-        """Cancel a job and wait for its end; one that has ended is returned as it is. Raises GovernedError JOB_NOT_FOUND."""
+        """Cancel a job and wait for its end; one that has ended is returned as it is. Raises GovernedError
+        JOB_NOT_FOUND.
+        """
         job = await self._jobs.get_job(job_id, principal.tenant)
         if job.status.terminal:
             return job
         await self._jobs.request_cancel(job_id)
-        while not job.status.terminal:
+        while True:
             if running := self._scheduler.running.get(job_id):
                 running.control.stop(cancelled_error())
                 await asyncio.wait([running.task])
@@ -76,7 +81,8 @@ class AnalysisExecutionService:
                 # Just claimed here, or owned by another process: whoever runs it finds the mark that was set above.
                 await self._end_of(job, principal)
             job = await self._jobs.get_job(job_id, principal.tenant)
-        return job
+            if job.status.terminal:
+                return job
 
     async def get_job(self, job_id: str, principal: Principal) -> Job:
         """One job of the caller's tenant. Raises GovernedError JOB_NOT_FOUND."""
@@ -109,9 +115,8 @@ class AnalysisExecutionService:
             slot.free()
 
     async def _end_of(self, job: Job, principal: Principal) -> Job:
-        if not job.status.terminal:
-            async for job in self.watch_job(job.id, principal, 0):  # noqa: B020 - the last state is what is asked for
-                pass
-        if not job.status.terminal:
-            raise GovernedError(ErrorReason.INTERNAL, "The watch of the job ended before the job.")
-        return job
+        last = job
+        if not last.status.terminal:
+            async for update in self.watch_job(job.id, principal, 0):
+                last = update
+        return last

@@ -52,7 +52,8 @@ class JobExecutionService:
     async def create_job(self, request: JobRequest) -> tuple[Job, bool]:
         """Validate a request and make it a PENDING job; (job, True) where its request id made that job before.
 
-        An ASYNC job is on disk when this returns; a SYNC one, whose caller waits for the end, is written with its start and finish.
+        An ASYNC job is on disk when this returns; a SYNC one, whose caller waits for the end, is written with its start
+        and finish.
         Raises GovernedError for whatever is refused; then nothing is stored.
         """
         description = await self._plugins.admit(request)
@@ -111,10 +112,11 @@ class JobExecutionService:
         return await self._store.claim_jobs(plugin, limit)
 
     async def run_job(self, job: Job, control: RunControl, on_ran: Callable[[], None]) -> Job:
-        """Run a RUNNING job to its end and store that; attempts lost to the infrastructure are made again while any is left.
+        """Run a RUNNING job to its end and store that; attempts lost to the infrastructure are made again while any is
+        left.
 
-        ``on_ran`` is called when the last attempt is over and its end not stored yet. Raises GovernedError JOB_STATUS_CONFLICT for
-        a job that is not RUNNING for this process: a job is never run again.
+        ``on_ran`` is called when the last attempt is over and its end not stored yet. Raises GovernedError
+        JOB_STATUS_CONFLICT for a job that is not RUNNING for this process: a job is never run again.
         """
         if job.status is not JobStatus.RUNNING or job.owner != self._owner:
             message = f"The job is {job.status.name} and cannot be run."

@@ -50,7 +50,7 @@ class PluginCatalog:
         entry = await self._registry.resolve(name)
         return (await self._views([entry]))[0]
 
-    async def list(self) -> list[PluginView]:
+    async def list_all(self) -> list[PluginView]:
         """All plugins, by name."""
         return await self._views(await self._registry.all_described())
 

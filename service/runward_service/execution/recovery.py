@@ -1,4 +1,6 @@
-"""Recovery: what a dead owner left becomes claimable again, or ends. Runs before the port opens and runs no job itself."""
+"""Recovery: what a dead owner left becomes claimable again, or ends. Runs before the port opens and runs no job
+itself.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,16 @@ class Recovery:
     async def _recover_from(self, owner: str) -> None:
         released = await self._store.release_lost(owner)
         left = [await self._jobs.get_job(job_id, None) for job_id in await self._reader.owned_jobs(owner)]
-        ended = await asyncio.gather(*(self._jobs.end_unrun_job(job, self._error(job.cancel_requested)) for job in left))
+        ended = await asyncio.gather(
+            *(self._jobs.end_unrun_job(job, self._error(job.cancel_requested)) for job in left)
+        )
         logger.warning("owner %s is dead: %d jobs will run again, %d were ended", owner, released, len(ended))
         await self._store.remove_owner(owner)
         forget(self._owners, owner)
 
-    def _error(self, cancel_requested: bool) -> GovernedError:  # noqa: FBT001 - a column's value
+    def _error(self, cancel_requested: bool) -> GovernedError:
         if cancel_requested:
             return GovernedError(ErrorReason.CANCELLED, "The job was cancelled.")
-        return GovernedError(ErrorReason.INTERRUPTED, "The server was interrupted during the job and no attempt was left.")
+        return GovernedError(
+            ErrorReason.INTERRUPTED, "The server was interrupted during the job and no attempt was left."
+        )

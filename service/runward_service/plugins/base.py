@@ -1,6 +1,7 @@
 """The plugin SDK: what a plugin author subclasses, receives and raises.
 
-A plugin is found through the entry-point group ``runward.plugins`` or named ``module:Class`` to ``runward serve --plugin``.
+A plugin is found through the entry-point group ``runward.plugins`` or named ``module:Class`` to ``runward serve
+--plugin``.
 Its module is imported in worker processes alone, never in the service. Keep that import cheap and load libraries and
 models in :meth:`Plugin.setup`.
 """
@@ -34,7 +35,7 @@ class PluginError(Exception):
         self.details: dict[str, Any] = dict(details or {})
 
 
-class InvalidInput(PluginError):
+class InvalidInput(PluginError):  # noqa: N818 - what plugin authors say
     """The image or an option is unusable, which only the plugin could find: a ValidationError envelope."""
 
 
@@ -109,8 +110,10 @@ class Plugin(ABC):
     install_hint: ClassVar[str] = ""
     """The command that installs all of ``requires``; empty: ``pip install`` of the absent distributions."""
 
-    def setup(self) -> None:
-        """Load what runs need (libraries, models): once a worker, before its first run. An exception makes the plugin UNAVAILABLE."""
+    def setup(self) -> None:  # noqa: B027 - a plugin without models has nothing to set up
+        """Load what runs need (libraries, models): once a worker, before its first run. An exception makes the plugin
+        UNAVAILABLE.
+        """
 
     @abstractmethod
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:

@@ -39,7 +39,9 @@ class PluginSource:
 
 
 def discover(named: Iterable[str], *, installed: bool) -> list[PluginSource]:
-    """The plugins named as "module:Class", and, if asked, those that installed distributions offer. Imports none of them."""
+    """The plugins named as "module:Class", and, if asked, those that installed distributions offer. Imports none of
+    them.
+    """
     sources = [PluginSource(target) for target in dict.fromkeys(named)]
     if installed:
         found = {point.value: point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
@@ -109,8 +111,8 @@ def _text(plugin_class: type[Plugin], attribute: str) -> str:
 
 
 def _mime_types(plugin_class: type[Plugin]) -> tuple[str, ...]:
-    value = plugin_class.mime_types
-    if isinstance(value, str) or not value or not all(isinstance(item, str) and "/" in item for item in value):
+    value: object = plugin_class.mime_types
+    if not isinstance(value, tuple | list) or not value or not all(isinstance(v, str) and "/" in v for v in value):
         raise PluginUnusable(f"{plugin_class.__name__}.mime_types must be a tuple of types such as 'image/png'")
     return tuple(item.lower() for item in value)
 

@@ -1,4 +1,6 @@
-"""The plugins of this process and their live states. Changed by the worker pool, as it loads plugins, by operators, and by ToolRunner."""
+"""The plugins of this process and their live states. Changed by the worker pool, as it loads plugins, by operators, and
+by ToolRunner.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class IllegalTransition(Exception):  # noqa: N818 - named for what it is
 
 @dataclass(slots=True)
 class PluginEntry:
-    """One plugin. ``description`` and ``validator`` are absent until a worker has described it, and where none could."""
+    """One plugin. ``description`` and ``validator`` are absent until a worker has described it, and where none
+    could.
+    """
 
     source: PluginSource
     name: str
@@ -90,7 +94,9 @@ class PluginRegistry:
         return entry
 
     def describe(self, entry: PluginEntry, description: PluginDescription) -> None:
-        """Take a worker's description; a later one of the same plugin replaces it. Makes the plugin UNAVAILABLE where it cannot stand."""
+        """Take a worker's description; a later one of the same plugin replaces it. Makes the plugin UNAVAILABLE where
+        it cannot stand.
+        """
         problem = ""
         validator = None
         other = self._entries.get(description.name)
@@ -151,7 +157,9 @@ class PluginRegistry:
         self._changed(entry)
 
     def end_run(self, name: str, *, succeeded: bool) -> None:
-        """A run has ended. RUNNING until the last one in flight ends; then what that one came to: INITIALIZED or FAILED."""
+        """A run has ended. RUNNING until the last one in flight ends; then what that one came to: INITIALIZED or
+        FAILED.
+        """
         entry = self.get(name)
         entry.in_flight -= 1
         entry.at_rest = PluginState.INITIALIZED if succeeded else PluginState.FAILED
@@ -174,8 +182,8 @@ class PluginRegistry:
     async def resolve(self, name: str) -> PluginEntry:
         """The entry of a name, once its worker has described it or failed to.
 
-        Waits only while that plugin, or one whose name is not known yet, has not been described, for DESCRIBE_WAIT_SECONDS at
-        most. Raises GovernedError PLUGIN_NOT_FOUND.
+        Waits only while that plugin, or one whose name is not known yet, has not been described, for
+        DESCRIBE_WAIT_SECONDS at most. Raises GovernedError PLUGIN_NOT_FOUND.
         """
 
         def known() -> bool:
@@ -187,7 +195,9 @@ class PluginRegistry:
         return self.get(name)
 
     async def all_described(self) -> list[PluginEntry]:
-        """All entries, by name, once every plugin is described or has failed to, or DESCRIBE_WAIT_SECONDS have passed."""
+        """All entries, by name, once every plugin is described or has failed to, or DESCRIBE_WAIT_SECONDS have
+        passed.
+        """
         await self._wait(lambda: not self._undescribed)
         return self.entries()
 

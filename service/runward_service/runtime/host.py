@@ -18,7 +18,7 @@ from runward_service.plugins.loader import PluginUnusable, absent_requirements, 
 from runward_service.runtime.frames import HEADER, decode_meta, encode_frame
 from runward_service.runtime.result_codec import encode_result, output_digest
 from runward_service.runtime.tool_runner import ToolRunner
-from runward_service.runtime.validation import validate_output  # noqa: F401 - loaded before the first run
+from runward_service.runtime.validation import validate_output
 
 if TYPE_CHECKING:
     import socket
@@ -101,7 +101,7 @@ class Host:
             payload = Payload(image, meta["mime_type"], meta["options"])
             output = ToolRunner.run_plugin(plugin, payload, context)
             result = encode_result(output)
-            answer = {"type": "result", "digest": output_digest(output)}
+            answer: dict[str, Any] = {"type": "result", "digest": output_digest(output)}
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a plugin are its failures too
             result = b""
             answer = failure_of(error)
@@ -126,7 +126,9 @@ class Host:
 
 
 def failure_of(error: BaseException) -> dict[str, Any]:
-    """What the service is told of a run that raised. Only what the plugin or a rule meant for the caller is in its message."""
+    """What the service is told of a run that raised. Only what the plugin or a rule meant for the caller is in its
+    message.
+    """
     if isinstance(error, GovernedError):
         reason, message, details = error.reason, error.message, error.details
     elif isinstance(error, InvalidInput):

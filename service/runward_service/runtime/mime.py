@@ -44,7 +44,7 @@ def detect(head: bytes) -> str:
         return BRANDS.get(head[8:12], "")
     for prefix, mime_type in PREFIXES:
         if head.startswith(prefix):
-            # Two letters are too little to tell a bitmap from a text that begins with them: its reserved words are zero.
+            # Two letters are too little to tell a bitmap from a text: a bitmap's reserved words are zero.
             if prefix == b"BM" and (len(head) < BMP_HEADER_BYTES or head[6:10] != b"\0\0\0\0"):
                 return ""
             return mime_type

@@ -63,8 +63,8 @@ class ToolRunner:
         return Outcome(job.plugin, end_us, 0, ran=False, envelope=envelope)
 
     def update_execution_metrics(self, plugin: str, *, began: bool, succeeded: bool) -> None:
-        """Set the plugin's state by what a run came to: INITIALIZED or FAILED. The outcome's counters are added up by the store, in
-        the transaction of the finish.
+        """Set the plugin's state by what a run came to: INITIALIZED or FAILED. The outcome's counters are added up by
+        the store, in the transaction of the finish.
         """
         if began:
             self._registry.end_run(plugin, succeeded=succeeded)

@@ -1,5 +1,6 @@
-"""The validation rules (the specification's section 5), all of them: input before a job is accepted and again before its run,
-output before it leaves the worker."""
+"""The validation rules (the specification's section 5), all of them: input before a job is accepted and again before
+its run, output before it leaves the worker.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ class InputValidator:
     """The input rules for one plugin."""
 
     def __init__(self, description: PluginDescription) -> None:
-        """Compile the plugin's options schema. Raises ValueError when it is not a JSON Schema, or refers outside itself."""
+        """Compile the plugin's options schema. Raises ValueError when it is not a JSON Schema, or refers outside
+        itself.
+        """
         # A worker process imports this module for validate_output and has no use for the schema library.
         import jsonschema_rs  # noqa: PLC0415
 
@@ -36,36 +39,40 @@ class InputValidator:
             dict(description.options_schema), retriever=_refuse_reference, validate_formats=True
         )
 
-    def validate(self, head: bytes, size_bytes: int, mime_type: str, options: Mapping[str, Any]) -> None:
+    def validate(self, head: object, size_bytes: int, mime_type: object, options: Mapping[str, Any]) -> None:
         """Check an image's first bytes and size, its declared type (in lower case) and the options.
 
-        Raises GovernedError with IMAGE_MISSING, IMAGE_TOO_LARGE, MIME_TYPE_MISSING, MIME_TYPE_UNSUPPORTED, MIME_TYPE_MISMATCH
-        or OPTIONS_INVALID.
+        Raises GovernedError with IMAGE_MISSING, IMAGE_TOO_LARGE, MIME_TYPE_MISSING, MIME_TYPE_UNSUPPORTED,
+        MIME_TYPE_MISMATCH or OPTIONS_INVALID.
         """
-        self._validate_image(head, size_bytes)
-        self._validate_mime_type(head, mime_type)
+        self._validate_mime_type(self._validate_image(head, size_bytes), mime_type)
         self._validate_options(options)
 
     def _refusal(self, reason: ErrorReason, message: str, details: Mapping[str, Any] | None = None) -> GovernedError:
         return GovernedError(reason, message, details, plugin=self._description.name)
 
-    def _validate_image(self, head: bytes, size_bytes: int) -> None:
+    def _validate_image(self, head: object, size_bytes: int) -> bytes:
         if not isinstance(head, bytes):
-            raise self._refusal(ErrorReason.IMAGE_MISSING, "payload.image must be bytes.", {"type": type(head).__name__})
+            raise self._refusal(
+                ErrorReason.IMAGE_MISSING, "payload.image must be bytes.", {"type": type(head).__name__}
+            )
         if size_bytes == 0 or not head:
             raise self._refusal(ErrorReason.IMAGE_MISSING, "payload.image is missing or empty. Send the image's bytes.")
         if size_bytes > MAX_IMAGE_BYTES:
             message = f"The image has {size_bytes} bytes; at most {MAX_IMAGE_BYTES} are taken."
             details = {"size_bytes": size_bytes, "limit_bytes": MAX_IMAGE_BYTES}
             raise self._refusal(ErrorReason.IMAGE_TOO_LARGE, message, details)
+        return head
 
-    def _validate_mime_type(self, head: bytes, mime_type: str) -> None:
+    def _validate_mime_type(self, head: bytes, mime_type: object) -> None:
         if not isinstance(mime_type, str) or not mime_type.strip():
             message = 'payload.mime_type is missing or empty. Send the image\'s type, such as "image/png".'
             raise self._refusal(ErrorReason.MIME_TYPE_MISSING, message)
         supported = self._description.mime_types
         if not any(admits(pattern, mime_type) for pattern in supported):
-            message = f"{self._description.name} does not take {mime_type[:MAX_SHOWN]!r}. It takes {', '.join(supported)}."
+            message = (
+                f"{self._description.name} does not take {mime_type[:MAX_SHOWN]!r}. It takes {', '.join(supported)}."
+            )
             details = {"declared": mime_type[:MAX_SHOWN], "supported": list(supported)}
             raise self._refusal(ErrorReason.MIME_TYPE_UNSUPPORTED, message, details)
         detected = detect(head)
@@ -136,7 +143,7 @@ def _validate_text(value: str, path: str) -> None:
         raise _invalid_output(path, "a text holds a lone surrogate") from None
 
 
-def _validate_number(value: float, path: str) -> None:
+def _validate_number(value: int | float, path: str) -> None:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise _invalid_output(path, f"{value!r} is no JSON number")

@@ -1,7 +1,8 @@
 """A worker: ``python -m runward_service.runtime.worker``. Two processes, made by one fork before anything is loaded.
 
-The keeper stays small and imports no plugin. It is the subreaper of all that the plugin starts, so a process that called
-``setsid`` and lost its parent becomes the keeper's child. When the host ends, when the service closes the lifeline, or
+The keeper stays small and imports no plugin. It is the subreaper of all that the plugin starts, so a process that
+called ``setsid`` and lost its parent becomes the keeper's child. When the host ends, when the service closes the
+lifeline, or
 when the service is gone (which closes it too), the keeper kills every descendant and ends. It also watches the memory.
 
 The host loads the plugin and runs it (runward_service.runtime.host).
@@ -34,7 +35,7 @@ MEMORY_POLL_MS = 50
 TREE_POLL_EVERY = 4
 
 
-class StopKeeper(BaseException):  # noqa: N818 - control flow, like SystemExit
+class StopKeeper(BaseException):
     """A signal asks the keeper to end its tree."""
 
 

@@ -1,4 +1,6 @@
-"""The worker processes of all plugins: started in the background, handed out one run at a time, replaced when they end."""
+"""The worker processes of all plugins: started in the background, handed out one run at a time, replaced when
+they end.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ class LocalWorkerPool:
         limit: int,
         supervise: Callable[[Awaitable[None], str], object],
     ) -> None:
-        """Run at most ``limit`` at once (the scheduler keeps to it); ``supervise`` runs a coroutine whose failure stops the server."""
+        """Run at most ``limit`` at once (the scheduler keeps to it); ``supervise`` runs a coroutine whose failure stops
+        the server.
+        """
         self._registry = registry
         self._limit = limit
         self._supervise = supervise
@@ -100,8 +104,9 @@ class LocalWorkerPool:
     async def run(self, entry: PluginEntry, job: Job, control: RunControl) -> WorkerReply:
         """Run a job's attempt in a worker of its plugin.
 
-        Raises GovernedError: what the plugin or the rules refused, TIMEOUT, MEMORY_LIMIT, WORKER_LOST, PLUGIN_UNAVAILABLE, or what
-        stopped the run through ``control``. When it returns or raises, nothing of the run is left.
+        Raises GovernedError: what the plugin or the rules refused, TIMEOUT, MEMORY_LIMIT, WORKER_LOST,
+        PLUGIN_UNAVAILABLE, or what stopped the run through ``control``. When it returns or raises, nothing of the run
+        is left.
         """
         group = self._plugins[id(entry)]
         worker = group.idle.pop() if group.idle else await self._wait_for_worker(group, control)
@@ -114,7 +119,7 @@ class LocalWorkerPool:
             meta, body = await reply
             usable = not meta.get("tainted") and meta.get("reason") != ErrorReason.MEMORY_LIMIT.value
         except WorkerEnded:
-            raise lost_error(await worker.kill(), entry) from None
+            raise lost_error(await worker.end(), entry) from None
         finally:
             if timer is not None:
                 timer.cancel()
@@ -205,7 +210,7 @@ class LocalWorkerPool:
         """Forget a worker that ends while nobody uses it, and start another."""
 
         def ended(_: object) -> None:
-            if worker in group.idle:
+            if worker in group.idle and not self._closing:
                 group.idle.remove(worker)
                 logger.warning("worker %d of %s ended while idle", worker.pid, group.entry.name)
                 self._supervise(self._replace(group, worker), "replacement of a worker")
@@ -239,13 +244,12 @@ class WorkerStartup:
 
     async def wait(self, worker: WorkerProcess) -> tuple[str, bool]:
         """Wait until the worker is ready ("", False) or is of no use: why, and whether trying again is in vain."""
-        done, _ = await asyncio.wait(
-            [self._ended, worker.lost], timeout=STARTUP_SECONDS, return_when=asyncio.FIRST_COMPLETED
-        )
+        either: list[asyncio.Future[Any]] = [self._ended, worker.lost]
+        done, _ = await asyncio.wait(either, timeout=STARTUP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if self._ended.done():
             return self._ended.result()
         if done:
-            end = await worker.kill()
+            end = await worker.end()
             return f"a worker ended while it started ({describe_end(end)})", False
         return f"a worker was not ready within {STARTUP_SECONDS:.0f} s", False
 
@@ -253,7 +257,9 @@ class WorkerStartup:
         """Take one message."""
         kind = meta.get("type")
         if kind == "progress":
-            self._on_progress(str(meta.get("job_id", "")), float(meta.get("fraction", 0.0)), str(meta.get("message", "")))
+            self._on_progress(
+                str(meta.get("job_id", "")), float(meta.get("fraction", 0.0)), str(meta.get("message", ""))
+            )
         elif kind == "described":
             fields = dict(meta["description"])
             fields["mime_types"] = tuple(fields["mime_types"])
@@ -313,7 +319,7 @@ def describe_end(end: WorkerEnd) -> str:
         return f"over its memory limit, {end.peak_bytes} bytes"
     if end.exit_code < 0:
         return f"signal {-end.exit_code}"
-    return f"exit code {end.exit_code}" if end.cause == "exited" else end.cause
+    return f"exit code {end.exit_code}" if end.cause == "exited" else "it closed its connection"
 
 
 def lost_error(end: WorkerEnd, entry: PluginEntry) -> GovernedError:

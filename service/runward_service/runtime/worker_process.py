@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from runward_service.runtime.frames import FrameDecoder, FrameError, encode_frame
 from runward_service.runtime.process_tree import descendants_of, kill
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runward_service.runtime.plugin_output import PluginOutput
 
 KILL_GRACE_SECONDS = 3.0
+REPORT_SECONDS = 0.25
 SOCKET_BUFFER_BYTES = 1024 * 1024
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnd:
-    """How a worker ended, as its keeper reports: ``cause`` is "memory", "exited", "closed", "terminated" or "unknown"."""
+    """How a worker ended, as its keeper reports: ``cause`` is "memory", "exited", "closed", "terminated" or
+    "unknown".
+    """
 
     cause: str = "unknown"
     exit_code: int = 0
@@ -42,7 +45,9 @@ class WorkerEnded(Exception):  # noqa: N818 - an event more than a fault
 class WorkerProcess:
     """A started worker. Messages come through ``on_message``; exactly one run at a time."""
 
-    def __init__(self, target: str, on_message: Callable[[WorkerProcess, dict[str, Any]], None], output: PluginOutput) -> None:
+    def __init__(
+        self, target: str, on_message: Callable[[WorkerProcess, dict[str, Any]], None], output: PluginOutput
+    ) -> None:
         """Prepare a worker of the plugin "module:Class"; start it with start."""
         self.target = target
         self._on_message = on_message
@@ -95,7 +100,7 @@ class WorkerProcess:
         self._loop.add_reader(lifeline, self._read_lifeline)
         ours.setblocking(False)
         transport, _ = await self._loop.create_unix_connection(lambda: WorkerProtocol(self), sock=ours)
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = transport
 
     def begin(self, meta: dict[str, Any], body: bytes) -> asyncio.Future[tuple[dict[str, Any], bytes]]:
         """Send a run; the future gets the worker's answer, or WorkerEnded."""
@@ -147,6 +152,11 @@ class WorkerProcess:
                 kill(pid)
         return await self.exited
 
+    async def end(self) -> WorkerEnd:
+        """How a worker ended that closed its connection: by itself, or by this call where its processes live on."""
+        await asyncio.wait([self.exited], timeout=REPORT_SECONDS)
+        return await self.kill()
+
     def _read_lifeline(self) -> None:
         try:
             data = self._lifeline.recv(4096)
@@ -188,6 +198,6 @@ class WorkerProtocol(asyncio.Protocol):
         """Bytes came."""
         self._worker.received(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it closed does not matter
+    def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed."""
         self._worker.connection_lost()

@@ -19,7 +19,7 @@ def bucket_of(duration_us: int) -> int:
 
 def duration_of(bucket: int) -> int:
     """The middle of a bucket, in microseconds."""
-    return int(round(2 ** ((bucket + 0.5) / BUCKETS_AN_OCTAVE)))
+    return round(2 ** ((bucket + 0.5) / BUCKETS_AN_OCTAVE))
 
 
 def percentile(counts: Mapping[int, int], share: float) -> int:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INLINE_BYTES = 256 * 1024
-"""Images up to this size are hashed at once and stored in the job's own transaction; larger ones go to a file, off the loop."""
+"""Images up to this size are hashed at once and stored in the job's own transaction; larger ones go to a file, off the
+loop.
+"""
 
 
 class ImageStore:
@@ -30,8 +32,8 @@ class ImageStore:
         return self._folder / name[:2] / name
 
     async def put(self, data: bytes) -> StoredImage:
-        """Take an image in. A large one is on disk, synced, when this returns, so a commit may name it. Raises OSError when the
-        disk is full.
+        """Take an image in. A large one is on disk, synced, when this returns, so a commit may name it. Raises OSError
+        when the disk is full.
         """
         if len(data) <= INLINE_BYTES:
             return StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), data=data)

@@ -39,7 +39,9 @@ class JobQuery:
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """Jobs, newest first; ``next_before`` starts the next page, 0 after the last; ``revision`` is the log's when read."""
+    """Jobs, newest first; ``next_before`` starts the next page, 0 after the last; ``revision`` is the log's
+    when read.
+    """
 
     jobs: Sequence[Job]
     next_before: int

@@ -43,8 +43,8 @@ class SqliteJobStore:
     def create_job(self, job: Job, *, deferred: bool) -> Awaitable[Creation]:
         """Store a PENDING job and its image.
 
-        With a request id that the principal used before, stores nothing and answers with that job's id. A deferred write shares the
-        commit of the job's next transition.
+        With a request id that the principal used before, stores nothing and answers with that job's id. A deferred
+        write shares the commit of the job's next transition.
         """
         claimable = job.mode is JobMode.ASYNC
         image = job.image
@@ -89,8 +89,8 @@ class SqliteJobStore:
         return self._writer.submit(operation, deferred=deferred)
 
     def start_job(self, job_id: str, start_time_us: int) -> Awaitable[int]:
-        """PENDING to RUNNING, attempt 1, of a SYNC job that this process owns. Deferred: answers with the revision once it is on
-        disk with a later change, or 0 when the job was cancelled or ended meanwhile.
+        """PENDING to RUNNING, attempt 1, of a SYNC job that this process owns. Deferred: answers with the revision once
+        it is on disk with a later change, or 0 when the job was cancelled or ended meanwhile.
         """
 
         def operation(tx: Transaction) -> int:
@@ -101,7 +101,9 @@ class SqliteJobStore:
         return self._writer.submit(operation, deferred=True)
 
     def claim_jobs(self, plugin: str, limit: int) -> Awaitable[list[Job]]:
-        """Claim up to ``limit`` waiting jobs of a plugin for this process: RUNNING, the attempt counted, the image at hand."""
+        """Claim up to ``limit`` waiting jobs of a plugin for this process: RUNNING, the attempt counted, the image at
+        hand.
+        """
 
         def operation(tx: Transaction) -> list[Job]:
             claimed = []
@@ -115,7 +117,9 @@ class SqliteJobStore:
         return self._writer.submit(operation)
 
     def next_attempt(self, job: Job) -> Awaitable[bool]:
-        """Count an attempt as lost and begin the next, still RUNNING. False when the job is no longer this process's."""
+        """Count an attempt as lost and begin the next, still RUNNING. False when the job is no longer this
+        process's.
+        """
 
         def operation(tx: Transaction) -> bool:
             revision = tx.next_revision()
@@ -127,26 +131,26 @@ class SqliteJobStore:
     def finish_job(self, job: Job, outcome: Outcome) -> Awaitable[int]:
         """RUNNING to SUCCESS or FAILED with what ToolRunner made of the job's current attempt.
 
-        Answers with the revision, or 0 when the job is no longer RUNNING in that attempt for this process: then nothing was written.
+        Answers with the revision, or 0 when the job is no longer RUNNING in that attempt for this process: then nothing
+        was written.
         """
         return self._writer.submit(lambda tx: self._finish(tx, job.id, job.attempt, outcome))
 
     def end_unrun_job(self, job: Job, outcome: Outcome) -> Awaitable[int]:
         """End a job that this process does not run: PENDING, or RUNNING for an owner that is proved dead.
 
-        A PENDING job passes through RUNNING in the same transaction. Answers with the revision, or 0 when the job has changed
-        since it was read.
+        A PENDING job passes through RUNNING in the same transaction. Answers with the revision, or 0 when the job has
+        changed since it was read.
         """
 
         def operation(tx: Transaction) -> int:
             if job.status is JobStatus.PENDING:
                 revision = tx.next_revision()
                 now = outcome.end_time_us
-                parameters = (now, self._owner, now, revision, job.id, job.owner)
-                taken = _changed(tx, job.id, SQL["begin_ending"], parameters, revision)
+                begin = (now, self._owner, now, revision, job.id, job.owner)
+                taken = _changed(tx, job.id, SQL["begin_ending"], begin, revision)
             else:
-                parameters = (self._owner, job.id, job.owner, job.attempt)
-                taken = tx.execute(SQL["take_over"], parameters).rowcount
+                taken = tx.execute(SQL["take_over"], (self._owner, job.id, job.owner, job.attempt)).rowcount
             return self._finish(tx, job.id, job.attempt, outcome) if taken else 0
 
         return self._writer.submit(operation)
@@ -192,7 +196,7 @@ class SqliteJobStore:
     def _finish(self, tx: Transaction, job_id: str, attempt: int, outcome: Outcome) -> int:
         envelope = outcome.envelope
         revision = tx.next_revision()
-        error = (None, None, None, None, None)
+        error: tuple[Any, ...] = (None, None, None, None, None)
         if envelope is not None:
             details = json.dumps(dict(envelope.details), ensure_ascii=False)
             error = (envelope.reason.value, envelope.message, details, envelope.plugin, envelope.time_us)

@@ -18,7 +18,9 @@ def statements(file_name: str) -> dict[str, str]:
     """
     text = resources.files("runward_service.store").joinpath("sql", file_name).read_text(encoding="utf-8")
     parts = NAME.split(text)[1:]
-    named = {name: COMMENT.sub("", body).strip().rstrip(";") for name, body in zip(parts[::2], parts[1::2], strict=True)}
+    named = {
+        name: COMMENT.sub("", body).strip().rstrip(";") for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
     if columns := named.get("job_columns"):
         without = columns.replace("{result}", "NULL")
         with_result = columns.replace("{result}", "job.result")

@@ -50,8 +50,6 @@ class Transaction:
         return self._revision
 
 
-
-
 class GroupCommitWriter:
     """The one writer of this process."""
 
@@ -78,8 +76,9 @@ class GroupCommitWriter:
     def submit(self, operation: Callable[[Transaction], T], *, deferred: bool = False) -> asyncio.Future[T]:
         """Hand an operation over; the future is done once it is on disk.
 
-        Operations run in the order given. A deferred one waits up to DEFER_SECONDS for an urgent one to share its commit. The future
-        raises what the operation raised, or GovernedError STORE_UNAVAILABLE where the database failed.
+        Operations run in the order given. A deferred one waits up to DEFER_SECONDS for an urgent one to share its
+        commit. The future raises what the operation raised, or GovernedError STORE_UNAVAILABLE where the database
+        failed.
         """
         if self._closing or self.ended.done():
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")

@@ -34,7 +34,9 @@ class ChangeSignal:
 
     @contextmanager
     def watching(self, job_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever the job changed. Clear it before reading the log, then wait: no change is missed."""
+        """An event that is set whenever the job changed. Clear it before reading the log, then wait: no change is
+        missed.
+        """
         event = asyncio.Event()
         self._watchers.setdefault(job_id, set()).add(event)
         try:

@@ -59,7 +59,9 @@ class Watcher:
     async def _check_cursor(self, after_revision: int) -> None:
         last = await self._reader.last_revision()
         if after_revision > last:
-            message = f"Revision {after_revision} is ahead of the log, which ends at {last}. Get the job, then watch from 0."
+            message = (
+                f"Revision {after_revision} is ahead of the log, which ends at {last}. Get the job, then watch from 0."
+            )
             raise GovernedError(ErrorReason.REVISION_AHEAD, message, {"last_revision": last})
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import itertools
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from runward_service.plugins.base import MEBIBYTE, Payload, Plugin, RunContext
@@ -27,6 +29,8 @@ FORMATS = (
 BINARIZERS = ("LocalAverage", "GlobalHistogram", "FixedThreshold", "BoolCast")
 LONGEST_SIDE = 65_535
 """The library takes no longer images."""
+MOST_BYTES = 2 * MEBIBYTE
+"""What all codes take as JSON at most."""
 TEXTUAL = {"Text", "GS1", "ISO15434"}
 
 
@@ -53,12 +57,12 @@ class Barcode(Plugin):
             "try_rotate": {
                 "type": "boolean",
                 "default": True,
-                "description": "Whether to look for codes that are turned by 90 or 270 degrees.",
+                "description": "Whether to look for codes that are turned by 90 or 270 degrees too.",
             },
             "try_invert": {
                 "type": "boolean",
                 "default": True,
-                "description": "Whether to look for light codes on a dark ground.",
+                "description": "Whether to look for light matrix codes on a dark ground too.",
             },
             "try_downscale": {
                 "type": "boolean",
@@ -85,7 +89,7 @@ class Barcode(Plugin):
                 "minimum": 1,
                 "maximum": 255,
                 "default": 100,
-                "description": "How many codes to tell at most, in their order.",
+                "description": "How many codes to tell at most, the first in their order.",
             },
         },
     }
@@ -130,11 +134,17 @@ class Barcode(Plugin):
         codes = sorted((_described(code, scale) for code in found), key=lambda code: (code["format"], code["text"]))
         order = [index for row in rows([bounds(code["position"]) for code in codes]) for index in row]
         return {
-            "codes": [codes[index] for index in order[: options["max_codes"]]],
+            "codes": _fitting([codes[index] for index in order[: options["max_codes"]]]),
             "count": len(codes),
             "width": whole.width,
             "height": whole.height,
         }
+
+
+def _fitting(codes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out the last codes of those that hold more than a result can."""
+    sizes = itertools.accumulate(len(json.dumps(code, ensure_ascii=False).encode()) for code in codes)
+    return [code for code, size in zip(codes, sizes, strict=True) if size <= MOST_BYTES]
 
 
 def _described(code: Any, scale: tuple[float, float]) -> dict[str, Any]:

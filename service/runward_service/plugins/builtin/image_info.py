@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BLUR_SIDE = 1024
 """Longest side, in pixels, of the copy on which blur is measured, so that a camera's resolution counts little."""
+LONGEST_SIDE = 20_000
 BLURRED_BELOW, SOFT_BELOW = 30.0, 100.0
 FLAT_BELOW = 0.01
 """Contrast under which there is nothing in the image that could be sharp."""
@@ -110,7 +111,9 @@ def _measures(image: Image) -> dict[str, Any]:
     """Measure what is computed from the luminance of all pixels."""
     grey = luminance(image)
     exposure = _exposure(grey)
-    return {"exposure": exposure, "blur": _blur(grey, exposure["contrast"]), "hashes": _hashes(grey)}
+    # Resampling takes memory by the longest side; no camera's picture is shrunk here.
+    bounded = shrunk(grey, LONGEST_SIDE)
+    return {"exposure": exposure, "blur": _blur(bounded, exposure["contrast"]), "hashes": _hashes(bounded)}
 
 
 def _frames(image: Image) -> int:

@@ -15,7 +15,10 @@ from runward_service.plugins.imaging import PILLOW_FORMATS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runward_service.plugins.builtin.text_reader import Line, Quad
+    from runward_service.plugins.builtin.text_reader import Line, Word
+
+MOST_WORDS = 8000
+"""More, with their boxes, would not fit a result."""
 
 
 class Ocr(Plugin):
@@ -53,7 +56,7 @@ class Ocr(Plugin):
             "words": {
                 "type": "boolean",
                 "default": False,
-                "description": "Whether to tell the words of each line, with their boxes.",
+                "description": "Whether to tell the words of each line, with their boxes; the first 8000.",
             },
         },
     }
@@ -87,16 +90,15 @@ class Ocr(Plugin):
         scale = width / small.width, height / small.height
         del image
         context.progress(0.2, "reading")
-        found = self._reader.read(small, options["max_side_length"], any_direction=options["detect_orientation"])
+        found = self._reader.read(
+            small,
+            options["max_side_length"],
+            any_direction=options["detect_orientation"],
+            report=lambda share: context.progress(0.2 + 0.8 * share, "reading"),
+        )
         found = [line for line in found if line.confidence >= options["min_confidence"] and line.text]
         rotation, rows = _arranged(found)
-        lines = [
-            {"order": 0, "row": row, **_described(found[index], scale, words=options["words"])}
-            for row, indices in enumerate(rows)
-            for index in indices
-        ]
-        for order, line in enumerate(lines):
-            line["order"] = order
+        lines = _told(found, rows, scale, MOST_WORDS if options["words"] else None)
         confidences = [line["confidence"] for line in lines]
         return {
             "text": "\n".join(" ".join(found[index].text for index in indices) for indices in rows),
@@ -123,21 +125,20 @@ def _arranged(lines: Sequence[Line]) -> tuple[int, list[list[int]]]:
     return turns * 90, reading_rows(upright)
 
 
-def _described(line: Line, scale: tuple[float, float], *, words: bool) -> dict[str, Any]:
-    """Describe a line for JSON, its boxes in pixels of the whole upright image."""
-    described: dict[str, Any] = {
-        "text": line.text,
-        "confidence": round(line.confidence, 4),
-        "box": _corners(line.box, scale),
-        "rotation": line.turns * 90,
-    }
-    if words:
-        described["words"] = [
-            {"text": word.text, "confidence": round(word.confidence, 4), "box": _corners(word.box, scale)}
-            for word in line.words
-        ]
-    return described
+def _told(
+    found: Sequence[Line], rows: list[list[int]], scale: tuple[float, float], most_words: int | None
+) -> list[dict[str, Any]]:
+    """Describe the lines in their order for JSON, boxes in pixels of the upright image; no words for None."""
+    told: list[dict[str, Any]] = []
+    for row, index in ((row, index) for row, indices in enumerate(rows) for index in indices):
+        line = found[index]
+        told.append({"order": len(told), "row": row, **_described(line, scale), "rotation": line.turns * 90})
+        if most_words is not None:
+            told[-1]["words"] = [_described(word, scale) for word in line.words[:most_words]]
+            most_words -= len(told[-1]["words"])
+    return told
 
 
-def _corners(box: Quad, scale: tuple[float, float]) -> list[list[float]]:
-    return [[round(float(x) * scale[0], 1), round(float(y) * scale[1], 1)] for x, y in box]
+def _described(part: Line | Word, scale: tuple[float, float]) -> dict[str, Any]:
+    box = [[round(float(x) * scale[0], 1), round(float(y) * scale[1], 1)] for x, y in part.box]
+    return {"text": part.text, "confidence": round(part.confidence, 4), "box": box}

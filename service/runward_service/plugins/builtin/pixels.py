@@ -88,6 +88,6 @@ def _scaled_values(image: Image) -> Image:
     factor = 255 / ((greatest - least) or 1.0)
     result = np.zeros(values.shape, dtype=np.uint8)
     for index, strip in enumerate(strips):
-        numbers = np.nan_to_num(strip.astype(np.float64), nan=least, posinf=greatest, neginf=least)
+        numbers = np.nan_to_num(strip, nan=least, posinf=greatest, neginf=least).astype(np.float64)
         result[index * STRIP_ROWS : (index + 1) * STRIP_ROWS] = np.clip((numbers - least) * factor, 0.0, 255.0)
     return PillowImage.fromarray(result)

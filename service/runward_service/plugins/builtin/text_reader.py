@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,6 +24,8 @@ SMALLEST_SIDE = 736
 """An image whose shorter side has fewer pixels is enlarged: the detector misses small letters."""
 NARROWEST = 8
 """An image is filled up to a height of at least a NARROWEST-th of its width, and the other way round."""
+DETECTION_SHARE = 0.3
+"""How much of the work is done once the lines are found, roughly."""
 TALL = 1.5
 """A box at least this many times as high as wide holds text that runs up or down…"""
 VERY_TALL = 3.0
@@ -109,11 +111,13 @@ class TextReader:
         ImageDraw.Draw(image).text((20, 20), "Runward", fill="black", font=ImageFont.load_default(48))
         self.read(image, 320, any_direction=False)
 
-    def read(self, image: Image, max_side: int, *, any_direction: bool) -> list[Line]:
+    def read(
+        self, image: Image, max_side: int, *, any_direction: bool, report: Callable[[float], None] = lambda share: None
+    ) -> list[Line]:
         """Read an RGB image's lines of text, in no particular order.
 
         Text is looked for in a copy whose longest side is at most max_side. With any_direction, text that is upside
-        down or runs upwards is read as well.
+        down or runs upwards is read as well. ``report`` is told the share that is done, from 0 to 1.
         """
         import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
 
@@ -122,18 +126,21 @@ class TextReader:
             crops, detected = self._engine.detect_and_crop(pixels, {})
         except self._nothing_found:
             return []
+        report(DETECTION_SHARE)
         boxes = detected.boxes.astype(np.float64)
         upright = [np.rot90(crop, -1) if _is_tall(box) else crop for crop, box in zip(crops, boxes, strict=True)]
-        readings = self._readings(upright, boxes, any_direction=any_direction)
+        readings = self._readings(upright, boxes, report, any_direction=any_direction)
         limits = np.array(image.size, dtype=np.float64)
         placed = np.clip((boxes - corner) / scale, 0, limits)
         return [_line(reading, turns, box) for (turns, reading), box in zip(readings, placed, strict=True)]
 
-    def _readings(self, crops: list[Pixels], boxes: Quad, *, any_direction: bool) -> list[tuple[int, _Reading]]:
+    def _readings(
+        self, crops: list[Pixels], boxes: Quad, report: Callable[[float], None], *, any_direction: bool
+    ) -> list[tuple[int, _Reading]]:
         """Recognise every crop: quarter turns clockwise of the text, and the reading in that direction."""
         first = [1 if _is_tall(box) else 0 for box in boxes]
         tried: list[dict[int, _Reading]] = [{} for _ in crops]
-        self._recognise(crops, enumerate(first), tried)
+        self._recognise(crops, enumerate(first), tried, report)
         if not any_direction:
             return [_best(readings) for readings in tried]
         unsure = [i for i in range(len(crops)) if tried[i][first[i]].confidence < SURE]
@@ -144,7 +151,11 @@ class TextReader:
         return [_best(readings, page) for readings in tried]
 
     def _recognise(
-        self, crops: list[Pixels], wanted: Iterable[tuple[int, int]], tried: list[dict[int, _Reading]]
+        self,
+        crops: list[Pixels],
+        wanted: Iterable[tuple[int, int]],
+        tried: list[dict[int, _Reading]],
+        report: Callable[[float], None] = lambda share: None,
     ) -> None:
         """Recognise crops (by index) in directions (quarter turns), those not tried yet, in batches of like widths."""
         import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
@@ -155,6 +166,7 @@ class TextReader:
                 crop = np.ascontiguousarray(np.rot90(crops[index], turns))
                 queue.append((crop.shape[1] / crop.shape[0], index, turns, crop))
         queue.sort(key=lambda entry: entry[:3])
+        total = len(queue)
         while queue:
             size = 1
             while size < min(6, len(queue)) and queue[size][0] * (size + 1) <= BATCH_WIDTH:
@@ -165,6 +177,7 @@ class TextReader:
                 batch, output.txts, output.scores, output.word_results, strict=True
             ):
                 tried[index][turns] = _Reading(text, float(score) if text.strip() else 0.0, info)
+            report(1 - (1 - DETECTION_SHARE) * len(queue) / total)
 
 
 def page_turns(lines: Iterable[tuple[int, str]]) -> int:
@@ -261,7 +274,7 @@ def _words(reading: _Reading, box: Quad) -> list[Word]:
     """Part a line at its spaces. The recogniser tells a step along the line, and a confidence, for each letter."""
     letters = [index for index, letter in enumerate(reading.text) if not letter.isspace()]
     steps = [step for word in reading.info.word_cols for step in word]
-    if len(steps) != len(letters) or len(reading.info.confs) != len(reading.text):
+    if not letters or len(steps) != len(letters) or len(reading.info.confs) != len(reading.text):
         return []
     half = reading.info.line_txt_len / len(reading.text) / 2
     words: list[Word] = []

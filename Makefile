@@ -1,0 +1,87 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+GEN_VENV := .venv-gen
+BIN := $(VENV)/bin
+PIP_FLAGS := --disable-pip-version-check --quiet
+STUBS := clients/python/runward/v1
+SOURCES := clients service scanner tests
+PORT ?= 50051
+
+.PHONY: help setup demo test check gen bench serve constraints \
+        format lint types proto stubs layers scan tests clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.made: pyproject.toml requirements/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; call: make PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the development environment into $(VENV)"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/constraints.txt
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(GEN_VENV)/.made: requirements/gen.txt
+	@test -x $(GEN_VENV)/bin/python || $(PYTHON) -m venv $(GEN_VENV)
+	@$(GEN_VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements/gen.txt
+	@touch $@
+
+setup: $(VENV)/.made ## Make the environment .venv with everything
+
+demo: setup ## See the main job on real images
+	@$(BIN)/python -m tests.demo
+
+serve: setup ## Run a server on port $(PORT)
+	@$(BIN)/runward serve --listen 127.0.0.1:$(PORT)
+
+test: setup ## Run the tests
+	@$(BIN)/python -m pytest
+
+bench: setup ## Measure speed against a bare echo
+	@$(BIN)/python -m tests.bench
+
+gen: $(GEN_VENV)/.made ## Generate the stubs from proto/
+	@PATH="$(CURDIR)/$(GEN_VENV)/bin:$$PATH" $(GEN_VENV)/bin/python -m grpc_tools.protoc -Iproto \
+	  --python_out=clients/python --grpc_python_out=clients/python \
+	  --mypy_out=quiet:clients/python --mypy_grpc_out=quiet:clients/python $$(find proto -name '*.proto' | sort)
+
+check: format lint types proto stubs layers scan tests ## All that CI runs
+
+format: setup
+	@echo "== format" && $(BIN)/ruff format --check $(SOURCES)
+
+lint: setup
+	@echo "== lint" && $(BIN)/ruff check $(SOURCES)
+
+types: setup
+	@echo "== types" && $(BIN)/mypy
+
+proto: setup
+	@echo "== proto" && $(BIN)/buf format --diff --exit-code && $(BIN)/buf lint && $(BIN)/buf breaking --against proto/release.binpb
+
+stubs: $(GEN_VENV)/.made
+	@echo "== stubs" && rm -rf build/stubs && mkdir -p build/stubs && cp -r $(STUBS) build/stubs/before && $(MAKE) --no-print-directory gen \
+	  && diff -r -x __pycache__ build/stubs/before $(STUBS) && rm -rf build/stubs \
+	  || { echo "The stubs were not those of proto/; 'make gen' has made them anew: commit them."; exit 1; }
+
+layers: setup
+	@echo "== layers" && $(BIN)/lint-imports
+
+scan: setup
+	@echo "== scanner" && $(BIN)/python -m runward_scanner service/runward_service
+
+tests: setup
+	@echo "== tests" && $(BIN)/python -m pytest tests/scanner && $(BIN)/python -m pytest tests/lifecycle \
+	  && $(BIN)/python -m pytest tests/execution \
+	  && $(BIN)/python -m pytest --ignore=tests/scanner --ignore=tests/lifecycle --ignore=tests/execution
+
+constraints: ## Pin the newest releases of everything anew
+	@$(PYTHON) -m venv build/pin && build/pin/bin/python -m pip install $(PIP_FLAGS) pip-tools
+	@build/pin/bin/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --no-header --no-annotate --upgrade --extra dev --output-file requirements/constraints.txt pyproject.toml requirements/build.in
+	@sed -i -e '/^#/d' -e '/^runward @/d' -e '/^$$/d' requirements/constraints.txt
+	@rm -rf build/pin
+
+clean: ## Remove what make made
+	@rm -rf $(VENV) $(GEN_VENV) build .mypy_cache .ruff_cache .pytest_cache
