@@ -1,0 +1,124 @@
+"""runward jobs: look at jobs, follow them, end them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from rich.text import Text
+
+from runward.cli.exit_code import ExitCode
+from runward.cli.following import follower
+from runward.cli.job_view import job_view, jobs_table
+from runward.cli.json_form import json_form
+from runward.cli.parameters import parse_pairs
+from runward.cli.session import Session, remote
+from runward.enums import JobStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from runward.client import Client
+
+
+@click.group()
+def jobs() -> None:
+    """Look at jobs, follow them, end them."""
+
+
+@jobs.command("list")
+@click.option("--plugin", default="", help="Jobs of this plugin.")
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice([str(status) for status in JobStatus], case_sensitive=False),
+    multiple=True,
+    help="Jobs in this status. Repeatable.",
+)
+@click.option(
+    "--label",
+    "labels",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=parse_pairs,
+    help="Jobs with this label. Repeatable.",
+)
+@click.option("--from", "create_time_from", type=click.DateTime(), help="Jobs created at this local time or later.")
+@click.option("--before", "create_time_before", type=click.DateTime(), help="Jobs created before this local time.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at the most.")
+@remote
+async def list_jobs(
+    rw: Client,
+    session: Session,
+    *,
+    plugin: str,
+    statuses: tuple[str, ...],
+    labels: dict[str, str],
+    create_time_from: datetime | None,
+    create_time_before: datetime | None,
+    limit: int,
+) -> None:
+    """List jobs, newest first. All filters given must fit."""
+    found = []
+    pages = rw.list(
+        plugin=plugin,
+        statuses=statuses,
+        labels=labels,
+        create_time_from=create_time_from and create_time_from.astimezone(),
+        create_time_before=create_time_before and create_time_before.astimezone(),
+        page_size=min(limit, 1000),
+    )
+    async for job in pages:
+        found.append(job)
+        if len(found) == limit:
+            break
+    session.show({"jobs": json_form(found)}, lambda: jobs_table(found) if found else "no jobs")
+
+
+@jobs.command("get")
+@click.argument("job_id", metavar="JOB")
+@remote
+async def get_job(rw: Client, session: Session, *, job_id: str) -> None:
+    """Show one job with its result or its error. A job that failed is no failure of this command."""
+    job = await rw.get(job_id)
+    session.show(json_form(job), lambda: job_view(job))
+
+
+@jobs.command("watch")
+@click.argument("job_id", metavar="JOB")
+@click.option("--after-revision", type=int, default=0, show_default=True, help="Only changes after this revision.")
+@remote
+async def watch_job(rw: Client, session: Session, *, job_id: str, after_revision: int) -> ExitCode:
+    """Follow one job live until it has ended. Ctrl-C ends the watching, not the job."""
+    with follower(session) as following:
+        job = await following.follow(rw, job_id, job_id, after_revision=after_revision)
+    if job is not None and not session.json_output:
+        session.out.print(job_view(job))
+    return ExitCode.REFUSED if job is not None and job.status is JobStatus.FAILED else ExitCode.DONE
+
+
+@jobs.command("cancel")
+@click.argument("job_id", metavar="JOB")
+@remote
+async def cancel_job(rw: Client, session: Session, *, job_id: str) -> None:
+    """End a job as FAILED with CANCELLED; one that has ended already is shown as it is."""
+    job = await rw.cancel(job_id)
+    session.show(json_form(job), lambda: job_view(job))
+
+
+@jobs.command("retry")
+@click.argument("job_id", metavar="JOB")
+@remote
+async def retry_job(rw: Client, session: Session, *, job_id: str) -> None:
+    """Make a new job from a FAILED job's stored input."""
+    job = await rw.retry(job_id)
+    session.show(json_form(job), lambda: job_view(job))
+
+
+@jobs.command("delete")
+@click.argument("job_id", metavar="JOB")
+@remote
+async def delete_job(rw: Client, session: Session, *, job_id: str) -> None:
+    """Remove a finished job and its image."""
+    await rw.delete(job_id)
+    session.show({"job_id": job_id}, lambda: Text(f"deleted {job_id}"))

@@ -1,0 +1,93 @@
+"""The `runward` command: its subcommands, and the last net under all of them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+import click
+
+from runward.cli.analyze import analyze
+from runward.cli.exit_code import ExitCode
+from runward.cli.extension import extension_names, listed, load
+from runward.cli.jobs import jobs
+from runward.cli.plugins import plugins
+from runward.cli.server import health, info, verify
+from runward.cli.session import RootSettings
+from runward.cli.submit import submit
+from runward.client import DEFAULT_TARGET
+
+_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort)
+
+
+class RootGroup(click.Group):
+    """The group of all commands: adds those of other packages, and lets no traceback reach the user."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, those of other packages among them."""
+        return sorted({*super().list_commands(ctx), *extension_names()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Give a command to list; one of another package is not loaded for it."""
+        own = super().get_command(ctx, cmd_name)
+        return own or (listed(cmd_name) if cmd_name in extension_names() else None)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Give a command to run; one of another package is loaded here."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and name not in self.commands and command is not None:
+            command = load(name)
+        return name, command, rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. What no command expected becomes one line; RUNWARD_DEBUG asks for the traceback instead."""
+        try:
+            return super().invoke(ctx)
+        except _CLICKS_OWN:
+            raise
+        except KeyboardInterrupt:
+            ctx.exit(ExitCode.INTERRUPTED)
+        except Exception as problem:
+            if os.environ.get("RUNWARD_DEBUG") or getattr(problem, "errno", None) == errno.EPIPE:
+                raise
+            click.echo(
+                f"runward: unexpected {type(problem).__name__}: {problem}\n"
+                "This is a fault of runward. RUNWARD_DEBUG=1 shows the traceback for a report.",
+                err=True,
+            )
+            ctx.exit(ExitCode.REFUSED)
+
+
+@click.group(
+    cls=RootGroup,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    epilog="Exit codes: 0 done, 1 a job failed or a request was refused, 2 wrong usage, 3 an extra is not installed, "
+    "4 no server answered, 130 interrupted.",
+)
+@click.version_option(package_name="runward", prog_name="runward")
+@click.option(
+    "--server",
+    metavar="HOST:PORT",
+    envvar="RUNWARD_SERVER",
+    default=DEFAULT_TARGET,
+    show_default=True,
+    show_envvar=True,
+    help="The server to call.",
+)
+@click.option("--json", "json_output", is_flag=True, help="Print JSON for programs.")
+@click.pass_context
+def cli(context: click.Context, server: str, json_output: bool) -> None:
+    """Run image-analysis plugins as governed jobs."""
+    context.obj = RootSettings(server, json_output=json_output)
+
+
+for _command in (analyze, submit, jobs, plugins, verify, info, health):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line and exit with its code (docs/cli.md)."""
+    cli(prog_name="runward")

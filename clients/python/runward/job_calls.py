@@ -1,0 +1,219 @@
+"""The calls that make jobs and follow them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from runward.caller import Caller
+from runward.errors import TransportError, error_from_job
+from runward.job import Job
+from runward.requests import RunTerms, make_request, make_run_request
+from runward.times import to_duration, to_timestamp
+from runward.v1 import jobs_pb2
+from runward.watching import watch_job
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from datetime import datetime, timedelta
+
+    from runward.enums import JobStatus
+    from runward.image import Image
+
+
+class JobCalls(Caller):
+    """What a client can do with jobs."""
+
+    async def analyze(
+        self,
+        plugin: str,
+        image: Image,
+        *,
+        mime_type: str | None = None,
+        options: Mapping[str, object] | None = None,
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109 -- the run's, held by the server
+        labels: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        deadline: float | None = None,
+    ) -> Job:
+        """Run a plugin on an image and give the job when it has ended SUCCESS.
+
+        Cancelling this coroutine, or its deadline passing, cancels the job on the server. It is called again by itself
+        only where the server said that it accepted nothing; where the connection breaks, TransportError tells, for the
+        plugin may have run.
+
+        Args:
+            plugin: the plugin's name.
+            image: a path, the file's bytes, or a file open for reading in binary mode; at most 64 MiB.
+            mime_type: such as "image/png"; by default told by the image's first bytes, else by its file name.
+            options: what the plugin's options_schema describes.
+            timeout: the longest time of the run, in seconds; by default the plugin's own.
+            labels: at most 32, to find the job again.
+            request_id: unique per caller; the same request again gives the same job rather than a new one.
+            deadline: the longest time of this call in seconds, waiting for a worker included; by default no limit.
+
+        Raises:
+            ValidationError: the request broke a rule, the plugin found the image unusable, or returned no valid output.
+            PluginError: the plugin raised, is not known, or is UNAVAILABLE.
+            ExecutionError: the run was ended (time, memory, cancel, worker lost), or the service could not take it.
+            TransportError: the server did not answer.
+            OSError: the image cannot be read.
+        """
+        terms = RunTerms(mime_type, options, timeout, labels, request_id)
+        request = await make_run_request(jobs_pb2.AnalyzeRequest, plugin, image, terms)
+        connection = self._connection
+        response = await connection.call(connection.execution.Analyze, request, name="Analyze", deadline=deadline)
+        job = Job.from_proto(response.job)
+        if job.error is not None:
+            raise error_from_job(job)
+        return job
+
+    async def submit(
+        self,
+        plugin: str,
+        image: Image,
+        *,
+        mime_type: str | None = None,
+        options: Mapping[str, object] | None = None,
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109 -- the run's, held by the server
+        queue_timeout: float | timedelta | None = None,
+        priority: int = 0,
+        labels: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        deadline: float | None = None,
+    ) -> Job:
+        """Store a job and give it at once, PENDING. Once given, it survives a crash of the server.
+
+        Where the connection breaks, it is called again by itself only with a request_id, for then the server gives the
+        same job; without one TransportError tells, for the job may have been stored.
+
+        Args:
+            plugin, image, mime_type, options, labels, request_id: as in analyze.
+            timeout: the longest time of one attempt, in seconds; by default the plugin's own.
+            queue_timeout: the longest wait for a worker, in seconds; by default no limit.
+            priority: higher runs earlier, among the jobs of one plugin; from -1000 to 1000.
+            deadline: the longest time of this call, in seconds; by default no limit.
+
+        Raises:
+            ValidationError: the request broke a rule.
+            PluginError: the plugin is not known, or is UNAVAILABLE.
+            ExecutionError: the service could not take it, such as QUEUE_FULL; see retry_after.
+            TransportError: the server did not answer.
+            OSError: the image cannot be read.
+        """
+        terms = RunTerms(mime_type, options, timeout, labels, request_id)
+        wait = None if queue_timeout is None else to_duration(queue_timeout, "queue_timeout")
+        request = await make_run_request(
+            jobs_pb2.SubmitJobRequest, plugin, image, terms, priority=priority, queue_timeout=wait
+        )
+        connection = self._connection
+        response = await connection.call(
+            connection.execution.SubmitJob, request, name="SubmitJob", deadline=deadline, replay=bool(request_id)
+        )
+        return Job.from_proto(response.job)
+
+    async def get(self, job_id: str, *, deadline: float | None = None) -> Job:
+        """Give one job, with its result or its error. Raises ValidationError (JOB_NOT_FOUND) where there is none."""
+        request = jobs_pb2.GetJobRequest(job_id=job_id)
+        response = await self._call(self._connection.execution.GetJob, request, "GetJob", deadline)
+        return Job.from_proto(response.job)
+
+    async def cancel(self, job_id: str, *, deadline: float | None = None) -> Job:
+        """End a job as FAILED with CANCELLED and give it; one that has ended already is given as it is."""
+        request = jobs_pb2.CancelJobRequest(job_id=job_id)
+        response = await self._call(self._connection.execution.CancelJob, request, "CancelJob", deadline)
+        return Job.from_proto(response.job)
+
+    async def retry(self, job_id: str, *, deadline: float | None = None) -> Job:
+        """Make a new job from a FAILED job's stored input. ExecutionError (NOT_IMPLEMENTED) on servers without it."""
+        request = jobs_pb2.RetryJobRequest(job_id=job_id)
+        response = await self._call(self._connection.execution.RetryJob, request, "RetryJob", deadline)
+        return Job.from_proto(response.job)
+
+    async def delete(self, job_id: str, *, deadline: float | None = None) -> None:
+        """Remove a finished job and its image. ExecutionError (NOT_IMPLEMENTED) on servers without it."""
+        request = jobs_pb2.DeleteJobRequest(job_id=job_id)
+        await self._call(self._connection.execution.DeleteJob, request, "DeleteJob", deadline)
+
+    def watch(
+        self, job_id: str, *, after_revision: int = 0, deadline: float | None = None
+    ) -> AsyncGenerator[Job, None]:
+        """Yield the job's changes in order, each revision once, until SUCCESS or FAILED; that last one has the result.
+
+        A stream that breaks is opened again where it left off, for RetryPolicy.resume seconds after the last message.
+
+        Args:
+            job_id: the job's id.
+            after_revision: only changes after this revision; 0: all that the server kept, at least the current state.
+            deadline: the longest time in all, in seconds; by default no limit.
+
+        Raises:
+            ValidationError: JOB_NOT_FOUND, REVISION_COMPACTED or REVISION_AHEAD.
+            TransportError: the server did not answer, or did not come back.
+        """
+        return watch_job(self._connection, job_id, after_revision, deadline)
+
+    async def result(self, job_id: str, *, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109 -- of the wait
+        """Wait until the job has ended and give its result: what the plugin returned, the job's `result`.
+
+        Args:
+            job_id: the job's id.
+            timeout: the longest wait, in seconds; by default no limit. The job goes on when it passes.
+
+        Raises:
+            ValidationError, PluginError, ExecutionError: the job ended FAILED, with its job_id; or there is none.
+            TransportError: the server did not answer, or did not come back.
+            TimeoutError: the job has not ended within the timeout.
+        """
+        last: Job | None = None
+        async with asyncio.timeout(timeout), aclosing(self.watch(job_id)) as updates:
+            async for job in updates:
+                last = job
+        if last is None or not last.status.terminal:
+            target = self._connection.target
+            raise TransportError(f"{target} ended the stream before the job", target=target, reason="UNKNOWN")
+        if last.error is not None:
+            raise error_from_job(last)
+        return last.result or {}
+
+    async def list(
+        self,
+        *,
+        plugin: str = "",
+        statuses: Iterable[JobStatus | str] = (),
+        labels: Mapping[str, str] | None = None,
+        create_time_from: datetime | None = None,
+        create_time_before: datetime | None = None,
+        page_size: int = 100,
+        deadline: float | None = None,
+    ) -> AsyncGenerator[Job, None]:
+        """Yield the jobs that fit every filter given, newest first, without their results; pages are fetched as needed.
+
+        Args:
+            plugin: jobs of this plugin.
+            statuses: jobs in one of these statuses.
+            labels: jobs with all these labels.
+            create_time_from: jobs created at this time or later; with a time zone.
+            create_time_before: jobs created before this time; with a time zone.
+            page_size: how many jobs one call fetches, at most 1,000.
+            deadline: the longest time of each call, in seconds; by default the client's.
+        """
+        request = make_request(
+            jobs_pb2.ListJobsRequest,
+            plugin=plugin,
+            page_size=page_size,
+            labels=dict(labels or {}),
+            statuses=[f"JOB_STATUS_{status}" for status in statuses],
+        )
+        if create_time_from is not None:
+            request.create_time_from.CopyFrom(to_timestamp(create_time_from, "create_time_from"))
+        if create_time_before is not None:
+            request.create_time_before.CopyFrom(to_timestamp(create_time_before, "create_time_before"))
+        while True:
+            page = await self._call(self._connection.execution.ListJobs, request, "ListJobs", deadline)
+            for job in page.jobs:
+                yield Job.from_proto(job)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
