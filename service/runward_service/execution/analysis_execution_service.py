@@ -98,8 +98,8 @@ class AnalysisExecutionService:
 
     def report_progress(self, job_id: str, fraction: float, message: str) -> None:
         """A worker tells how far a job is."""
-        if running := self._scheduler.running.get(job_id):
-            self._jobs.report_progress(running.job, fraction, message)
+        if job_id in self._scheduler.running:
+            self._jobs.report_progress(job_id, fraction, message)
 
     async def _run_when_due(self, job: Job, control: RunControl) -> Job:
         try:
@@ -107,10 +107,7 @@ class AnalysisExecutionService:
         except GovernedError as error:
             return await self._jobs.end_unrun_job(job, error)
         try:
-            started = self._jobs.start_job(job)
-            if running := self._scheduler.running.get(job.id):
-                running.job = started
-            return await self._jobs.run_job(started, control, slot.free)
+            return await self._jobs.run_job(self._jobs.start_job(job), control, slot.free)
         finally:
             slot.free()
 

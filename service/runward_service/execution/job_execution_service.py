@@ -145,10 +145,10 @@ class JobExecutionService:
         """Mark a job as to be cancelled, wherever it runs."""
         await self._store.request_cancel(job_id)
 
-    def report_progress(self, job: Job, fraction: float, message: str) -> None:
+    def report_progress(self, job_id: str, fraction: float, message: str) -> None:
         """Store how far a running job is."""
         if 0.0 <= fraction <= 1.0:
-            ignore_result(self._store.set_progress(job, fraction, message))
+            ignore_result(self._store.set_progress(job_id, fraction, message))
 
     async def get_job(self, job_id: str, tenant: str | None) -> Job:
         """One job, with its result. Raises GovernedError JOB_NOT_FOUND."""

@@ -36,7 +36,9 @@ class PluginExecutionService:
             message = f"The plugin {entry.name} is unavailable: {reason}"
             details = {"state_reason": reason}
             raise GovernedError(ErrorReason.PLUGIN_UNAVAILABLE, message, details, plugin=entry.name)
-        entry.validator.validate(request.image[:HEAD_BYTES], len(request.image), request.mime_type, request.options)
+        image: object = request.image
+        head, size_bytes = (image[:HEAD_BYTES], len(image)) if isinstance(image, bytes) else (image, 0)
+        entry.validator.validate(head, size_bytes, request.mime_type, request.options)
         return entry.description
 
     async def execute(self, job: Job, control: RunControl) -> Outcome:

@@ -42,7 +42,6 @@ class Slot:
 class RunningJob:
     """A job that this process is to run: waiting for its slot, or running."""
 
-    job: Job
     control: RunControl
     task: asyncio.Task[Job]
 
@@ -103,7 +102,7 @@ class Scheduler:
     def run(self, job: Job, work: Callable[[RunControl], Awaitable[Job]]) -> RunningJob:
         """Run a job's work in a task of its own, so that the end of the call that began it does not end the job."""
         control = RunControl()
-        running = RunningJob(job, control, asyncio.ensure_future(work(control)))
+        running = RunningJob(control, asyncio.ensure_future(work(control)))
         self.running[job.id] = running
         running.task.add_done_callback(lambda task: self._ended(job.id, task))
         return running

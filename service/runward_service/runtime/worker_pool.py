@@ -265,6 +265,8 @@ class WorkerStartup:
             fields["mime_types"] = tuple(fields["mime_types"])
             self._registry.describe(self._entry, PluginDescription(**fields))
             if meta.get("absent"):
+                # Before anyone who waits for the description goes on.
+                self._registry.fail_loading(self._entry, str(meta["absent"]))
                 self._end(str(meta["absent"]), permanent=True)
             elif self._entry.load_error and self._entry.description is None:
                 self._end(self._entry.load_error, permanent=True)

@@ -155,13 +155,13 @@ class SqliteJobStore:
 
         return self._writer.submit(operation)
 
-    def set_progress(self, job: Job, fraction: float, message: str) -> Awaitable[int]:
-        """Store a progress report of the job's current attempt; 0 when that is no longer running here."""
+    def set_progress(self, job_id: str, fraction: float, message: str) -> Awaitable[int]:
+        """Store a progress report of a job that this process runs; 0 when it does not."""
 
         def operation(tx: Transaction) -> int:
             revision = tx.next_revision()
-            parameters = (fraction, message, now_us(), revision, job.id, self._owner, job.attempt)
-            return _changed(tx, job.id, SQL["set_progress"], parameters, revision)
+            parameters = (fraction, message, now_us(), revision, job_id, self._owner)
+            return _changed(tx, job_id, SQL["set_progress"], parameters, revision)
 
         return self._writer.submit(operation, deferred=True)
 

@@ -48,7 +48,7 @@ UPDATE job SET owner = ? WHERE id = ? AND status = 2 AND owner = ? AND attempt =
 
 -- name: set_progress
 UPDATE job SET progress_fraction = ?, progress_message = ?, change_time = ?, revision = ?
-WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
+WHERE id = ? AND status = 2 AND owner = ?;
 
 -- name: request_cancel
 UPDATE job SET cancel_requested = 1 WHERE id = ? AND status IN (1, 2);
