@@ -58,26 +58,26 @@ def job_to_proto(job: Job) -> jobs_pb2.Job:
         plugin=job.plugin,
         plugin_version=job.plugin_version,
         status=jobs_pb2.JobStatus.ValueType(job.status.value),
-        payload=jobs_pb2.PayloadInfo(
-            image_digest=job.image.digest,
-            size_bytes=job.image.size_bytes,
-            mime_type=job.mime_type,
-            options=struct(job.options),
-        ),
-        create_time=timestamp(job.create_time_us),
         attempt=job.attempt,
+        labels=job.labels,
         request_id=job.request_id,
         priority=job.priority,
         revision=job.revision,
         cached=job.cached,
         output_digest=job.output_digest,
     )
-    if job.labels:
-        message.labels.update(job.labels)
+    set_time(message.create_time, job.create_time_us)
     if job.start_time_us:
-        message.start_time.CopyFrom(timestamp(job.start_time_us))
+        set_time(message.start_time, job.start_time_us)
     if job.end_time_us:
-        message.end_time.CopyFrom(timestamp(job.end_time_us))
+        set_time(message.end_time, job.end_time_us)
+    payload = message.payload
+    payload.image_digest = job.image.digest
+    payload.size_bytes = job.image.size_bytes
+    payload.mime_type = job.mime_type
+    payload.options.SetInParent()
+    if job.options:
+        payload.options.update(job.options)
     if job.progress_fraction is not None:
         message.progress.fraction = job.progress_fraction
         message.progress.message = job.progress_message
@@ -87,6 +87,12 @@ def job_to_proto(job: Job) -> jobs_pb2.Job:
     if job.error is not None:
         message.error.CopyFrom(envelope_to_proto(job.error))
     return message
+
+
+def set_time(message: Timestamp, time_us: int) -> None:
+    """Set a Timestamp to microseconds since 1970."""
+    message.seconds, rest = divmod(time_us, MICROSECONDS)
+    message.nanos = rest * 1000
 
 
 def plugin_to_proto(view: PluginView) -> plugins_pb2.Plugin:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,10 +78,10 @@ class JobRequest:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One job as at ``revision``. Times are microseconds since 1970, UTC, 0 where absent; ``result`` is the encoded
-    google.protobuf.Struct that the worker made.
+    google.protobuf.Struct that the worker made. A named tuple, because every call makes three and changing a field of
+    a frozen dataclass costs ten times as much.
     """
 
     id: str

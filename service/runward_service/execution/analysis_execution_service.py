@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.job import JobStatus
 from runward_service.execution.scheduler import cancelled_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from runward_service.domain.job import Job, JobRequest, Principal
     from runward_service.execution.expiry import Expiry
     from runward_service.execution.job_execution_service import JobExecutionService
-    from runward_service.execution.scheduler import Scheduler, Slot
+    from runward_service.execution.scheduler import RunningJob, Scheduler, Slot
     from runward_service.runtime.run_control import RunControl
     from runward_service.store.job_reader import JobPage, JobQuery
     from runward_service.watch.watcher import Watcher
@@ -38,10 +38,10 @@ class AnalysisExecutionService:
         refused.
         """
         self._scheduler.check_room()
-        job, existing = await self._jobs.create_job(request)
-        if existing:
+        beginning = self._begin(request)
+        job, running = await (uninterrupted(beginning) if request.request_id else beginning)
+        if running is None:
             return await self._end_of(job, request.principal)
-        running = self._scheduler.run(job, lambda control: self._run_when_due(job, control))
         try:
             return await asyncio.shield(running.task)
         except asyncio.CancelledError:
@@ -53,6 +53,17 @@ class AnalysisExecutionService:
         is refused.
         """
         self._scheduler.check_room()
+        # Shielded: a caller that hangs up does not call back what is on its way to disk, and that has to be run.
+        return await asyncio.shield(self._submit(request))
+
+    async def _begin(self, request: JobRequest) -> tuple[Job, RunningJob | None]:
+        """Create a job for a caller that waits and let it run; (job, None) for one that exists already."""
+        job, existing = await self._jobs.create_job(request)
+        if existing:
+            return job, None
+        return job, self._scheduler.run(job, lambda control: self._run_when_due(job, control))
+
+    async def _submit(self, request: JobRequest) -> Job:
         job, existing = await self._jobs.create_job(request)
         if not existing:
             self._expiry.watch_for(job.queue_deadline_us)
@@ -117,3 +128,19 @@ class AnalysisExecutionService:
             async for update in self.watch_job(job.id, principal, 0):
                 last = update
         return last
+
+
+async def uninterrupted(beginning: Coroutine[Any, Any, tuple[Job, RunningJob | None]]) -> tuple[Job, RunningJob | None]:
+    """Begin a job that is written before it runs. A caller that hangs up meanwhile cancels it once it is there."""
+    task = asyncio.ensure_future(beginning)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(stop_begun)
+        raise
+
+
+def stop_begun(task: asyncio.Future[tuple[Job, RunningJob | None]]) -> None:
+    """Cancel a job that was begun for a caller that is gone."""
+    if not task.cancelled() and task.exception() is None and (running := task.result()[1]) is not None:
+        running.control.stop(cancelled_error())

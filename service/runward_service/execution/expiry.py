@@ -33,13 +33,13 @@ class Expiry:
 
     async def run(self) -> None:
         """Expire jobs until cancelled."""
-        self._next_us = await self._reader.next_queue_deadline()
         while True:
             self._sooner.clear()
+            # None while it is read: the answer may be older than a deadline that comes meanwhile, which wakes this again.
+            self._next_us = 0
+            self._next_us = await self._reader.next_queue_deadline()
             await self._sleep_until(self._next_us)
-            if self._next_us and self._next_us <= now_us():
-                await self.expire(now_us())
-                self._next_us = await self._reader.next_queue_deadline()
+            await self.expire(now_us())
 
     async def expire(self, now: int) -> None:
         """End every pending job whose deadline is not after ``now`` (microseconds since 1970)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
@@ -99,13 +98,13 @@ class JobExecutionService:
         created: Creation = await creation
         if created.existing_id:
             return await self._existing(job, created.existing_id), True
-        return dataclasses.replace(job, revision=created.revision), False
+        return job._replace(revision=created.revision), False
 
     def start_job(self, job: Job) -> Job:
         """PENDING to RUNNING, of a SYNC job whose turn has come."""
         now = now_us()
         ignore_result(self._store.start_job(job.id, now))
-        return dataclasses.replace(job, status=JobStatus.RUNNING, attempt=1, start_time_us=now)
+        return job._replace(status=JobStatus.RUNNING, attempt=1, start_time_us=now)
 
     async def claim_jobs(self, plugin: str, limit: int) -> list[Job]:
         """Claim waiting ASYNC jobs of a plugin: RUNNING, for this process."""
@@ -128,7 +127,7 @@ class JobExecutionService:
             logger.warning("job %s lost attempt %d of %d", job.id, job.attempt, job.max_attempts)
             if not await self._store.next_attempt(job):
                 return await self._reader.get_job(job.id, None)
-            job = dataclasses.replace(job, attempt=job.attempt + 1, lost_attempts=job.lost_attempts + 1)
+            job = job._replace(attempt=job.attempt + 1, lost_attempts=job.lost_attempts + 1)
             await asyncio.sleep(BACKOFF_SECONDS * 2 ** (job.lost_attempts - 1))
         on_ran()
         return await self._ended(job, outcome, await self._store.finish_job(job, outcome))
@@ -165,8 +164,7 @@ class JobExecutionService:
     async def _ended(self, job: Job, outcome: Outcome, revision: int) -> Job:
         if revision == 0:
             return await self._reader.get_job(job.id, None)
-        return dataclasses.replace(
-            job,
+        return job._replace(
             status=outcome.status,
             start_time_us=job.start_time_us or outcome.end_time_us,
             end_time_us=outcome.end_time_us,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass, field
@@ -123,10 +122,11 @@ class Scheduler:
         self._waiting_callers += 1
         try:
             return await future
+        except GovernedError:
+            queue.callers.remove(future)
+            raise
         finally:
             self._waiting_callers -= 1
-            with contextlib.suppress(ValueError):
-                queue.callers.remove(future)
 
     def job_stored(self, plugin: str) -> None:
         """A claimable job of the plugin was stored."""

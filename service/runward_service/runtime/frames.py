@@ -10,6 +10,7 @@ import struct
 from typing import Any
 
 HEADER = struct.Struct("!II")
+ENCODE_JSON = json.JSONEncoder(separators=(",", ":")).encode
 MAX_META_BYTES = 4 * 1024 * 1024
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
@@ -20,7 +21,7 @@ class FrameError(Exception):
 
 def encode_frame(meta: dict[str, Any], body: bytes = b"") -> bytes:
     """One message as bytes."""
-    text = json.dumps(meta, separators=(",", ":")).encode()
+    text = ENCODE_JSON(meta).encode()
     return b"".join((HEADER.pack(len(text), len(body)), text, body))
 
 
@@ -31,27 +32,34 @@ class FrameDecoder:
         """Start empty."""
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[tuple[dict[str, Any], bytes]]:
+    def feed(self, data: bytes | bytearray) -> list[tuple[dict[str, Any], bytes]]:
         """The messages that these bytes complete, as (meta, body). Raises FrameError."""
-        self._buffer += data
+        if self._buffer:
+            self._buffer += data
+            data = self._buffer
         messages = []
-        while len(self._buffer) >= HEADER.size:
-            meta_size, body_size = HEADER.unpack_from(self._buffer)
+        start = 0
+        while len(data) - start >= HEADER.size:
+            meta_size, body_size = HEADER.unpack_from(data, start)
             if meta_size > MAX_META_BYTES or body_size > MAX_BODY_BYTES:
                 raise FrameError("a message is too large")
-            end = HEADER.size + meta_size + body_size
-            if len(self._buffer) < end:
+            body = start + HEADER.size + meta_size
+            end = body + body_size
+            if len(data) < end:
                 break
-            meta = decode_meta(bytes(self._buffer[HEADER.size : HEADER.size + meta_size]))
-            messages.append((meta, bytes(self._buffer[HEADER.size + meta_size : end])))
-            del self._buffer[:end]
+            messages.append((decode_meta(data[start + HEADER.size : body]), bytes(data[body:end])))
+            start = end
+        if data is self._buffer:
+            del self._buffer[:start]
+        else:
+            self._buffer += data[start:]
         return messages
 
 
-def decode_meta(text: bytes) -> dict[str, Any]:
+def decode_meta(text: bytes | bytearray) -> dict[str, Any]:
     """A message's header. Raises FrameError when it is no JSON object."""
     try:
-        meta = json.loads(text)
+        meta = json.loads(text.decode())
     except ValueError as error:
         raise FrameError("a header is no JSON") from error
     if not isinstance(meta, dict):

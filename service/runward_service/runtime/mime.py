@@ -33,6 +33,7 @@ BRANDS: dict[bytes, str] = {
 KNOWN_TYPES = frozenset(mime_type for _, mime_type in PREFIXES) | frozenset(BRANDS.values()) | {"image/webp"}
 """The types that detect can tell: bytes declared as one of them must be detected as it."""
 
+ANY_PREFIX = tuple(prefix for prefix, _ in PREFIXES)
 BMP_HEADER_BYTES = 14
 
 
@@ -42,6 +43,8 @@ def detect(head: bytes) -> str:
         return "image/webp"
     if head[4:8] == b"ftyp":
         return BRANDS.get(head[8:12], "")
+    if not head.startswith(ANY_PREFIX):
+        return ""
     for prefix, mime_type in PREFIXES:
         if head.startswith(prefix):
             # Two letters are too little to tell a bitmap from a text: a bitmap's reserved words are zero.

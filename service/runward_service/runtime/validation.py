@@ -63,7 +63,6 @@ class InputValidator:
             details = {"size_bytes": size_bytes, "limit_bytes": MAX_IMAGE_BYTES}
             raise self._refusal(ErrorReason.IMAGE_TOO_LARGE, message, details)
         return head
-        return head
 
     def _validate_mime_type(self, head: bytes, mime_type: object) -> None:
         if not isinstance(mime_type, str) or not mime_type.strip():

@@ -115,7 +115,7 @@ class LocalWorkerPool:
         try:
             reply = worker.begin(run_message(job), job.image.data or b"")
             control.bind(reply)
-            timer = asyncio.get_running_loop().call_later(job.timeout_us / 1e6, control.stop, timeout_error(job))
+            timer = asyncio.get_running_loop().call_later(job.timeout_us / 1e6, time_out, job, control)
             meta, body = await reply
             usable = not meta.get("tainted") and meta.get("reason") != ErrorReason.MEMORY_LIMIT.value
         except WorkerEnded:
@@ -307,12 +307,11 @@ def run_message(job: Job) -> dict[str, Any]:
     return meta
 
 
-def timeout_error(job: Job) -> GovernedError:
-    """The end of a run that takes too long."""
+def time_out(job: Job, control: RunControl) -> None:
+    """End a run that takes too long."""
     seconds = job.timeout_us / 1e6
-    return GovernedError(
-        ErrorReason.TIMEOUT, f"The run took longer than {seconds:g} s and was ended.", {"timeout_seconds": seconds}
-    )
+    message = f"The run took longer than {seconds:g} s and was ended."
+    control.stop(GovernedError(ErrorReason.TIMEOUT, message, {"timeout_seconds": seconds}))
 
 
 def describe_end(end: WorkerEnd) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from runward_service.domain.errors import ErrorReason, GovernedError
@@ -67,8 +66,7 @@ class Watcher:
 
 def job_at(job: Job, event: JobEvent) -> Job:
     """The job as it was at an event before its end."""
-    return dataclasses.replace(
-        job,
+    return job._replace(
         status=event.status,
         attempt=event.attempt,
         revision=event.revision,

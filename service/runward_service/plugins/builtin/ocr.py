@@ -9,14 +9,17 @@ from runward_service.plugins.base import MEBIBYTE, Payload, Plugin, RunContext
 from runward_service.plugins.builtin.options import completed
 from runward_service.plugins.builtin.pixels import flattened, shrunk
 from runward_service.plugins.builtin.reading_order import bounds, reading_rows
-from runward_service.plugins.builtin.text_reader import TextReader, page_turns
+from runward_service.plugins.builtin.text_lines import page_turns
+from runward_service.plugins.builtin.text_reader import TextReader
 from runward_service.plugins.imaging import PILLOW_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runward_service.plugins.builtin.text_reader import Line, Word
+    from runward_service.plugins.builtin.text_lines import Line, Word
 
+LONGEST_SIDE = 2560
+"""Letters are read in a copy whose longest side has at most this many pixels."""
 MOST_WORDS = 8000
 """More, with their boxes, would not fit a result."""
 
@@ -44,7 +47,7 @@ class Ocr(Plugin):
                 "type": "integer",
                 "minimum": 320,
                 "maximum": 2560,
-                "default": 1920,
+                "default": 960,
                 "description": "Text is looked for in a copy whose longest side has at most this many pixels. More "
                 "finds smaller letters in large pictures and takes longer, by the area.",
             },
@@ -86,7 +89,7 @@ class Ocr(Plugin):
         image = payload.open_image()
         width, height = image.size
         # Shrunk first and made opaque after, so that only the decoded image is ever whole in memory.
-        small = flattened(shrunk(image, options["max_side_length"]))
+        small = flattened(shrunk(image, LONGEST_SIDE))
         scale = width / small.width, height / small.height
         del image
         context.progress(0.2, "reading")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from runward_service.plugins.builtin.text_lines import Line, Reading, line_of, page_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from runward_service.plugins.builtin.text_lines import Quad
+
     Pixels = NDArray[np.uint8]
-    Quad = NDArray[np.float64]
 
 THREADS = 2
 """Threads of one inference: a fixed number, so that sums are always added in the same order."""
 SMALLEST_SIDE = 736
-"""An image whose shorter side has fewer pixels is enlarged: the detector misses small letters."""
+"""An image whose shorter side has fewer pixels is enlarged, for the detector misses tiny letters."""
 NARROWEST = 8
 """An image is filled up to a height of at least a NARROWEST-th of its width, and the other way round."""
 DETECTION_SHARE = 0.3
@@ -38,39 +40,6 @@ BATCH_WIDTH = 240.0
 """How many line heights of text are recognised at once, which bounds the memory."""
 LONGEST_LINE = 120.0
 """A line this many times as wide as high, or wider, is squeezed to that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word of a line. Box and confidence as the line's."""
-
-    text: str
-    confidence: float
-    box: Quad
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A piece of text on one line.
-
-    ``box`` holds the corners in pixels of the image, clockwise from where the text's top left lies: an array of shape
-    (4, 2). ``turns`` is how many quarter turns clockwise the text is turned. ``confidence`` goes from 0 to 1.
-    """
-
-    text: str
-    confidence: float
-    box: Quad
-    turns: int
-    words: tuple[Word, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What the recogniser made of a crop in one direction; ``info`` is RapidOCR's WordInfo."""
-
-    text: str
-    confidence: float
-    info: Any
 
 
 class TextReader:
@@ -121,25 +90,29 @@ class TextReader:
         """
         import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
 
-        pixels, scale, corner = _canvas(image, max_side)
+        scale = min(max_side / max(image.size), max(1.0, SMALLEST_SIDE / min(image.size)))
+        canvas, corner = _canvas(_scaled(image, scale))
         try:
-            crops, detected = self._engine.detect_and_crop(pixels, {})
+            _, detected = self._engine.detect_and_crop(canvas, {})
         except self._nothing_found:
             return []
         report(DETECTION_SHARE)
-        boxes = detected.boxes.astype(np.float64)
-        upright = [np.rot90(crop, -1) if _is_tall(box) else crop for crop, box in zip(crops, boxes, strict=True)]
-        readings = self._readings(upright, boxes, report, any_direction=any_direction)
-        limits = np.array(image.size, dtype=np.float64)
-        placed = np.clip((boxes - corner) / scale, 0, limits)
-        return [_line(reading, turns, box) for (turns, reading), box in zip(readings, placed, strict=True)]
+        boxes = np.clip((detected.boxes.astype(np.float64) - corner) / scale, 0, np.array(image.size) - 1.0)
+        # Letters are found in a small copy, and read in all the detail that there is.
+        detail = max(scale, 1.0)
+        crops = self._engine.crop_text_regions(_scaled(image, detail), (boxes * detail).astype(np.float32))
+        upright = [
+            np.rot90(crop, -1) if _is_tall(box * detail) else crop for crop, box in zip(crops, boxes, strict=True)
+        ]
+        readings = self._readings(upright, boxes * detail, report, any_direction=any_direction)
+        return [line_of(reading, turns, box) for (turns, reading), box in zip(readings, boxes, strict=True)]
 
     def _readings(
         self, crops: list[Pixels], boxes: Quad, report: Callable[[float], None], *, any_direction: bool
-    ) -> list[tuple[int, _Reading]]:
+    ) -> list[tuple[int, Reading]]:
         """Recognise every crop: quarter turns clockwise of the text, and the reading in that direction."""
         first = [1 if _is_tall(box) else 0 for box in boxes]
-        tried: list[dict[int, _Reading]] = [{} for _ in crops]
+        tried: list[dict[int, Reading]] = [{} for _ in crops]
         self._recognise(crops, enumerate(first), tried, report)
         if not any_direction:
             return [_best(readings) for readings in tried]
@@ -154,7 +127,7 @@ class TextReader:
         self,
         crops: list[Pixels],
         wanted: Iterable[tuple[int, int]],
-        tried: list[dict[int, _Reading]],
+        tried: list[dict[int, Reading]],
         report: Callable[[float], None] = lambda share: None,
     ) -> None:
         """Recognise crops (by index) in directions (quarter turns), those not tried yet, in batches of like widths."""
@@ -176,19 +149,8 @@ class TextReader:
             for (_, index, turns, _), text, score, info in zip(
                 batch, output.txts, output.scores, output.word_results, strict=True
             ):
-                tried[index][turns] = _Reading(text, float(score) if text.strip() else 0.0, info)
+                tried[index][turns] = Reading(text, float(score) if text.strip() else 0.0, info)
             report(1 - (1 - DETECTION_SHARE) * len(queue) / total)
-
-
-def page_turns(lines: Iterable[tuple[int, str]]) -> int:
-    """Tell how many quarter turns clockwise a page is turned, by the turns and text of its lines.
-
-    Every letter votes but the first of its line: a lone one says little, since detectors see an O in many things.
-    """
-    votes = [0] * 4
-    for turns, text in lines:
-        votes[turns] += max(len(text.strip()) - 1, 0)
-    return votes.index(max(votes))
 
 
 def _model(task: str) -> Path:
@@ -203,24 +165,30 @@ def _model(task: str) -> Path:
     return models[0]
 
 
-def _canvas(image: Image, max_side: int) -> tuple[Pixels, float, NDArray[np.float64]]:
-    """Scale the image for the detector and centre it on a canvas that is neither narrow nor of odd size.
-
-    Returns BGR pixels, the scale, and where the image's corner lies on the canvas.
-    """
+def _scaled(image: Image, scale: float) -> Pixels:
+    """Return a scaled copy of an RGB image as BGR, the order in which the models see colours."""
     import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
     from PIL import Image as PillowImage  # noqa: PLC0415
 
-    scale = min(max_side / max(image.size), max(1.0, SMALLEST_SIDE / min(image.size)))
-    size = [max(1, round(side * scale)) for side in image.size]
-    scaled = image if size == list(image.size) else image.resize(size, PillowImage.Resampling.LANCZOS, reducing_gap=3.0)
-    values = np.asarray(scaled)[:, :, ::-1]
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    scaled = image if size == image.size else image.resize(size, PillowImage.Resampling.LANCZOS, reducing_gap=3.0)
+    return np.ascontiguousarray(np.asarray(scaled)[:, :, ::-1])
+
+
+def _canvas(pixels: Pixels) -> tuple[Pixels, NDArray[np.float64]]:
+    """Centre pixels on a canvas that is neither narrow nor of odd size, for the detector.
+
+    Returns the canvas, and where the pixels' corner lies on it.
+    """
+    import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
+
+    size = (pixels.shape[1], pixels.shape[0])
     width, height = (max(math.ceil(max(side, max(size) / NARROWEST) / 32) * 32, 64) for side in size)
     left, top = (width - size[0]) // 2, (height - size[1]) // 2
-    border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     canvas = np.full((height, width, 3), np.median(border, axis=0), dtype=np.uint8)
-    canvas[top : top + size[1], left : left + size[0]] = values
-    return canvas, scale, np.array([left, top], dtype=np.float64)
+    canvas[top : top + size[1], left : left + size[0]] = pixels
+    return canvas, np.array([left, top], dtype=np.float64)
 
 
 def _is_tall(box: Quad) -> bool:
@@ -244,7 +212,7 @@ def _directions(box: Quad) -> tuple[int, ...]:
     return (1, 3) if height >= VERY_TALL * width else (1, 3, 0)
 
 
-def _best(readings: dict[int, _Reading], page: int | None = None) -> tuple[int, _Reading]:
+def _best(readings: dict[int, Reading], page: int | None = None) -> tuple[int, Reading]:
     """Choose the surest reading, or the one in the page's direction unless it is clearly worse."""
     turns, best = max(readings.items(), key=lambda entry: (entry[1].confidence, -entry[0]))
     if page in readings and readings[page].confidence >= best.confidence - PREFERENCE:
@@ -260,38 +228,3 @@ def _squeezed(crop: Pixels) -> Pixels:
     height, width = crop.shape[:2]
     longest = round(height * LONGEST_LINE)
     return crop if width <= longest else np.asarray(PillowImage.fromarray(crop).resize((longest, height)))
-
-
-def _line(reading: _Reading, turns: int, box: Quad) -> Line:
-    """Turn the box's corners so that they begin at the text's top left."""
-    import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
-
-    corners = np.roll(box, -turns, axis=0)
-    return Line(reading.text.strip(), reading.confidence, corners, turns, tuple(_words(reading, corners)))
-
-
-def _words(reading: _Reading, box: Quad) -> list[Word]:
-    """Part a line at its spaces. The recogniser tells a step along the line, and a confidence, for each letter."""
-    letters = [index for index, letter in enumerate(reading.text) if not letter.isspace()]
-    steps = [step for word in reading.info.word_cols for step in word]
-    if not letters or len(steps) != len(letters) or len(reading.info.confs) != len(reading.text):
-        return []
-    half = reading.info.line_txt_len / len(reading.text) / 2
-    words: list[Word] = []
-    for text in reading.text.split():
-        places, steps = steps[: len(text)], steps[len(text) :]
-        indices, letters = letters[: len(text)], letters[len(text) :]
-        start, end = places[0] + 0.5 - half, places[-1] + 0.5 + half
-        confidence = sum(reading.info.confs[index] for index in indices) / len(text)
-        part = _part(box, start / reading.info.line_txt_len, end / reading.info.line_txt_len)
-        words.append(Word(text, float(confidence), part))
-    return words
-
-
-def _part(box: Quad, start: float, end: float) -> Quad:
-    """Cut out the part of a line's box between two shares of its length."""
-    import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
-
-    start, end = max(start, 0.0), min(end, 1.0)
-    top, bottom = box[1] - box[0], box[2] - box[3]
-    return np.stack([box[0] + start * top, box[0] + end * top, box[3] + end * bottom, box[3] + start * bottom])

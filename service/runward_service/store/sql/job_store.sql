@@ -12,9 +12,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 SELECT id FROM job WHERE tenant = ? AND principal = ? AND request_id = ?;
 
 -- name: start_job
--- The caller's own process starts the SYNC job that it created.
+-- The caller's own process starts the SYNC job that it created; one that is to be cancelled too, for its run then ends it.
 UPDATE job SET status = 2, attempt = 1, start_time = ?, change_time = ?, revision = ?
-WHERE id = ? AND status = 1 AND owner = ? AND cancel_requested = 0;
+WHERE id = ? AND status = 1 AND owner = ?;
 
 -- name: claimable_jobs
 -- Waiting jobs of one plugin, by priority, then oldest first; PENDING ones and those that a dead or drained owner left.
