@@ -8,6 +8,10 @@ from pathlib import Path
 
 import click
 
+from runward_service.domain.errors import GovernedError
+from runward_service.store.database import Database
+from runward_service.store.job_reader import SqliteJobReader
+
 
 @click.group()
 def admin() -> None:
@@ -38,10 +42,6 @@ def traceback(job_id: str, data_dir: Path, as_json: bool) -> None:
 
 async def read_tracebacks(data_dir: Path, job_id: str) -> list[tuple[int, str]]:
     """The tracebacks of a job, by attempt. Raises ClickException when the folder holds no data or no such job."""
-    from runward_service.domain.errors import GovernedError  # noqa: PLC0415 - the command's help needs none of it
-    from runward_service.store.database import Database  # noqa: PLC0415
-    from runward_service.store.job_reader import SqliteJobReader  # noqa: PLC0415
-
     database = Database(data_dir)
     if not database.path.exists():
         raise click.ClickException(f"{data_dir} holds no data of a server")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
 
 import click
+import uvloop
 
 from runward_service.config import Config
+from runward_service.server import ListenError
+from runward_service.server import serve as run_server
+from runward_service.store.database import SchemaError
 
 
 @click.command()
@@ -67,6 +72,7 @@ from runward_service.config import Config
     show_default=True,
     help="How many Analyze calls may wait for a worker.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Say that the server is ready as a line of JSON.")
 @click.option(
     "--log-level",
     envvar="RUNWARD_LOG_LEVEL",
@@ -84,21 +90,16 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     grace: float,
     queue_limit: int,
     log_level: str,
+    as_json: bool,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C; a second one hurries the stop.
 
     Every option can also be set by its RUNWARD_ variable. Prints "runward: serving on HOST:PORT" when calls are taken.
     """
-    import uvloop  # noqa: PLC0415 - the command's help needs none of the server
-
-    from runward_service.server import ListenError  # noqa: PLC0415
-    from runward_service.server import serve as run_server  # noqa: PLC0415
-    from runward_service.store.database import SchemaError  # noqa: PLC0415
-
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     config = Config(listen, data_dir, workers, plugins, discover, grace, queue_limit)
     try:
-        status = uvloop.run(run_server(config, announce))
+        status = uvloop.run(run_server(config, announce_json if as_json else announce))
     except (ListenError, SchemaError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -109,3 +110,8 @@ def serve(  # noqa: PLR0917 - click passes each option by name
 def announce(address: str) -> None:
     """Say that the server is ready."""
     click.echo(f"runward: serving on {address}")
+
+
+def announce_json(address: str) -> None:
+    """Say that the server is ready, to programs."""
+    click.echo(json.dumps({"serving": address}))

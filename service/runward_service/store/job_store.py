@@ -90,7 +90,7 @@ class SqliteJobStore:
 
     def start_job(self, job_id: str, start_time_us: int) -> Awaitable[int]:
         """PENDING to RUNNING, attempt 1, of a SYNC job that this process owns. Deferred: answers with the revision once
-        it is on disk with a later change, or 0 when the job was cancelled or ended meanwhile.
+        it is on disk with a later change, or 0 when the job has ended meanwhile.
         """
 
         def operation(tx: Transaction) -> int:
