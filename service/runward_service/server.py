@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import signal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = MAX_IMAGE_BYTES + 1024 * 1024
 """An image of the largest size and what comes with it."""
 CLOSE_SECONDS = 5.0
+COLLECTOR_THRESHOLDS = (100_000, 50, 100)
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -79,6 +81,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
         raise
     try:
         await server.start()
+        tune_collector()
         on_ready(address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}")
         either: list[asyncio.Future[Any]] = [stop.first, service.supervisor.failed]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -87,6 +90,16 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
         health_servicer.stop_serving()
         await drain(service, server, stop, 0 if failed else config.grace)
     return 1 if failed else 0
+
+
+def tune_collector() -> None:
+    """Keep the garbage collector off what was loaded, and have it look at what calls leave behind less often.
+
+    A call makes few cycles; with Python's thresholds the collector takes a sixth of the processor time of a no-op job.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def bind(server: grpc.aio.Server, address: str) -> int:

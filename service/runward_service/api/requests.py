@@ -28,6 +28,8 @@ MAX_PRIORITY = 1000
 MAX_PAGE = 1000
 DEFAULT_PAGE = 50
 MAX_SECONDS = 10 * 365 * 86_400
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
+"""What a Timestamp spans: the years 1 to 9999."""
 EXACT_INTEGERS = 2.0**53
 
 
@@ -145,14 +147,20 @@ def list_request(message: jobs_pb2.ListJobsRequest, principal: Principal) -> tup
         plugin=message.plugin,
         statuses=statuses,
         labels=_labels(message.labels),
-        create_time_from_us=_time(message.create_time_from) if message.HasField("create_time_from") else 0,
-        create_time_before_us=_time(message.create_time_before) if message.HasField("create_time_before") else 0,
+        create_time_from_us=_time(message, "create_time_from"),
+        create_time_before_us=_time(message, "create_time_before"),
     )
     size = min(message.page_size or DEFAULT_PAGE, MAX_PAGE)
     return query, size, _page_start(message.page_token, query)
 
 
-def _time(value: Timestamp) -> int:
+def _time(message: jobs_pb2.ListJobsRequest, field: str) -> int:
+    """A Timestamp in microseconds, at least 1; 0 when it is absent. Raises GovernedError INVALID_FIELD."""
+    if not message.HasField(field):  # type: ignore[arg-type]
+        return 0
+    value: Timestamp = getattr(message, field)
+    if not FIRST_SECOND <= value.seconds <= LAST_SECOND or not 0 <= value.nanos < 10**9:
+        raise invalid_field(field, "is no Timestamp.")
     return max(value.seconds * 1_000_000 + value.nanos // 1000, 1)
 
 
@@ -169,7 +177,7 @@ def _page_start(token: str, query: JobQuery) -> int:
     try:
         before, fingerprint = json.loads(base64.urlsafe_b64decode(token.encode()))
         usable = isinstance(before, int) and 0 < before < 2**62 and fingerprint == _fingerprint(query)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         usable = False
     if not usable:
         raise invalid_field("page_token", "is not one that this query gave. Start again without it.")

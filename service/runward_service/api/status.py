@@ -24,7 +24,8 @@ DOMAIN = "runward"
 DETAILS_KEY = "grpc-status-details-bin"
 MAX_TRAILER_BYTES = 7 * 1024
 """Peers refuse more than 8 KiB of metadata, and the caller would see that instead of the error."""
-SHORT_MESSAGE = 500
+SHORT_MESSAGE_BYTES = 900
+"""What is left of a message that is too long. It is sent twice in base64 and once percent-encoded, up to three for one."""
 
 REASON_CODES: dict[ErrorReason, grpc.StatusCode] = {
     ErrorReason.MALFORMED_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
@@ -86,7 +87,7 @@ def status_of_envelope(envelope: ErrorEnvelope, job_id: str = "") -> CallStatus:
     message = envelope.message
     status = _encode(envelope, message, job_id)
     if _metadata_bytes(message, status) > MAX_TRAILER_BYTES:
-        message = message[:SHORT_MESSAGE]
+        message = message.encode()[:SHORT_MESSAGE_BYTES].decode(errors="ignore")
         small = ErrorEnvelope(envelope.reason, message, {"truncated": True}, envelope.plugin, envelope.time_us)
         status = _encode(small, message, job_id)
     return CallStatus(REASON_CODES[envelope.reason], message, ((DETAILS_KEY, status),))

@@ -37,7 +37,6 @@ class AnalysisExecutionService:
         The end of the calling task (a caller that hangs up) cancels the job. Raises GovernedError for whatever is
         refused.
         """
-        self._scheduler.check_room()
         beginning = self._begin(request)
         job, running = await (uninterrupted(beginning) if request.request_id else beginning)
         if running is None:
@@ -58,10 +57,16 @@ class AnalysisExecutionService:
 
     async def _begin(self, request: JobRequest) -> tuple[Job, RunningJob | None]:
         """Create a job for a caller that waits and let it run; (job, None) for one that exists already."""
-        job, existing = await self._jobs.create_job(request)
-        if existing:
-            return job, None
-        return job, self._scheduler.run(job, lambda control: self._run_when_due(job, control))
+        self._scheduler.enter()
+        running = None
+        try:
+            job, existing = await self._jobs.create_job(request)
+            if not existing:
+                running = self._scheduler.run(job, lambda control: self._run_when_due(job, control))
+            return job, running
+        finally:
+            if running is None:
+                self._scheduler.leave()
 
     async def _submit(self, request: JobRequest) -> Job:
         job, existing = await self._jobs.create_job(request)

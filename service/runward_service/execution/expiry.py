@@ -35,7 +35,7 @@ class Expiry:
         """Expire jobs until cancelled."""
         while True:
             self._sooner.clear()
-            # None while it is read: the answer may be older than a deadline that comes meanwhile, which wakes this again.
+            # None while it is read: a deadline that comes meanwhile may not be in the answer, and wakes this again.
             self._next_us = 0
             self._next_us = await self._reader.next_queue_deadline()
             await self._sleep_until(self._next_us)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from runward_service.runtime.run_control import RunControl
     from runward_service.store.images import ImageStore
     from runward_service.store.job_reader import JobPage, JobQuery, SqliteJobReader
-    from runward_service.store.job_store import Creation, SqliteJobStore
+    from runward_service.store.job_store import SqliteJobStore
+    from runward_service.store.transitions import Creation
 
 BACKOFF_SECONDS = 0.1
 """The pause before the second attempt; it doubles with each further one."""
@@ -130,7 +131,10 @@ class JobExecutionService:
             job = job._replace(attempt=job.attempt + 1, lost_attempts=job.lost_attempts + 1)
             await asyncio.sleep(BACKOFF_SECONDS * 2 ** (job.lost_attempts - 1))
         on_ran()
-        return await self._ended(job, outcome, await self._store.finish_job(job, outcome))
+        try:
+            return await self._ended(job, outcome, await self._store.finish_job(job, outcome))
+        except GovernedError as error:
+            raise unstored_end(job) from error
 
     async def end_unrun_job(self, job: Job, error: GovernedError) -> Job:
         """End a job FAILED that is not running here: cancelled while PENDING, expired, or left by a dead owner.
@@ -191,6 +195,15 @@ def checked_timeout(request: JobRequest, description: PluginDescription) -> int:
         message = f"timeout must be from 0 to {limit:g} s, the plugin's own."
         raise GovernedError(ErrorReason.TIMEOUT_INVALID, message, {"limit_seconds": limit}, plugin=description.name)
     return request.timeout_us or description.timeout_us
+
+
+def unstored_end(job: Job) -> GovernedError:
+    """The error of a job that ran and whose end the store did not take. Not the store's own, which asks to call again:
+    that would run the plugin once more.
+    """
+    logger.error("job %s ran, but its end could not be stored", job.id)
+    message = "The job ran, but its end could not be stored. Its operator finds the cause by the job's id."
+    return GovernedError(ErrorReason.INTERNAL, message, {"job_id": job.id}, plugin=job.plugin)
 
 
 def ignore_result(write: Awaitable[object]) -> None:

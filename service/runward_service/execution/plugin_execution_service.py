@@ -30,7 +30,7 @@ class PluginExecutionService:
 
         Raises GovernedError PLUGIN_NOT_FOUND, PLUGIN_UNAVAILABLE, or what the validation rules refuse.
         """
-        entry = await self._registry.resolve(request.plugin)
+        entry = self._registry.described(request.plugin) or await self._registry.resolve(request.plugin)
         if entry.state is PluginState.UNAVAILABLE or entry.validator is None or entry.description is None:
             reason = entry.state_reason or "it has not started yet"
             message = f"The plugin {entry.name} is unavailable: {reason}"

@@ -98,6 +98,17 @@ class Scheduler:
             message = f"{self._waiting_callers} callers are waiting already. Try again later."
             raise GovernedError(ErrorReason.QUEUE_FULL, message, {"limit": self._queue_limit})
 
+    def enter(self) -> None:
+        """A caller comes and will wait for a slot: counted at once, so that a burst finds no more room than there is.
+        ``slot`` or ``leave`` ends the wait. Raises as check_room.
+        """
+        self.check_room()
+        self._waiting_callers += 1
+
+    def leave(self) -> None:
+        """A caller that entered waits no more."""
+        self._waiting_callers -= 1
+
     def run(self, job: Job, work: Callable[[RunControl], Awaitable[Job]]) -> RunningJob:
         """Run a job's work in a task of its own, so that the end of the call that began it does not end the job."""
         control = RunControl()
@@ -112,21 +123,21 @@ class Scheduler:
             logger.error("job %s could not be brought to its end", job_id, exc_info=error)
 
     async def slot(self, plugin: str, control: RunControl) -> Slot:
-        """Wait for a slot of a plugin. Raises what ``control`` is stopped with meanwhile."""
+        """Wait for a slot of a plugin, for a caller that entered. Raises what ``control`` is stopped with meanwhile."""
         queue = self._queue(plugin)
-        if not queue.callers and self._free(plugin, queue) > 0:
-            return self._take(plugin, queue)
-        future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
-        control.bind(future)
-        queue.callers.append(future)
-        self._waiting_callers += 1
         try:
+            if not queue.callers and self._free(plugin, queue) > 0:
+                return self._take(plugin, queue)
+            future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+            control.bind(future)
+            queue.callers.append(future)
             return await future
         except GovernedError:
-            queue.callers.remove(future)
+            if future in queue.callers:  # else its turn came after it had been stopped, and it was passed over
+                queue.callers.remove(future)
             raise
         finally:
-            self._waiting_callers -= 1
+            self.leave()
 
     def job_stored(self, plugin: str) -> None:
         """A claimable job of the plugin was stored."""

@@ -175,6 +175,10 @@ class PluginRegistry:
             )
         return entry
 
+    def described(self, name: str) -> PluginEntry | None:
+        """The entry of a name that needs no waiting, None where resolve has to wait or to refuse."""
+        return None if name in self._undescribed else self._entries.get(name)
+
     def entries(self) -> list[PluginEntry]:
         """All entries, by name."""
         return [self._entries[name] for name in sorted(self._entries)]

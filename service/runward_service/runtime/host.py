@@ -30,6 +30,7 @@ OOM_SCORE = "500"
 PROGRESS_SECONDS = 0.25
 MAX_TRACEBACK = 100_000
 MAX_PROGRESS_MESSAGE = 500
+READ_BYTES = 4096
 
 
 def serve(target: str, connection: socket.socket, keeper: int, limit_pipe: int) -> None:
@@ -192,17 +193,24 @@ class ChildWatch:
 
     def __init__(self, keeper: int) -> None:
         """Take what there is now, after setup, as the plugin's own."""
+        self._threads: dict[str, int] = {}
         self._keeper_fd = os.open(f"/proc/{keeper}/task/{keeper}/children", os.O_RDONLY | os.O_CLOEXEC)
         self._before = self._look()
 
-    def _look(self) -> tuple[bytes, ...]:
-        own = []
-        for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - between any two runs
-            with contextlib.suppress(OSError):
-                descriptor = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
-                own.append(os.read(descriptor, 4096))
-                os.close(descriptor)
-        return os.pread(self._keeper_fd, 4096, 0), b"".join(sorted(own))
+    def _look(self) -> tuple[bytes, bytes]:
+        threads = os.listdir("/proc/self/task")  # noqa: PTH208 - between any two runs
+        if len(threads) != len(self._threads) or not self._threads.keys() >= set(threads):
+            self._open(threads)
+        own = b"".join(sorted(os.pread(descriptor, READ_BYTES, 0) for descriptor in self._threads.values()))
+        return os.pread(self._keeper_fd, READ_BYTES, 0), own
+
+    def _open(self, threads: list[str]) -> None:
+        for descriptor in self._threads.values():
+            os.close(descriptor)
+        self._threads = {}
+        for thread in threads:
+            with contextlib.suppress(OSError):  # a thread may end meanwhile
+                self._threads[thread] = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
 
     def changed(self) -> bool:
         """Whether there are other processes than before the first run, or that cannot be told."""

@@ -9,13 +9,15 @@ import logging
 import os
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runward_service.domain.errors import ErrorReason, GovernedError
-from runward_service.domain.plugin_description import PluginDescription
+from runward_service.domain.errors import ErrorReason
 from runward_service.runtime.plugin_output import PluginOutput
-from runward_service.runtime.worker_process import WorkerEnd, WorkerEnded, WorkerProcess
+from runward_service.runtime.run_errors import failure_error, lost_error, time_out, unavailable_error
+from runward_service.runtime.worker_process import WorkerEnded, WorkerProcess
+from runward_service.runtime.worker_startup import WorkerStartup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
     from runward_service.runtime.run_control import RunControl
 
-STARTUP_SECONDS = 120.0
 IDLE_SECONDS = 300.0
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 60.0
@@ -68,7 +69,7 @@ class LocalWorkerPool:
         self,
         registry: PluginRegistry,
         limit: int,
-        supervise: Callable[[Awaitable[None], str], object],
+        supervise: Callable[[Awaitable[None], str], asyncio.Future[None]],
     ) -> None:
         """Run at most ``limit`` at once (the scheduler keeps to it); ``supervise`` runs a coroutine whose failure stops
         the server.
@@ -79,7 +80,8 @@ class LocalWorkerPool:
         self.on_progress: Callable[[str, float, str], None] = ignore_progress
         """Takes a job id, a fraction and a message."""
         self._plugins: dict[int, PluginWorkers] = {}
-        self._closing = False
+        self._closing = asyncio.Event()
+        self._startups: set[asyncio.Future[None]] = set()
 
     def start(self, sources: Iterable[PluginSource]) -> None:
         """Enter the plugins in the registry and start their workers in the background."""
@@ -92,12 +94,15 @@ class LocalWorkerPool:
 
     async def close(self) -> None:
         """End every worker with all that descends from it."""
-        self._closing = True
+        self._closing.set()
         groups = list(self._plugins.values())
-        while workers := [worker for group in groups for worker in group.workers]:
+        # A worker that is just being started is in no group yet: its startup sees the closing and ends it.
+        while (workers := [worker for group in groups for worker in group.workers]) or self._startups:
             await asyncio.gather(*(worker.kill() for worker in workers))
             for group in groups:
-                group.workers -= {worker for worker in workers if worker.exited.done()}
+                group.workers.difference_update(workers)
+            if self._startups:
+                await asyncio.wait(self._startups, return_when=asyncio.FIRST_COMPLETED)
         for group in groups:
             group.output.close()
 
@@ -155,13 +160,15 @@ class LocalWorkerPool:
     async def _replace(self, group: PluginWorkers, worker: WorkerProcess) -> None:
         await worker.kill()
         group.workers.discard(worker)
-        if not self._closing and not group.idle and not group.starting:
+        if not self._closing.is_set() and not group.idle and not group.starting:
             self._start_worker(group)
 
     def _start_worker(self, group: PluginWorkers) -> None:
-        if not self._closing:
+        if not self._closing.is_set():
             group.starting += 1
-            self._supervise(self._bring_up(group), f"start of a worker of {group.entry.name}")
+            startup = self._supervise(self._bring_up(group), f"start of a worker of {group.entry.name}")
+            self._startups.add(startup)
+            startup.add_done_callback(self._startups.discard)
 
     async def _bring_up(self, group: PluginWorkers) -> None:
         """Start one worker and see it ready, or make the plugin UNAVAILABLE and try again later where that may help."""
@@ -170,6 +177,8 @@ class LocalWorkerPool:
         try:
             await worker.start(worker_environment())
             group.workers.add(worker)
+            if self._closing.is_set():
+                worker.close()
             problem, permanent = await startup.wait(worker)
         except OSError as error:
             problem, permanent = f"a worker cannot be started: {error}", False
@@ -183,16 +192,22 @@ class LocalWorkerPool:
         if worker in group.workers:
             await worker.kill()
             group.workers.discard(worker)
-        if self._closing:
+        if self._closing.is_set():
             return
         if not group.workers:
             self._registry.fail_loading(group.entry, problem)
         self._fail_waiting(group, problem)
         if not permanent:
-            await asyncio.sleep(group.retry_seconds)
+            await self._pause(group.retry_seconds)
             group.retry_seconds = min(2 * group.retry_seconds, LAST_RETRY_SECONDS)
             if not group.workers and not group.starting:
                 self._start_worker(group)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but not beyond the closing."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     def _fail_waiting(self, group: PluginWorkers, problem: str) -> None:
         while group.waiting:
@@ -210,7 +225,7 @@ class LocalWorkerPool:
         """Forget a worker that ends while nobody uses it, and start another."""
 
         def ended(_: object) -> None:
-            if worker in group.idle and not self._closing:
+            if worker in group.idle and not self._closing.is_set():
                 group.idle.remove(worker)
                 logger.warning("worker %d of %s ended while idle", worker.pid, group.entry.name)
                 self._supervise(self._replace(group, worker), "replacement of a worker")
@@ -219,7 +234,7 @@ class LocalWorkerPool:
 
     async def _retire_idle(self) -> None:
         """End workers that nobody has used for a while, all but one a plugin."""
-        while not self._closing:
+        while not self._closing.is_set():
             await asyncio.sleep(IDLE_SECONDS / 10)
             limit = time.monotonic() - IDLE_SECONDS
             for group in self._plugins.values():
@@ -228,60 +243,6 @@ class LocalWorkerPool:
                         group.idle.remove(worker)
                         group.workers.discard(worker)
                         await worker.kill()
-
-
-class WorkerStartup:
-    """What a worker says while it comes up; afterwards, its progress."""
-
-    def __init__(
-        self, registry: PluginRegistry, entry: PluginEntry, on_progress: Callable[[str, float, str], None]
-    ) -> None:
-        """Tell the registry what the worker says of its plugin."""
-        self._registry = registry
-        self._entry = entry
-        self._on_progress = on_progress
-        self._ended: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
-
-    async def wait(self, worker: WorkerProcess) -> tuple[str, bool]:
-        """Wait until the worker is ready ("", False) or is of no use: why, and whether trying again is in vain."""
-        either: list[asyncio.Future[Any]] = [self._ended, worker.lost]
-        done, _ = await asyncio.wait(either, timeout=STARTUP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if self._ended.done():
-            return self._ended.result()
-        if done:
-            end = await worker.end()
-            return f"a worker ended while it started ({describe_end(end)})", False
-        return f"a worker was not ready within {STARTUP_SECONDS:.0f} s", False
-
-    def received(self, worker: WorkerProcess, meta: dict[str, Any]) -> None:
-        """Take one message."""
-        kind = meta.get("type")
-        if kind == "progress":
-            self._on_progress(
-                str(meta.get("job_id", "")), float(meta.get("fraction", 0.0)), str(meta.get("message", ""))
-            )
-        elif kind == "described":
-            fields = dict(meta["description"])
-            fields["mime_types"] = tuple(fields["mime_types"])
-            self._registry.describe(self._entry, PluginDescription(**fields))
-            if meta.get("absent"):
-                # Before anyone who waits for the description goes on.
-                self._registry.fail_loading(self._entry, str(meta["absent"]))
-                self._end(str(meta["absent"]), permanent=True)
-            elif self._entry.load_error and self._entry.description is None:
-                self._end(self._entry.load_error, permanent=True)
-        elif kind == "unavailable":
-            logger.error("plugin %s: %s", self._entry.name, meta.get("traceback", ""))
-            self._end(str(meta.get("message", ""))[:1000], permanent=True)
-        elif kind == "ready":
-            self._registry.finish_setup(self._entry)
-            self._end("", permanent=False)
-        else:
-            logger.error("worker %d sent an unknown message", worker.pid)
-
-    def _end(self, problem: str, *, permanent: bool) -> None:
-        if not self._ended.done():
-            self._ended.set_result((problem, permanent))
 
 
 def ignore_progress(job_id: str, fraction: float, message: str) -> None:
@@ -305,55 +266,3 @@ def run_message(job: Job) -> dict[str, Any]:
     if job.image.data is None:
         meta["path"] = str(job.image.path)
     return meta
-
-
-def time_out(job: Job, control: RunControl) -> None:
-    """End a run that takes too long."""
-    seconds = job.timeout_us / 1e6
-    message = f"The run took longer than {seconds:g} s and was ended."
-    control.stop(GovernedError(ErrorReason.TIMEOUT, message, {"timeout_seconds": seconds}))
-
-
-def describe_end(end: WorkerEnd) -> str:
-    """How a worker ended, in words."""
-    if end.cause == "memory":
-        return f"over its memory limit, {end.peak_bytes} bytes"
-    if end.exit_code < 0:
-        return f"signal {-end.exit_code}"
-    return f"exit code {end.exit_code}" if end.cause == "exited" else "it closed its connection"
-
-
-def lost_error(end: WorkerEnd, entry: PluginEntry) -> GovernedError:
-    """The end of a run whose worker ended: over its memory, or lost."""
-    if end.cause == "memory" and entry.description is not None:
-        return memory_error(entry.description.memory_bytes)
-    message = f"The worker process was lost during the run ({describe_end(end)})."
-    return GovernedError(ErrorReason.WORKER_LOST, message, {"exit_code": end.exit_code})
-
-
-def memory_error(limit_bytes: int) -> GovernedError:
-    """The end of a run that used too much memory."""
-    message = f"The run used more than {limit_bytes} bytes of memory and was ended."
-    return GovernedError(ErrorReason.MEMORY_LIMIT, message, {"limit_bytes": limit_bytes})
-
-
-def unavailable_error(entry: PluginEntry, problem: str) -> GovernedError:
-    """A plugin that takes no work."""
-    message = f"The plugin {entry.name} is unavailable: {problem}"
-    return GovernedError(ErrorReason.PLUGIN_UNAVAILABLE, message, {"state_reason": problem}, plugin=entry.name)
-
-
-def failure_error(meta: dict[str, Any], entry: PluginEntry) -> GovernedError:
-    """What a worker reports of a run that raised or returned what the rules refuse."""
-    try:
-        reason = ErrorReason(meta["reason"])
-    except (KeyError, ValueError):
-        reason = ErrorReason.PLUGIN_RAISED
-    internal = str(meta.get("traceback", ""))
-    if reason is ErrorReason.MEMORY_LIMIT and entry.description is not None:
-        error = memory_error(entry.description.memory_bytes)
-        error.internal = internal
-        return error
-    details = meta.get("details")
-    message = str(meta.get("message") or "The plugin failed. Its operator finds the cause by the job's id.")
-    return GovernedError(reason, message, details if isinstance(details, dict) else {}, internal=internal)

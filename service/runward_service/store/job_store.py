@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.clock import now_us
-from runward_service.domain.job import JobMode, JobStatus
-from runward_service.store.rows import dump_mapping, job_of
+from runward_service.domain.job import JobStatus
+from runward_service.store.rows import job_of
 from runward_service.store.statements import statements
+from runward_service.store.transitions import CreateJob, Creation, FinishJob, StartJob
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 
 SQL = statements("job_store.sql")
 READ = statements("job_reader.sql")
-
-
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """What came of creating a job: its revision, or the id of the job that has its request id already."""
-
-    revision: int
-    existing_id: str = ""
 
 
 class SqliteJobStore:
@@ -46,45 +37,14 @@ class SqliteJobStore:
         With a request id that the principal used before, stores nothing and answers with that job's id. A deferred
         write shares the commit of the job's next transition.
         """
-        claimable = job.mode is JobMode.ASYNC
-        image = job.image
-        image_row = (job.tenant, image.digest, image.size_bytes, job.create_time_us, image.data)
-        options, labels = dump_mapping(job.options), dump_mapping(job.labels)
+        create = CreateJob(job)
+        if not job.request_id:
+            return self._writer.submit(create, deferred=deferred)
 
         def operation(tx: Transaction) -> Creation:
-            if job.request_id:
-                key = (job.tenant, job.principal, job.request_id)
-                if row := tx.execute(SQL["job_by_request_id"], key).fetchone():
-                    return Creation(0, row[0])
-            tx.execute(SQL["insert_image"], image_row)
-            revision = tx.next_revision()
-            tx.execute(
-                SQL["insert_job"],
-                (
-                    job.id,
-                    job.tenant,
-                    job.principal,
-                    job.request_id,
-                    job.mode.value,
-                    job.plugin,
-                    job.plugin_version,
-                    image.digest,
-                    job.mime_type,
-                    options,
-                    labels,
-                    job.priority,
-                    job.timeout_us,
-                    job.queue_deadline_us,
-                    job.max_attempts,
-                    job.owner,
-                    int(claimable),
-                    job.create_time_us,
-                    job.create_time_us,
-                    revision,
-                ),
-            )
-            tx.changed.append(job.id)
-            return Creation(revision)
+            key = (job.tenant, job.principal, job.request_id)
+            row = tx.execute(SQL["job_by_request_id"], key).fetchone()
+            return Creation(0, row[0]) if row else create(tx)
 
         return self._writer.submit(operation, deferred=deferred)
 
@@ -92,13 +52,7 @@ class SqliteJobStore:
         """PENDING to RUNNING, attempt 1, of a SYNC job that this process owns. Deferred: answers with the revision once
         it is on disk with a later change, or 0 when the job has ended meanwhile.
         """
-
-        def operation(tx: Transaction) -> int:
-            revision = tx.next_revision()
-            parameters = (start_time_us, start_time_us, revision, job_id, self._owner)
-            return _changed(tx, job_id, SQL["start_job"], parameters, revision)
-
-        return self._writer.submit(operation, deferred=True)
+        return self._writer.submit(StartJob(job_id, self._owner, start_time_us), deferred=True)
 
     def claim_jobs(self, plugin: str, limit: int) -> Awaitable[list[Job]]:
         """Claim up to ``limit`` waiting jobs of a plugin for this process: RUNNING, the attempt counted, the image at
@@ -134,7 +88,7 @@ class SqliteJobStore:
         Answers with the revision, or 0 when the job is no longer RUNNING in that attempt for this process: then nothing
         was written.
         """
-        return self._writer.submit(lambda tx: self._finish(tx, job.id, job.attempt, outcome))
+        return self._writer.submit(FinishJob(job.id, self._owner, job.attempt, outcome))
 
     def end_unrun_job(self, job: Job, outcome: Outcome) -> Awaitable[int]:
         """End a job that this process does not run: PENDING, or RUNNING for an owner that is proved dead.
@@ -151,7 +105,7 @@ class SqliteJobStore:
                 taken = _changed(tx, job.id, SQL["begin_ending"], begin, revision)
             else:
                 taken = tx.execute(SQL["take_over"], (self._owner, job.id, job.owner, job.attempt)).rowcount
-            return self._finish(tx, job.id, job.attempt, outcome) if taken else 0
+            return FinishJob(job.id, self._owner, job.attempt, outcome)(tx) if taken else 0
 
         return self._writer.submit(operation)
 
@@ -192,22 +146,6 @@ class SqliteJobStore:
     def enable_plugin(self, plugin: str) -> Awaitable[object]:
         """Take disable_plugin back."""
         return self._writer.submit(lambda tx: _ran(tx, SQL["enable_plugin"], (plugin,)))
-
-    def _finish(self, tx: Transaction, job_id: str, attempt: int, outcome: Outcome) -> int:
-        envelope = outcome.envelope
-        revision = tx.next_revision()
-        error: tuple[Any, ...] = (None, None, None, None, None)
-        if envelope is not None:
-            details = json.dumps(dict(envelope.details), ensure_ascii=False)
-            error = (envelope.reason.value, envelope.message, details, envelope.plugin, envelope.time_us)
-        end = (outcome.end_time_us, outcome.end_time_us, revision, job_id, self._owner, attempt)
-        parameters = (outcome.status.value, outcome.result, outcome.output_digest, *error, *end)
-        if not _changed(tx, job_id, SQL["finish_job"], parameters, revision):
-            return 0
-        tx.counters.add(outcome)
-        if envelope is not None and envelope.traceback:
-            tx.execute(SQL["insert_traceback"], (attempt, envelope.traceback, job_id))
-        return revision
 
     def _job_with_image(self, tx: Transaction, job_id: str) -> Job:
         row = tx.execute(READ["job_with_image"], (job_id,)).fetchone()

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.store.counters import CounterDeltas
 from runward_service.store.statements import statements
+from runward_service.store.transitions import CreateJob, FinishJob, RowNotFound, StartJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from runward_service.store.database import Database
+    from runward_service.store.transitions import Transition
 
 T = TypeVar("T")
 MAX_BATCH = 512
@@ -169,6 +171,8 @@ def run_batch(
     """
     try:
         return _run_plainly(connection, operations)
+    except RowNotFound:
+        _rollback(connection)
     except Exception as error:  # noqa: BLE001 - an operation's own error is found again below
         _rollback(connection)
         if len(operations) == 1:
@@ -187,14 +191,40 @@ def run_batch(
 
 
 def _run_plainly(
-    connection: sqlite3.Connection, operations: Iterable[Callable[[Transaction], Any]]
+    connection: sqlite3.Connection, operations: Sequence[Callable[[Transaction], Any]]
 ) -> tuple[list[Any], list[str]]:
     connection.execute("BEGIN IMMEDIATE")
     transaction = Transaction(connection)
-    outcomes = [operation(transaction) for operation in operations]
+    outcomes = run_together(transaction, operations)
     transaction.counters.write(connection)
     connection.execute("COMMIT")
     return outcomes, transaction.changed
+
+
+def run_together(transaction: Transaction, operations: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
+    """Run operations in order, except that transitions that follow each other are applied class by class.
+
+    That keeps each job's own order, for the classes are in the order of a job's life.
+    """
+    outcomes: list[Any] = [None] * len(operations)
+    waiting: dict[type[Transition], list[int]] = {}
+
+    def apply_waiting() -> None:
+        for kind in sorted(waiting, key=lambda kind: kind.phase):
+            places = waiting[kind]
+            results = kind.apply_all(transaction, [operations[place] for place in places])
+            for place, result in zip(places, results, strict=True):
+                outcomes[place] = result
+        waiting.clear()
+
+    for place, operation in enumerate(operations):
+        if isinstance(operation, CreateJob | StartJob | FinishJob):
+            waiting.setdefault(type(operation), []).append(place)
+        else:
+            apply_waiting()
+            outcomes[place] = operation(transaction)
+    apply_waiting()
+    return outcomes
 
 
 def _run_with_savepoints(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LONGEST_SIDE = 2560
 """Letters are read in a copy whose longest side has at most this many pixels."""
+LONE_LETTER = 0.9
+"""Least confidence of a single character, for the models see an O or an 8 in many things."""
 MOST_WORDS = 8000
 """More, with their boxes, would not fit a result."""
 
@@ -41,7 +43,7 @@ class Ocr(Plugin):
                 "minimum": 0,
                 "maximum": 1,
                 "default": 0.5,
-                "description": "Lines recognised with less confidence are left out.",
+                "description": "Lines recognised with less confidence are left out; single characters below 0.9 always.",
             },
             "max_side_length": {
                 "type": "integer",
@@ -49,7 +51,7 @@ class Ocr(Plugin):
                 "maximum": 2560,
                 "default": 960,
                 "description": "Text is looked for in a copy whose longest side has at most this many pixels. More "
-                "finds smaller letters in large pictures and takes longer, by the area.",
+                "parts dense small print better; fewer find lone words on large grounds.",
             },
             "detect_orientation": {
                 "type": "boolean",
@@ -99,7 +101,7 @@ class Ocr(Plugin):
             any_direction=options["detect_orientation"],
             report=lambda share: context.progress(0.2 + 0.8 * share, "reading"),
         )
-        found = [line for line in found if line.confidence >= options["min_confidence"] and line.text]
+        found = [line for line in found if _counts(line, options["min_confidence"])]
         rotation, rows = _arranged(found)
         lines = _told(found, rows, scale, MOST_WORDS if options["words"] else None)
         confidences = [line["confidence"] for line in lines]
@@ -112,6 +114,12 @@ class Ocr(Plugin):
             "height": height,
             "engine": {"name": "rapidocr", "version": self._reader.version, "models": self._reader.models},
         }
+
+
+def _counts(line: Line, min_confidence: float) -> bool:
+    """Whether a line says something, surely enough."""
+    least = max(min_confidence, LONE_LETTER) if len(line.text) == 1 else min_confidence
+    return line.text != "" and line.confidence >= least
 
 
 def _arranged(lines: Sequence[Line]) -> tuple[int, list[list[int]]]:

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 THREADS = 2
 """Threads of one inference: a fixed number, so that sums are always added in the same order."""
-SMALLEST_SIDE = 736
-"""An image whose shorter side has fewer pixels is enlarged, for the detector misses tiny letters."""
+ENLARGED_SIDE = 960
+"""An image whose longest side has fewer pixels is enlarged to that for the detector…"""
+MOST_ENLARGED = 4
+"""…but at most so many times."""
+COARSE_SIDE = 640
+"""Text is looked for a second time in a copy of this longest side: the detector overlooks lone words on large empty
+grounds, and finds them in smaller copies, where the letters are five pixels high."""
 NARROWEST = 8
 """An image is filled up to a height of at least a NARROWEST-th of its width, and the other way round."""
 DETECTION_SHARE = 0.3
@@ -90,14 +95,15 @@ class TextReader:
         """
         import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
 
-        scale = min(max_side / max(image.size), max(1.0, SMALLEST_SIDE / min(image.size)))
-        canvas, corner = _canvas(_scaled(image, scale))
-        try:
-            _, detected = self._engine.detect_and_crop(canvas, {})
-        except self._nothing_found:
-            return []
+        longest = max(image.size)
+        scale = min(max_side, max(longest, min(MOST_ENLARGED * longest, ENLARGED_SIDE))) / longest
+        boxes = self._found(image, scale)
+        coarse = COARSE_SIDE / longest
+        if coarse < scale:
+            boxes = np.concatenate([boxes, _beside(self._found(image, coarse), boxes)])
         report(DETECTION_SHARE)
-        boxes = np.clip((detected.boxes.astype(np.float64) - corner) / scale, 0, np.array(image.size) - 1.0)
+        if not len(boxes):
+            return []
         # Letters are found in a small copy, and read in all the detail that there is.
         detail = max(scale, 1.0)
         crops = self._engine.crop_text_regions(_scaled(image, detail), (boxes * detail).astype(np.float32))
@@ -106,6 +112,18 @@ class TextReader:
         ]
         readings = self._readings(upright, boxes * detail, report, any_direction=any_direction)
         return [line_of(reading, turns, box) for (turns, reading), box in zip(readings, boxes, strict=True)]
+
+    def _found(self, image: Image, scale: float) -> Quad:
+        """Find lines of text in a scaled copy: their corners in pixels of the image, of shape (lines, 4, 2)."""
+        import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
+
+        canvas, corner = _canvas(_scaled(image, scale))
+        try:
+            _, detected = self._engine.detect_and_crop(canvas, {})
+        except self._nothing_found:
+            return np.zeros((0, 4, 2))
+        boxes: Quad = np.clip((detected.boxes.astype(np.float64) - corner) / scale, 0, np.array(image.size) - 1.0)
+        return boxes
 
     def _readings(
         self, crops: list[Pixels], boxes: Quad, report: Callable[[float], None], *, any_direction: bool
@@ -189,6 +207,18 @@ def _canvas(pixels: Pixels) -> tuple[Pixels, NDArray[np.float64]]:
     canvas = np.full((height, width, 3), np.median(border, axis=0), dtype=np.uint8)
     canvas[top : top + size[1], left : left + size[0]] = pixels
     return canvas, np.array([left, top], dtype=np.float64)
+
+
+def _beside(boxes: Quad, others: Quad) -> Quad:
+    """Return the boxes that lie beside all others: the bounds share at most a fifth of the lesser area with each."""
+    import numpy as np  # noqa: PLC0415 - importing a plugin stays cheap
+
+    low, high = boxes.min(axis=1)[:, None], boxes.max(axis=1)[:, None]
+    other_low, other_high = others.min(axis=1)[None], others.max(axis=1)[None]
+    shared = np.clip(np.minimum(high, other_high) - np.maximum(low, other_low), 0, None).prod(axis=2)
+    lesser = np.minimum((high - low).prod(axis=2), (other_high - other_low).prod(axis=2))
+    beside: Quad = boxes[(shared <= 0.2 * lesser).all(axis=1)]
+    return beside
 
 
 def _is_tall(box: Quad) -> bool:

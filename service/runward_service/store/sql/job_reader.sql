@@ -59,7 +59,8 @@ SELECT id FROM job WHERE claimable = 1 AND queue_deadline > 0 AND queue_deadline
 SELECT min(queue_deadline) FROM job WHERE claimable = 1 AND queue_deadline > 0 AND status = 1;
 
 -- name: queued_counts
-SELECT plugin, count(*) FROM job WHERE claimable = 1 GROUP BY plugin;
+-- PENDING jobs, those of callers that wait among them; the first condition is the one of the index.
+SELECT plugin, count(*) FROM job WHERE status IN (1, 2) AND status = 1 GROUP BY plugin;
 
 -- name: counters
 SELECT plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time FROM plugin_counter;

@@ -1,20 +1,5 @@
--- name: insert_image
--- Images live once a tenant, by content.
-INSERT INTO image (tenant, digest, size_bytes, create_time, data) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (tenant, digest) DO NOTHING;
-
--- name: insert_job
-INSERT INTO job (id, tenant, principal, request_id, mode, plugin, plugin_version, status, image_digest, mime_type, options,
-                 labels, priority, timeout, queue_deadline, max_attempts, owner, claimable, create_time, change_time, revision)
-VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
-
 -- name: job_by_request_id
 SELECT id FROM job WHERE tenant = ? AND principal = ? AND request_id = ?;
-
--- name: start_job
--- The caller's own process starts the SYNC job that it created; one that is to be cancelled too, for its run then ends it.
-UPDATE job SET status = 2, attempt = 1, start_time = ?, change_time = ?, revision = ?
-WHERE id = ? AND status = 1 AND owner = ?;
 
 -- name: claimable_jobs
 -- Waiting jobs of one plugin, by priority, then oldest first; PENDING ones and those that a dead or drained owner left.
@@ -29,12 +14,6 @@ WHERE id = ? AND claimable = 1;
 -- An attempt that was lost is followed by another; the job stays RUNNING.
 UPDATE job SET attempt = attempt + 1, lost_attempts = lost_attempts + 1, change_time = ?, revision = ?,
                progress_fraction = NULL, progress_message = ''
-WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
-
--- name: finish_job
--- Fenced by status, owner and attempt: nothing is finished twice, and no one finishes what it no longer owns.
-UPDATE job SET status = ?, result = ?, output_digest = ?, error_reason = ?, error_message = ?, error_details = ?,
-               error_plugin = ?, error_time = ?, end_time = ?, change_time = ?, revision = ?, claimable = 0
 WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
 
 -- name: begin_ending
@@ -61,10 +40,6 @@ UPDATE job SET owner = '', claimable = 1 WHERE owner = ? AND status = 2 AND mode
 -- A dead owner's ASYNC job that has attempts left becomes claimable again, still RUNNING.
 UPDATE job SET owner = '', claimable = 1, lost_attempts = lost_attempts + 1
 WHERE owner = ? AND status = 2 AND mode = 2 AND lost_attempts + 1 < max_attempts AND cancel_requested = 0;
-
--- name: insert_traceback
-INSERT INTO job_traceback (job_seq, attempt, traceback) SELECT seq, ?, ? FROM job WHERE id = ?
-ON CONFLICT (job_seq, attempt) DO UPDATE SET traceback = excluded.traceback;
 
 -- name: add_counters
 INSERT INTO plugin_counter (plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time)

@@ -1,0 +1,74 @@
+"""What a worker says while it comes up, and what that makes of its plugin."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from runward_service.domain.plugin_description import PluginDescription
+from runward_service.runtime.run_errors import describe_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runward_service.plugins.registry import PluginEntry, PluginRegistry
+    from runward_service.runtime.worker_process import WorkerProcess
+
+STARTUP_SECONDS = 120.0
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerStartup:
+    """What a worker says while it comes up; afterwards, its progress."""
+
+    def __init__(
+        self, registry: PluginRegistry, entry: PluginEntry, on_progress: Callable[[str, float, str], None]
+    ) -> None:
+        """Tell the registry what the worker says of its plugin."""
+        self._registry = registry
+        self._entry = entry
+        self._on_progress = on_progress
+        self._ended: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
+
+    async def wait(self, worker: WorkerProcess) -> tuple[str, bool]:
+        """Wait until the worker is ready ("", False) or is of no use: why, and whether trying again is in vain."""
+        either: list[asyncio.Future[Any]] = [self._ended, worker.lost]
+        done, _ = await asyncio.wait(either, timeout=STARTUP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if self._ended.done():
+            return self._ended.result()
+        if done:
+            end = await worker.end()
+            return f"a worker ended while it started ({describe_end(end)})", False
+        return f"a worker was not ready within {STARTUP_SECONDS:.0f} s", False
+
+    def received(self, worker: WorkerProcess, meta: dict[str, Any]) -> None:
+        """Take one message."""
+        kind = meta.get("type")
+        if kind == "progress":
+            self._on_progress(
+                str(meta.get("job_id", "")), float(meta.get("fraction", 0.0)), str(meta.get("message", ""))
+            )
+        elif kind == "described":
+            fields = dict(meta["description"])
+            fields["mime_types"] = tuple(fields["mime_types"])
+            self._registry.describe(self._entry, PluginDescription(**fields))
+            if meta.get("absent"):
+                # Before anyone who waits for the description goes on.
+                self._registry.fail_loading(self._entry, str(meta["absent"]))
+                self._end(str(meta["absent"]), permanent=True)
+            elif self._entry.load_error and self._entry.description is None:
+                self._end(self._entry.load_error, permanent=True)
+        elif kind == "unavailable":
+            logger.error("plugin %s: %s", self._entry.name, meta.get("traceback", ""))
+            self._end(str(meta.get("message", ""))[:1000], permanent=True)
+        elif kind == "ready":
+            self._registry.finish_setup(self._entry)
+            self._end("", permanent=False)
+        else:
+            logger.error("worker %d sent an unknown message", worker.pid)
+
+    def _end(self, problem: str, *, permanent: bool) -> None:
+        if not self._ended.done():
+            self._ended.set_result((problem, permanent))

@@ -1,0 +1,32 @@
+-- name: insert_images
+-- Images live once a tenant, by content.
+INSERT INTO image (tenant, digest, size_bytes, create_time, data) VALUES {rows}
+ON CONFLICT (tenant, digest) DO NOTHING;
+
+-- name: insert_jobs
+INSERT INTO job (id, tenant, principal, request_id, mode, plugin, plugin_version, status, image_digest, mime_type, options,
+                 labels, priority, timeout, queue_deadline, max_attempts, owner, claimable, create_time, revision,
+                 change_time)
+SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, column12,
+       column13, column14, column15, column16, column17, column18, column19, column20, column19
+FROM (VALUES {rows});
+
+-- name: start_jobs
+-- The caller's own process starts the SYNC jobs that it created. Rows: id, owner, time, revision.
+UPDATE job SET status = 2, attempt = 1, start_time = v.column3, change_time = v.column3, revision = v.column4
+FROM (VALUES {rows}) AS v
+WHERE job.id = v.column1 AND job.status = 1 AND job.owner = v.column2;
+
+-- name: finish_jobs
+-- Fenced by status, owner and attempt: nothing is finished twice, and no one finishes what it no longer owns.
+-- Rows: id, owner, attempt, status, result, output_digest, the error's reason, message, details, plugin and time,
+-- end_time, revision.
+UPDATE job SET status = v.column4, result = v.column5, output_digest = v.column6, error_reason = v.column7,
+               error_message = v.column8, error_details = v.column9, error_plugin = v.column10, error_time = v.column11,
+               end_time = v.column12, change_time = v.column12, revision = v.column13, claimable = 0
+FROM (VALUES {rows}) AS v
+WHERE job.id = v.column1 AND job.status = 2 AND job.owner = v.column2 AND job.attempt = v.column3;
+
+-- name: insert_traceback
+INSERT INTO job_traceback (job_seq, attempt, traceback) SELECT seq, ?, ? FROM job WHERE id = ?
+ON CONFLICT (job_seq, attempt) DO UPDATE SET traceback = excluded.traceback;

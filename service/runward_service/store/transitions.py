@@ -1,0 +1,210 @@
+"""The transitions that every job makes (created, started, finished), as operations that can be written many at a time.
+
+Each statement gives Python's lock up and takes it back, which under load costs more than the statement itself. So the
+writer hands all creations of a batch to one statement, then all starts, then all finishes. Each operation can also be
+applied alone, which is how a batch is written again in which one did not find its row.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from runward_service.domain.job import JobMode
+from runward_service.store.rows import dump_mapping
+from runward_service.store.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runward_service.domain.job import Job
+    from runward_service.domain.outcome import Outcome
+    from runward_service.store.writer import Transaction
+
+T = TypeVar("T")
+SQL = statements("transitions.sql")
+LARGEST_CHUNK = 64
+
+
+class RowNotFound(Exception):  # noqa: N818 - an event more than a fault
+    """One of several operations found its row in another state, so they have to be applied one by one."""
+
+
+class Transition(Protocol):
+    """An operation that can be applied alone or together with others of its class."""
+
+    phase: ClassVar[int]
+    """Classes are written in the order of their phases, which is that of a job's life."""
+
+    def __call__(self, tx: Transaction) -> Any:
+        """Apply it alone."""
+
+    @staticmethod
+    def apply_all(tx: Transaction, operations: Sequence[Any]) -> list[Any]:
+        """Apply several; what each returns. Raises RowNotFound where one did not find its row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """What came of creating a job: its revision, or the id of the job that has its request id already."""
+
+    revision: int
+    existing_id: str = ""
+
+
+class CreateJob:
+    """Store a PENDING job and its image. Not for jobs with a request id, which need a look first."""
+
+    __slots__ = ("_job",)
+    phase: ClassVar[int] = 0
+
+    def __init__(self, job: Job) -> None:
+        """Create this job."""
+        self._job = job
+
+    def __call__(self, tx: Transaction) -> Creation:
+        """Apply it alone."""
+        return self.apply_all(tx, [self])[0]
+
+    @staticmethod
+    def apply_all(tx: Transaction, operations: Sequence[CreateJob]) -> list[Creation]:
+        """Apply several; each one's revision."""
+        jobs = [operation._job for operation in operations]  # noqa: SLF001 - its own class
+        images = [
+            (job.tenant, job.image.digest, job.image.size_bytes, job.create_time_us, job.image.data) for job in jobs
+        ]
+        for chunk in chunks(images):
+            tx.execute(many("insert_images", len(chunk), 5), flat(chunk))
+        revisions = [tx.next_revision() for _ in jobs]
+        rows = [job_row(job, revision) for job, revision in zip(jobs, revisions, strict=True)]
+        for row_chunk in chunks(rows):
+            tx.execute(many("insert_jobs", len(row_chunk), 20), flat(row_chunk))
+        tx.changed += [job.id for job in jobs]
+        return [Creation(revision) for revision in revisions]
+
+
+def job_row(job: Job, revision: int) -> tuple[Any, ...]:
+    """The values of insert_jobs."""
+    return (
+        job.id,
+        job.tenant,
+        job.principal,
+        job.request_id,
+        job.mode.value,
+        job.plugin,
+        job.plugin_version,
+        1,
+        job.image.digest,
+        job.mime_type,
+        dump_mapping(job.options),
+        dump_mapping(job.labels),
+        job.priority,
+        job.timeout_us,
+        job.queue_deadline_us,
+        job.max_attempts,
+        job.owner,
+        int(job.mode is JobMode.ASYNC),
+        job.create_time_us,
+        revision,
+    )
+
+
+class StartJob:
+    """PENDING to RUNNING, attempt 1, of a SYNC job that its own process starts; the revision, 0 when it could not."""
+
+    __slots__ = ("_job_id", "_owner", "_start_time_us")
+    phase: ClassVar[int] = 1
+
+    def __init__(self, job_id: str, owner: str, start_time_us: int) -> None:
+        """Start this job of this owner."""
+        self._job_id, self._owner, self._start_time_us = job_id, owner, start_time_us
+
+    def __call__(self, tx: Transaction) -> int:
+        """Apply it alone."""
+        try:
+            return self.apply_all(tx, [self])[0]
+        except RowNotFound:
+            return 0
+
+    @staticmethod
+    def apply_all(tx: Transaction, operations: Sequence[StartJob]) -> list[int]:
+        """Apply several; each one's revision."""
+        rows = [(one._job_id, one._owner, one._start_time_us, tx.next_revision()) for one in operations]  # noqa: SLF001
+        update_all(tx, "start_jobs", rows)
+        return [row[-1] for row in rows]
+
+
+class FinishJob:
+    """RUNNING to SUCCESS or FAILED, fenced by owner and attempt; the revision, 0 when the job is no longer so."""
+
+    __slots__ = ("_attempt", "_job_id", "_outcome", "_owner")
+    phase: ClassVar[int] = 2
+
+    def __init__(self, job_id: str, owner: str, attempt: int, outcome: Outcome) -> None:
+        """Finish this attempt of this owner with what ToolRunner made of it."""
+        self._job_id, self._owner, self._attempt, self._outcome = job_id, owner, attempt, outcome
+
+    def __call__(self, tx: Transaction) -> int:
+        """Apply it alone."""
+        try:
+            return self.apply_all(tx, [self])[0]
+        except RowNotFound:
+            return 0
+
+    @staticmethod
+    def apply_all(tx: Transaction, operations: Sequence[FinishJob]) -> list[int]:
+        """Apply several, with the counters and tracebacks of their outcomes; each one's revision."""
+        rows = [operation.row(tx.next_revision()) for operation in operations]
+        update_all(tx, "finish_jobs", rows)
+        for operation in operations:
+            operation.count(tx)
+        return [row[-1] for row in rows]
+
+    def row(self, revision: int) -> tuple[Any, ...]:
+        """The values of finish_jobs."""
+        outcome, envelope = self._outcome, self._outcome.envelope
+        error: tuple[Any, ...] = (None, None, None, None, None)
+        if envelope is not None:
+            details = json.dumps(dict(envelope.details), ensure_ascii=False)
+            error = (envelope.reason.value, envelope.message, details, envelope.plugin, envelope.time_us)
+        end = (outcome.status.value, outcome.result, outcome.output_digest, *error, outcome.end_time_us)
+        return (self._job_id, self._owner, self._attempt, *end, revision)
+
+    def count(self, tx: Transaction) -> None:
+        """Add the outcome to the counters and store its traceback."""
+        tx.counters.add(self._outcome)
+        if self._outcome.envelope is not None and self._outcome.envelope.traceback:
+            tx.execute(SQL["insert_traceback"], (self._attempt, self._outcome.envelope.traceback, self._job_id))
+
+
+def update_all(tx: Transaction, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run a fenced update for rows that begin with a job's id. Raises RowNotFound unless each finds its job."""
+    for chunk in chunks(rows):
+        if tx.execute(many(name, len(chunk), len(chunk[0])), flat(chunk)).rowcount != len(chunk):
+            raise RowNotFound
+    tx.changed += [row[0] for row in rows]
+
+
+def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Rows in chunks whose sizes are powers of two, so that a few prepared statements serve batches of every size."""
+    start = 0
+    size = LARGEST_CHUNK
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        yield rows[start : start + size]
+        start += size
+
+
+def flat(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """All values, one after another."""
+    return [value for row in rows for value in row]
+
+
+@cache
+def many(name: str, rows: int, width: int) -> str:
+    """A statement for so many rows of so many values."""
+    row = f"({', '.join('?' * width)})"
+    return SQL[name].replace("{rows}", ", ".join([row] * rows))
