@@ -1,0 +1,38 @@
+"""``python -m runward_scanner PATH``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from runward_scanner import __version__
+from runward_scanner.report import FORMATS
+from runward_scanner.run import UNUSABLE, Answer, explained, scanned
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line, print the report, give the exit code."""
+    parser = argparse.ArgumentParser("runward_scanner", description="Prove that nothing but ToolRunner runs a plugin.")
+    parser.add_argument("path", nargs="?", type=Path, help="a file or a folder")
+    parser.add_argument("--format", choices=sorted(FORMATS), default="text", help="how to write the findings (text)")
+    parser.add_argument("--explain", metavar="RULE", help="say what a rule means, and stop")
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="keep results here; a second scan reads only what changed"
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    options = parser.parse_args(arguments)
+    if options.explain is not None:
+        answer = explained(options.explain)
+    elif options.path is None:
+        answer = Answer("", "Give a path to scan.", UNUSABLE)
+    else:
+        answer = scanned(options.path, options.format, options.cache)
+    sys.stdout.write(answer.output)
+    if answer.problem:
+        sys.stderr.write(f"runward_scanner: {answer.problem}\n")
+    return answer.code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Every way through a function's body."""

@@ -1,0 +1,248 @@
+"""All ways through a body, with the facts that hold on each.
+
+A state is the set of facts that hold at a point; a body maps the states that enter it to the states that leave it, each
+way of leaving apart: going on, returning, raising, ``break``, ``continue``. Facts are few, so every combination is
+followed: a fact that holds in every state which reaches a point is established by something that dominates it, and one
+that holds in every state which leaves is established by something that post-dominates the entry.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from runward_scanner.flow.order import evaluated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+State: TypeAlias = frozenset[str]
+States: TypeAlias = frozenset[State]
+NONE: States = frozenset()
+
+
+class Effects(Protocol):
+    """What expressions do to the facts."""
+
+    def apply(self, node: ast.AST, state: State) -> State:
+        """The facts after an expression (a call, a return, …) ended normally."""
+        ...
+
+    def raised(self, node: ast.AST, state: State) -> State | None:
+        """The facts where it raised; None where it is taken not to."""
+        ...
+
+    def caught(self, handler: ast.ExceptHandler, state: State) -> State:
+        """The facts as a handler begins."""
+        ...
+
+
+@dataclass(slots=True)
+class Ways:
+    """The states in which a body is left, by how."""
+
+    normal: States = NONE
+    returned: States = NONE
+    raised: States = NONE
+    broken: States = NONE
+    continued: States = NONE
+
+    def also(self, other: Ways) -> None:
+        """Add the abrupt ways of another body."""
+        self.returned |= other.returned
+        self.raised |= other.raised
+        self.broken |= other.broken
+        self.continued |= other.continued
+
+
+@dataclass(slots=True)
+class Walk:
+    """One walk over a body with certain effects; ``visited`` collects the states that reach each node of interest."""
+
+    effects: Effects
+    all_caught: bool = False
+    """Whether ``except Exception`` is taken to catch whatever is raised."""
+    visited: dict[ast.AST, States] = field(default_factory=dict)
+
+    def body(self, statements: Sequence[ast.stmt], states: States) -> Ways:
+        """Follow statements in order."""
+        ways = Ways(normal=states)
+        for statement in statements:
+            if not ways.normal:
+                break
+            step = self.statement(statement, ways.normal)
+            ways.normal = step.normal
+            ways.also(step)
+        return ways
+
+    def statement(self, node: ast.stmt, states: States) -> Ways:
+        """Follow one statement."""
+        self.visited[node] = self.visited.get(node, NONE) | states
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            return self.expressions([*node.decorator_list], states)
+        if isinstance(node, ast.If):
+            return self._if(node, states)
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            return self._loop(node, states)
+        if isinstance(node, (ast.Try, ast.TryStar)):
+            return self._try(node, states)
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            return self._with(node, states)
+        if isinstance(node, ast.Match):
+            return self._match(node, states)
+        ways = self.expressions([node], states)
+        if isinstance(node, ast.Return):
+            ways.returned |= frozenset(self.effects.apply(node, state) for state in ways.normal)
+            ways.normal = NONE
+        elif isinstance(node, ast.Raise):
+            ways.raised |= ways.normal
+            ways.normal = NONE
+        elif isinstance(node, ast.Break):
+            ways.broken, ways.normal = ways.normal, NONE
+        elif isinstance(node, ast.Continue):
+            ways.continued, ways.normal = ways.normal, NONE
+        elif isinstance(node, ast.Assert):
+            ways.raised |= ways.normal
+            # With -O the whole statement, calls and all, does not run.
+            ways.normal |= states
+        return ways
+
+    def expressions(self, nodes: Iterable[ast.AST | None], states: States) -> Ways:
+        """Follow the parts of expressions in the order in which they are evaluated."""
+        ways = Ways(normal=states)
+        for node in nodes:
+            if node is None:
+                continue
+            for part, certain in evaluated(node):
+                self.visited[part] = self.visited.get(part, NONE) | ways.normal
+                after = set()
+                for state in ways.normal:
+                    failed = self.effects.raised(part, state)
+                    if failed is not None:
+                        ways.raised |= {failed}
+                    after.add(self.effects.apply(part, state))
+                    if not certain:
+                        after.add(state)
+                ways.normal = frozenset(after)
+        return ways
+
+    def _if(self, node: ast.If, states: States) -> Ways:
+        ways = self.expressions([node.test], states)
+        truth = constant_truth(node.test)
+        into = ways.normal
+        body = self.body(node.body, into if truth is not False else NONE)
+        other = self.body(node.orelse, into if truth is not True else NONE)
+        ways.normal = body.normal | other.normal
+        ways.also(body)
+        ways.also(other)
+        return ways
+
+    def _loop(self, node: ast.For | ast.AsyncFor | ast.While, states: States) -> Ways:
+        head = node.test if isinstance(node, ast.While) else node.iter
+        endless = isinstance(node, ast.While) and constant_truth(node.test) is True
+        ways = Ways()
+        entered = states
+        exits = NONE
+        while True:
+            test = self.expressions([head], entered)
+            ways.raised |= test.raised
+            body = self.body(node.body, test.normal)
+            ways.returned |= body.returned
+            ways.raised |= body.raised
+            exits |= body.broken
+            again = entered | body.normal | body.continued
+            if again == entered:
+                break
+            entered = again
+        done = NONE if endless else self.expressions([head], entered).normal
+        other = self.body(node.orelse, done)
+        ways.also(other)
+        ways.normal = other.normal | exits
+        return ways
+
+    def _try(self, node: ast.Try | ast.TryStar, states: States) -> Ways:
+        body = self.body(node.body, states)
+        inner = Ways(returned=body.returned, broken=body.broken, continued=body.continued)
+        other = self.body(node.orelse, body.normal)
+        inner.normal = other.normal
+        inner.also(other)
+        catches_all = False
+        for handler in node.handlers:
+            begun = frozenset(self.effects.caught(handler, state) for state in body.raised)
+            handled = self.body(handler.body, begun)
+            inner.normal |= handled.normal
+            inner.also(handled)
+            catches_all = catches_all or handler.type is None or _is_base(handler.type, self.all_caught)
+        if not catches_all:
+            inner.raised |= body.raised
+        return self._finally(node.finalbody, inner) if node.finalbody else inner
+
+    def _finally(self, statements: Sequence[ast.stmt], inner: Ways) -> Ways:
+        """Run the final block after each way of leaving; where it ends normally, that way goes on."""
+        outer = Ways()
+        for name in ("normal", "returned", "raised", "broken", "continued"):
+            states: States = getattr(inner, name)
+            if not states:
+                continue
+            final = self.body(statements, states)
+            outer.also(final)
+            setattr(outer, name, getattr(outer, name) | final.normal)
+        return outer
+
+    def _with(self, node: ast.With | ast.AsyncWith, states: States) -> Ways:
+        ways = self.expressions([entry.context_expr for entry in node.items], states)
+        body = self.body(node.body, ways.normal)
+        ways.normal = body.normal
+        ways.also(body)
+        if any(suppresses(entry.context_expr) for entry in node.items):
+            ways.normal |= body.raised
+        return ways
+
+    def _match(self, node: ast.Match, states: States) -> Ways:
+        ways = self.expressions([node.subject], states)
+        pending = ways.normal
+        ways.normal = NONE
+        for case in node.cases:
+            guard = self.expressions([case.guard], pending)
+            ways.raised |= guard.raised
+            body = self.body(case.body, guard.normal)
+            ways.normal |= body.normal
+            ways.also(body)
+            if case.guard is None and isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None:
+                return ways
+        ways.normal |= pending
+        return ways
+
+
+def constant_truth(node: ast.expr) -> bool | None:
+    """Whether a test is always true or always false; None where it depends."""
+    if isinstance(node, ast.Constant):
+        return bool(node.value)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        inner = constant_truth(node.operand)
+        return None if inner is None else not inner
+    if isinstance(node, ast.Name) and node.id in {"TYPE_CHECKING", "__debug__"}:
+        return False if node.id == "TYPE_CHECKING" else None
+    return None
+
+
+def _is_base(node: ast.expr, all_caught: bool) -> bool:
+    """Whether a handler takes every exception."""
+    if isinstance(node, ast.Tuple):
+        return any(_is_base(item, all_caught) for item in node.elts)
+    return isinstance(node, ast.Name) and (node.id == "BaseException" or (all_caught and node.id == "Exception"))
+
+
+def suppresses(node: ast.expr) -> bool:
+    """Whether a context manager is ``contextlib.suppress`` by its spelling."""
+    if not isinstance(node, ast.Call):
+        return False
+    name = (
+        node.func.attr
+        if isinstance(node.func, ast.Attribute)
+        else node.func.id
+        if isinstance(node.func, ast.Name)
+        else ""
+    )
+    return name == "suppress"

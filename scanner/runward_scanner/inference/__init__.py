@@ -1,0 +1,1 @@
+"""What every expression may be: an abstract interpretation of the governed code, across files."""

@@ -1,0 +1,160 @@
+"""What an annotation says of a value."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Atom,
+    Class,
+    Container,
+    External,
+    Function,
+    Instance,
+    Role,
+    Thing,
+    Value,
+    one,
+)
+
+if TYPE_CHECKING:
+    from runward_scanner.inference.frame import Frame
+
+ANYTHING = frozenset({"typing.Any", "typing_extensions.Any", "builtins.object", "typing.Self", "typing.Hashable"})
+WRAPPERS = frozenset(
+    {
+        "Annotated", "Awaitable", "ClassVar", "Coroutine", "Final", "InitVar", "NotRequired", "Optional", "ReadOnly",
+        "Required", "TypeGuard", "Union",
+    }
+)  # fmt: skip
+CLASS_OF = frozenset({"builtins.type", "typing.Type"})
+MAPPINGS = frozenset(
+    {
+        "ChainMap", "DefaultDict", "Dict", "ItemsView", "Mapping", "MappingProxyType", "MutableMapping", "OrderedDict",
+        "ValuesView", "WeakValueDictionary", "defaultdict", "dict",
+    }
+)  # fmt: skip
+SEQUENCES = frozenset(
+    {
+        "AbstractAsyncContextManager", "AbstractContextManager", "AbstractSet", "AsyncContextManager", "AsyncGenerator",
+        "AsyncIterable", "AsyncIterator", "Collection", "Container", "ContextManager", "ContextVar", "Deque",
+        "FrozenSet", "Generator", "Iterable", "Iterator", "KeysView", "List", "MutableSequence", "Queue", "Reversible",
+        "Sequence", "Set", "Tuple", "WeakSet", "deque", "frozenset", "list", "ref", "set", "tuple",
+    }
+)  # fmt: skip
+
+
+def annotated(frame: Frame, node: ast.expr) -> Value:
+    """What a value annotated so may be; UNKNOWN where the annotation says nothing."""
+    if isinstance(node, ast.Constant):
+        return _constant(frame, node)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return annotated(frame, node.left) | annotated(frame, node.right)
+    if isinstance(node, ast.Subscript):
+        return _subscript(frame, node)
+    if isinstance(node, ast.Starred):
+        return annotated(frame, node.value)
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        return NOTHING.union(*(instance_of(frame, atom, node) for atom in frame.value(node))) or UNKNOWN
+    return UNKNOWN
+
+
+def _constant(frame: Frame, node: ast.Constant) -> Value:
+    """An annotation in quotes, or None."""
+    if node.value is None:
+        return OPAQUE
+    if not isinstance(node.value, str):
+        return UNKNOWN
+    parsed = frame.engine.quoted.get(node)
+    if parsed is None:
+        try:
+            parsed = ast.parse(node.value.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError):
+            return UNKNOWN
+        for child in ast.walk(parsed):
+            ast.copy_location(child, node)
+        frame.engine.quoted[node] = parsed
+    return annotated(frame, parsed)
+
+
+def instance_of(frame: Frame, atom: Atom, node: ast.expr) -> Value:
+    """What an instance of an annotated class is."""
+    if isinstance(atom, Class):
+        if "alias" in atom.info.traits:
+            return UNKNOWN
+        return one(Instance(atom.info))
+    if isinstance(atom, Role):
+        return frame.engine.made_by(atom)
+    if isinstance(atom, External):
+        if atom.path in ANYTHING or frame.engine.project.is_own_name(atom.path):
+            return UNKNOWN
+        return one(Thing(atom.path, None, None))
+    if isinstance(atom, Thing) and atom.path in {"typing.TypeVar", "typing.NewType", "typing_extensions.TypeVar"}:
+        bound = frame.engine.heap.read((atom, "*"), frame.activation)
+        return NOTHING.union(*(instance_of(frame, item, node) for item in bound if item is not atom)) or UNKNOWN
+    if isinstance(atom, (Instance, Thing, Container, Function)):
+        # A name that is a value, not a class: an alias of a type expression was evaluated to what it stands for.
+        return one(atom)
+    return UNKNOWN
+
+
+def _subscript(frame: Frame, node: ast.Subscript) -> Value:
+    """A generic: of the wrapper itself, or a container of what its arguments say."""
+    base = frame.value(node.value)
+    arguments = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
+    found = NOTHING
+    for atom in base:
+        if isinstance(atom, External):
+            found |= _generic(frame, atom.path, arguments, node)
+        elif isinstance(atom, Class):
+            found |= one(Instance(atom.info))
+        elif isinstance(atom, Role):
+            found |= frame.engine.made_by(atom)
+    return found or UNKNOWN
+
+
+def _generic(frame: Frame, path: str, arguments: list[ast.expr], node: ast.Subscript) -> Value:
+    name = path.rpartition(".")[2]
+    if name == "Literal":
+        return NOTHING.union(*(frame.value(item) for item in arguments)) or UNKNOWN
+    if path in CLASS_OF:
+        return frame.engine.classes_of(annotated(frame, arguments[0]))
+    if name == "Annotated":
+        return annotated(frame, arguments[0])
+    if name == "Coroutine":
+        return annotated(frame, arguments[-1])
+    if name in WRAPPERS:
+        return NOTHING.union(*(annotated(frame, item) for item in arguments)) | (
+            OPAQUE if name == "Optional" else NOTHING
+        )
+    if name == "Callable":
+        made = Thing("typing.Callable", node, frame.activation)
+        frame.engine.heap.write((made, "*"), annotated(frame, arguments[-1]), frame.module, node)
+        return one(made)
+    if name in MAPPINGS or name in SEQUENCES:
+        container = Container("annotated", node, frame.activation)
+        held = arguments[-1:] if name in MAPPINGS else arguments
+        value = NOTHING.union(*(annotated(frame, item) for item in held if not _is_ellipsis(item)))
+        frame.engine.heap.write((container, "*"), value, frame.module, node)
+        if name in MAPPINGS:
+            frame.engine.heap.write((container, "keys"), annotated(frame, arguments[0]), frame.module, node)
+        return one(container)
+    return one(Thing(path, None, None)) if not frame.engine.project.is_own_name(path) else UNKNOWN
+
+
+def _is_ellipsis(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is Ellipsis
+
+
+def role_instances(role: Role) -> Role | None:
+    """What instances of a class with a role are."""
+    return {
+        Role.PLUGIN_CLASS: Role.PLUGIN,
+        Role.TOOL_RUNNER_CLASS: Role.TOOL_RUNNER,
+        Role.STATE_ENUM: Role.STATE,
+        Role.STATUS_ENUM: Role.STATUS,
+    }.get(role)

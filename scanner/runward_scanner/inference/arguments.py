@@ -1,0 +1,37 @@
+"""The arguments of a call, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from runward_scanner.inference.values import NOTHING, Value
+
+
+@dataclass(slots=True)
+class Arguments:
+    """Positional and keyword arguments; ``rest`` is what star arguments may hold, ``mapping`` what ``**`` may."""
+
+    positional: list[Value] = field(default_factory=list)
+    keywords: dict[str, Value] = field(default_factory=dict)
+    rest: Value = NOTHING
+    mapping: Value = NOTHING
+
+    def at(self, index: int, name: str = "") -> Value:
+        """The argument at a position or with a name; nothing where it is not given."""
+        if index < len(self.positional):
+            return self.positional[index]
+        if name and name in self.keywords:
+            return self.keywords[name]
+        return self.rest | self.mapping if name else self.rest
+
+    def every(self) -> Value:
+        """All that is handed over."""
+        return NOTHING.union(*self.positional, *self.keywords.values(), self.rest, self.mapping)
+
+    def after(self, count: int) -> Arguments:
+        """The arguments without the first ones."""
+        return Arguments(self.positional[count:], dict(self.keywords), self.rest, self.mapping)
+
+    def before(self, *values: Value) -> Arguments:
+        """The arguments with others put before them."""
+        return Arguments([*values, *self.positional], dict(self.keywords), self.rest, self.mapping)

@@ -1,0 +1,272 @@
+"""Calls: what calling each kind of value gives."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference import containers
+from runward_scanner.inference.arguments import Arguments
+from runward_scanner.inference.classes import ancestors, find_attribute, kept_by
+from runward_scanner.inference.externals import call_external, is_run
+from runward_scanner.inference.functions import invoke
+from runward_scanner.inference.methods import call_method
+from runward_scanner.inference.names import role_of_call
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Atom,
+    AttrGetter,
+    Class,
+    Container,
+    External,
+    Function,
+    Instance,
+    Method,
+    MethodCaller,
+    Partial,
+    PluginRun,
+    Role,
+    Thing,
+    Value,
+    bounded,
+    is_open,
+    one,
+)
+
+if TYPE_CHECKING:
+    from runward_scanner.inference.frame import Frame
+
+
+def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
+    """What calling a value gives."""
+    result = NOTHING
+    for atom in bounded(callee):
+        result |= _of_atom(frame, atom, arguments, node)
+    if not callee:
+        result = UNKNOWN
+    if is_open(callee):
+        result |= frame.engine.callbacks(frame, arguments, node) - OPAQUE
+    return result
+
+
+def _of_atom(frame: Frame, atom: Atom, arguments: Arguments, node: ast.AST) -> Value:
+    kind = atom.__class__
+    if kind is Role:
+        return _of_role(atom, arguments)  # type: ignore[arg-type]
+    if isinstance(atom, Function):
+        return invoke(frame, atom, arguments, node)
+    if isinstance(atom, External):
+        return call_external(frame, atom, arguments, node)
+    if isinstance(atom, Method):
+        return call_method(frame, atom, arguments, node)
+    if isinstance(atom, Class):
+        return construct(frame, atom, arguments, node)
+    if isinstance(atom, Instance):
+        return containers.special(frame, atom, "__call__", arguments, node) or UNKNOWN
+    if isinstance(atom, PluginRun):
+        return _run(frame, atom, node)
+    return _of_carrier(frame, atom, arguments, node)
+
+
+def _of_carrier(frame: Frame, atom: Atom, arguments: Arguments, node: ast.AST) -> Value:
+    """Objects that hold a call to be made."""
+    if isinstance(atom, Partial):
+        merged = Arguments([*atom.positional, *arguments.positional], dict(atom.keywords) | arguments.keywords)
+        merged.rest, merged.mapping = arguments.rest, arguments.mapping
+        return frame.call(atom.function, merged, node)
+    if isinstance(atom, MethodCaller):
+        method = frame.attribute(arguments.at(0), atom.name, node)
+        return frame.call(method, Arguments(list(atom.positional)), node)
+    if isinstance(atom, AttrGetter):
+        return _get(frame, atom, arguments, node)
+    if isinstance(atom, Thing):
+        frame.engine.callbacks(frame, arguments, node)
+        return containers.contents(frame, atom) or one(Thing(atom.path, None, None))
+    return OPAQUE
+
+
+def _of_role(role: Role, arguments: Arguments) -> Value:
+    made = {
+        Role.PLUGIN_CLASS: Role.PLUGIN,
+        Role.TOOL_RUNNER_CLASS: Role.TOOL_RUNNER,
+        Role.STATE_ENUM: Role.STATE,
+        Role.STATUS_ENUM: Role.STATUS,
+    }.get(role)
+    if made is not None:
+        return one(made)
+    return OPAQUE if role is Role.OPAQUE else UNKNOWN
+
+
+def _run(frame: Frame, atom: PluginRun, node: ast.AST) -> Value:
+    """A plugin's ``run`` is called: outside ToolRunner that is reported, if getting hold of it was not."""
+    if not atom.reported and not frame.engine.is_tool_runner_code(frame):
+        frame.engine.hook_run(frame, node, atom)
+    return UNKNOWN
+
+
+def _get(frame: Frame, getter: AttrGetter, arguments: Arguments, node: ast.AST) -> Value:
+    receiver = arguments.at(0)
+    found = []
+    for dotted in getter.names:
+        value = receiver
+        if getter.item:
+            value = containers.item(frame, value, OPAQUE, node)
+        elif dotted == "*":
+            value = frame.engine.dynamic_attribute(frame, value, UNKNOWN, node)
+        else:
+            for name in dotted.split("."):
+                value = frame.attribute(value, name, node)
+        found.append(value)
+    return found[0] if len(found) == 1 else containers.make(frame, "tuple", found, node)
+
+
+def construct(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) -> Value:
+    """What calling a class gives: an instance, with its attributes set from the arguments."""
+    info = atom.info
+    frame.engine.hook_construct(frame, node, info, arguments)
+    made = one(Instance(info, exact=True))
+    if "enum" in info.traits or "state" in info.traits:
+        frame.engine.hook_member(frame, node, one(atom), arguments.at(0))
+        return made
+    news = find_attribute(frame.engine, info, "__new__", frame.activation)
+    for item in news:
+        if isinstance(item, Function):
+            given = frame.call(one(Function(item.info, item.closure, one(atom))), arguments, node)
+            if given and not is_open(given) and not any(isinstance(a, (Instance, Role)) for a in given):
+                return given
+            made |= frozenset(a for a in given if a is not Role.UNKNOWN and a is not Role.OPAQUE)
+    inits = [
+        item for item in find_attribute(frame.engine, info, "__init__", frame.activation) if isinstance(item, Function)
+    ]
+    for item in inits:
+        invoke(frame, Function(item.info, item.closure, made), arguments, node)
+    if not inits:
+        _set_fields(frame, atom, arguments, node)
+    return made
+
+
+def _set_fields(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) -> None:
+    """A dataclass or named tuple takes its fields in order."""
+    fields: list[str] = []
+    for current in reversed(ancestors(atom.info)):
+        fields.extend(name for name in current.fields if name not in fields)
+    heap = frame.engine.heap
+    for name, value in (*zip(fields, arguments.positional, strict=False), *arguments.keywords.items()):
+        heap.write((atom.info, name), kept_by(atom.info, value), frame.module, node)
+    for loose in (arguments.rest, arguments.mapping):
+        if loose:
+            for name in fields:
+                heap.write((atom.info, name), loose, frame.module, node)
+    posts = find_attribute(frame.engine, atom.info, "__post_init__", frame.activation)
+    for item in posts:
+        if isinstance(item, Function):
+            invoke(frame, Function(item.info, item.closure, one(Instance(atom.info))), Arguments(), node)
+
+
+def callbacks(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
+    """What functions that are handed to unknown code give, when that calls them with what else it was handed."""
+    result = NOTHING
+    for index, value in enumerate(arguments.positional):
+        if any(_is_callback(atom) for atom in value):
+            result |= frame.call(_callables(value), _following(frame, arguments, index, node), node)
+    for value in arguments.keywords.values():
+        if any(_is_callback(atom) for atom in value):
+            given = arguments.keywords.get("args")
+            rest = containers.elements(frame, given, node) if given else NOTHING
+            spread = _spread(frame, given) if given else None
+            handed = Arguments(spread) if spread is not None else Arguments([], {}, rest)
+            result |= frame.call(_callables(value), handed, node)
+    if is_run(arguments.every()):
+        hand_over(frame, arguments, node)
+    return result
+
+
+def _following(frame: Frame, arguments: Arguments, index: int, node: ast.AST) -> Arguments:
+    """The arguments after a callback, or its ``args``, or the elements of what else is handed over."""
+    following = arguments.positional[index + 1 :]
+    given = arguments.keywords.get("args")
+    if given:
+        return Arguments(_spread(frame, given) or [containers.elements(frame, given, node)])
+    if following:
+        return Arguments([value | _inner(frame, value, node) for value in following], {}, arguments.rest)
+    if index > 0:
+        before = NOTHING.union(*arguments.positional[:index])
+        return Arguments([], {}, _inner(frame, before, node))
+    return Arguments([], {}, arguments.rest)
+
+
+def _inner(frame: Frame, value: Value, node: ast.AST) -> Value:
+    """The elements of containers, for callers that call once an element."""
+    held = frozenset(atom for atom in value if isinstance(atom, Container) or atom is Role.PLUGINS)
+    return containers.elements(frame, held, node) if held else NOTHING
+
+
+def _spread(frame: Frame, value: Value) -> list[Value] | None:
+    for atom in value:
+        if isinstance(atom, Container):
+            return containers.positions(frame, atom)
+    return None
+
+
+def _is_callback(atom: Atom) -> bool:
+    if isinstance(atom, (Function, Partial, MethodCaller, Class)):
+        return not (isinstance(atom, Class) and atom.info.traits & {"enum", "state", "status"})
+    return isinstance(atom, PluginRun) and not atom.reported
+
+
+def _callables(value: Value) -> Value:
+    return frozenset(atom for atom in value if _is_callback(atom))
+
+
+def hand_over(frame: Frame, arguments: Arguments, node: ast.AST) -> None:
+    """A plugin's ``run`` that came out of ToolRunner is handed on."""
+    if is_run(arguments.every()) and not frame.engine.is_tool_runner_code(frame):
+        frame.engine.hook_run(frame, node, PluginRun(reported=False))
+
+
+def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:
+    """Evaluate the arguments of a call."""
+    arguments = Arguments()
+    for argument in node.args:
+        if isinstance(argument, ast.Starred):
+            _spread_star(frame, arguments, argument)
+        else:
+            arguments.positional.append(frame.value(argument))
+    for keyword in node.keywords:
+        value = frame.value(keyword.value)
+        if keyword.arg is not None:
+            arguments.keywords[keyword.arg] = value
+            continue
+        for atom in value:
+            names = frame.engine.heap.names.get(atom, ()) if isinstance(atom, Container) else ()
+            for name in tuple(names):
+                if name.startswith("="):
+                    arguments.keywords[name[1:]] = frame.engine.heap.read((atom, name), frame.activation)
+            if isinstance(atom, Container):
+                arguments.mapping |= frame.engine.heap.read((atom, "*"), frame.activation)
+            elif atom is Role.PLUGINS:
+                arguments.mapping |= {Role.PLUGIN}
+    return arguments
+
+
+def _spread_star(frame: Frame, arguments: Arguments, argument: ast.Starred) -> None:
+    value = frame.value(argument.value)
+    spread = _spread(frame, value) if len(value) == 1 else None
+    if spread is not None and not arguments.rest:
+        arguments.positional.extend(spread)
+    else:
+        arguments.rest |= containers.elements(frame, value, argument)
+
+
+def named_call(node: ast.Call, result: Value) -> Value:
+    """Let a function's name speak for its result where nothing else does."""
+    if not is_open(result):
+        return result
+    function = node.func
+    name = (
+        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    )
+    role = role_of_call(name)
+    return (result - UNKNOWN) | {role} if role is not None else result or UNKNOWN

@@ -1,0 +1,233 @@
+"""Elements: what iterating, indexing and the methods of containers give.
+
+A container's cells are ``#0``, ``#1``, … for positions, ``=name`` for keys that are known strings, ``*`` for elements
+at no known place, ``keys`` for a mapping's keys.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.arguments import Arguments
+from runward_scanner.inference.classes import descendants, find_attribute
+from runward_scanner.inference.functions import invoke
+from runward_scanner.inference.strings import COMPUTED
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Atom,
+    Class,
+    Container,
+    External,
+    Function,
+    Globals,
+    Instance,
+    Namespace,
+    Role,
+    Text,
+    Thing,
+    Value,
+    one,
+    texts,
+)
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Sequence
+
+    from runward_scanner.inference.frame import Frame
+
+MOST_POSITIONS = 16
+ANY = "*"
+KEYS = "keys"
+
+
+def make(frame: Frame, kind: str, elements: Sequence[Value], node: ast.AST, loose: Value = NOTHING) -> Value:
+    """A container of these elements in order, and of others at no known place."""
+    container = Container(kind, node, frame.activation)
+    heap = frame.engine.heap
+    for index, element in enumerate(elements):
+        name = f"#{index}" if index < MOST_POSITIONS else ANY
+        heap.write((container, name), element or UNKNOWN, frame.module, node)
+    if loose:
+        heap.write((container, ANY), loose, frame.module, node)
+    return one(container)
+
+
+def make_dict(frame: Frame, pairs: Sequence[tuple[Value, Value]], node: ast.AST, loose: Value = NOTHING) -> Value:
+    """A dict of these pairs, and of values under keys that are not known."""
+    container = Container("dict", node, frame.activation)
+    for key, value in pairs:
+        put_item(frame, one(container), key, value, node)
+    if loose:
+        frame.engine.heap.write((container, ANY), loose, frame.module, node)
+    return one(container)
+
+
+def contents(frame: Frame, container: Container | Thing) -> Value:
+    """Every element of a container, but no keys."""
+    heap = frame.engine.heap
+    heap.read((container, ANY), frame.activation)
+    names = tuple(heap.names.get(container, ()))
+    return NOTHING.union(*(heap.read((container, name), frame.activation) for name in names if name != KEYS))
+
+
+def positions(frame: Frame, container: Container) -> list[Value] | None:
+    """The elements in order, where every one has its place; else None."""
+    names = frame.engine.heap.names.get(container, set())
+    if not names or any(not name.startswith("#") for name in names):
+        return None
+    return [frame.engine.heap.read((container, f"#{index}"), frame.activation) for index in range(len(names))]
+
+
+def elements(frame: Frame, value: Value, node: ast.AST) -> Value:
+    """What iterating over a value gives."""
+    return NOTHING.union(*(_elements(frame, atom, node) for atom in value)) or UNKNOWN
+
+
+def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
+    if isinstance(atom, Container):
+        if atom.kind == "dict" or (atom.kind == "annotated" and (atom, KEYS) in frame.engine.heap.cells):
+            return frame.engine.heap.read((atom, KEYS), frame.activation) or OPAQUE
+        return contents(frame, atom) or OPAQUE
+    if isinstance(atom, Thing):
+        return contents(frame, atom) | OPAQUE
+    if atom is Role.PLUGINS or atom is Role.REGISTRY:
+        # Iterating over a mapping of plugins gives names; over a list of them, plugins: so it may be one.
+        return one(Role.PLUGIN)
+    if atom is Role.ENTRY_POINTS or atom is Role.EXCEPTION_TEXT:
+        return one(atom)
+    if isinstance(atom, Class) and atom.info.traits & {"enum", "state", "status"}:
+        return one(Instance(atom.info, exact=True))
+    if isinstance(atom, Text):
+        return frozenset(Text(char) for char in atom.text) if len(atom.text) <= 4 else OPAQUE
+    if isinstance(atom, Instance):
+        return _of_iterator(frame, atom, node)
+    return UNKNOWN if atom is Role.UNKNOWN else OPAQUE
+
+
+def _of_iterator(frame: Frame, atom: Instance, node: ast.AST) -> Value:
+    """What a class's own iteration protocol gives."""
+    for name in ("__iter__", "__aiter__"):
+        result = special(frame, atom, name, Arguments(), node)
+        if result:
+            own = one(atom)
+            if own <= result:
+                return special(frame, atom, "__next__", Arguments(), node) | special(
+                    frame, atom, "__anext__", Arguments(), node
+                )
+            return elements(frame, result, node)
+    if "record" in atom.info.traits:
+        return NOTHING.union(*(frame.attribute(one(atom), name, node) for name in atom.info.fields))
+    return special(frame, atom, "__getitem__", Arguments([OPAQUE]), node) or UNKNOWN
+
+
+def special(frame: Frame, atom: Instance, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """What a special method of an instance gives; nothing where its class has none."""
+    result = NOTHING
+    for item in find_attribute(frame.engine, atom.info, name, frame.activation):
+        if isinstance(item, Function):
+            result |= invoke(frame, Function(item.info, item.closure, one(atom)), arguments, node)
+    return result
+
+
+def item(frame: Frame, value: Value, index: Value, node: ast.AST, position: int | None = None) -> Value:
+    """What ``value[index]`` may be."""
+    return NOTHING.union(*(_item(frame, atom, index, node, position) for atom in value)) or UNKNOWN
+
+
+def _item(frame: Frame, atom: Atom, index: Value, node: ast.AST, position: int | None) -> Value:
+    if isinstance(atom, (Container, Thing)):
+        return _held(frame, atom, index, position) or OPAQUE
+    if atom is Role.PLUGINS or atom is Role.REGISTRY:
+        return one(Role.PLUGIN)
+    if isinstance(atom, Namespace):
+        return frame.engine.dynamic_attribute(frame, atom.owner, index, node)
+    if isinstance(atom, Globals):
+        known = texts(index)
+        return NOTHING.union(*(frame.module_name(atom.info, name) for name in known)) or UNKNOWN
+    if isinstance(atom, (Class, Instance)):
+        return _item_of_own(frame, atom, index, node, position)
+    return _item_of_other(frame, atom, index, node, position)
+
+
+def _item_of_own(frame: Frame, atom: Class | Instance, index: Value, node: ast.AST, position: int | None) -> Value:
+    """An element of a class (an enum's member, a generic) or of an instance of one."""
+    if isinstance(atom, Class):
+        if atom.info.traits & {"enum", "state", "status"}:
+            frame.engine.hook_member(frame, node, one(atom), index)
+            return one(Instance(atom.info, exact=True))
+        return one(atom)
+    if "record" in atom.info.traits and position is not None and 0 <= position < len(atom.info.fields):
+        return frame.attribute(one(atom), atom.info.fields[position], node)
+    return special(frame, atom, "__getitem__", Arguments([index]), node) or UNKNOWN
+
+
+def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, position: int | None) -> Value:
+    """An element of what is not among the files."""
+    if atom in {Role.STATE_ENUM, Role.STATUS_ENUM}:
+        frame.engine.hook_member(frame, node, one(atom), index)
+        return one(Role.STATE if atom is Role.STATE_ENUM else Role.STATUS)
+    if isinstance(atom, External):
+        return NOTHING.union(*(frame.attribute(one(atom), name, node) for name in texts(index))) or UNKNOWN
+    if isinstance(atom, Text):
+        if position is not None and -len(atom.text) <= position < len(atom.text):
+            return one(Text(atom.text[position]))
+        return COMPUTED
+    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.TRACEBACK, Role.PLUGIN_CLASS}:
+        return one(atom)
+    return UNKNOWN if atom is Role.UNKNOWN else OPAQUE
+
+
+def _held(frame: Frame, atom: Container | Thing, index: Value, position: int | None) -> Value:
+    """The elements that an index may reach."""
+    heap = frame.engine.heap
+    loose = heap.read((atom, ANY), frame.activation)
+    if position is not None and position >= 0:
+        exact = heap.read((atom, f"#{position}"), frame.activation)
+        if exact or (atom, f"#{max(position, 0)}") in heap.cells:
+            return exact | loose
+    known = texts(index)
+    if known and Role.UNKNOWN not in index:
+        found = NOTHING.union(*(heap.read((atom, f"={name}"), frame.activation) for name in known))
+        if found:
+            return found | loose
+        if any(name.startswith("=") for name in heap.names.get(atom, ())):
+            return loose
+    return contents(frame, atom)
+
+
+def put_item(frame: Frame, receiver: Value, index: Value, value: Value, node: ast.AST) -> None:
+    """Write ``receiver[index] = value``."""
+    heap = frame.engine.heap
+    known = texts(index)
+    for atom in receiver:
+        if isinstance(atom, (Container, Thing)):
+            for name in known or ():
+                heap.write((atom, f"={name}"), value, frame.module, node)
+            if not known:
+                heap.write((atom, ANY), value, frame.module, node)
+            heap.write((atom, KEYS), index or UNKNOWN, frame.module, node)
+        elif isinstance(atom, Namespace):
+            for name in known or ("*",):
+                frame.engine.put(frame, atom.owner, name, value, node)
+        elif isinstance(atom, Globals):
+            for name in known or ("*",):
+                frame.engine.hook_store(frame, node, None, name, value)
+                heap.write((atom.info, name), value, frame.module, node)
+        elif isinstance(atom, Instance):
+            special(frame, atom, "__setitem__", Arguments([index, value]), node)
+
+
+def subclasses_of(frame: Frame, info_value: Value) -> Value:
+    """What ``__subclasses__()`` gives."""
+    found = NOTHING
+    for atom in info_value:
+        if isinstance(atom, Class):
+            found |= frozenset(Class(sub) for sub in descendants(atom.info))
+            if "plugin" in atom.info.traits:
+                found |= {Role.PLUGIN_CLASS}
+        elif atom is Role.PLUGIN_CLASS:
+            found |= {atom}
+    return found

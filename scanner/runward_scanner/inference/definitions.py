@@ -1,0 +1,106 @@
+"""``def`` and ``class``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.arguments import Arguments
+from runward_scanner.inference.classes import traits_of
+from runward_scanner.inference.frame import Frame
+from runward_scanner.inference.functions import make_function
+from runward_scanner.inference.model import ClassInfo
+from runward_scanner.inference.values import Class, External, Function, Method, Value, is_open, one
+
+if TYPE_CHECKING:
+    import ast
+
+KINDS = {
+    "builtins.staticmethod": "static",
+    "builtins.classmethod": "class",
+    "builtins.property": "property",
+    "functools.cached_property": "property",
+    "abc.abstractproperty": "property",
+}
+
+
+def define_function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    """A function, as its decorators leave it."""
+    engine = frame.engine
+    for default in (*node.args.defaults, *(item for item in node.args.kw_defaults if item is not None)):
+        engine.default_values[default] = frame.value(default)
+    decorators = [(item, frame.value(item)) for item in node.decorator_list]
+    kind = next(
+        (KINDS[a.path] for _, value in decorators for a in value if isinstance(a, External) and a.path in KINDS),
+        "function",
+    )
+    if any(isinstance(a, Method) and a.name in {"setter", "deleter"} for _, value in decorators for a in value):
+        return
+    function = make_function(frame, node, node.name)
+    if kind != "function":
+        function.info.kind = kind
+    value: Value = one(function)
+    for item, decorator in reversed(decorators):
+        if any(isinstance(atom, External) and atom.path in KINDS for atom in decorator):
+            continue
+        result = frame.call(decorator, Arguments([value]), item)
+        if not is_open(result) and any(isinstance(atom, (Function, Class)) or atom not in value for atom in result):
+            value |= frozenset(atom for atom in result if atom.__class__.__name__ not in {"Role", "Thing"})
+    frame.bind(node.name, value, node)
+
+
+def define_class(frame: Frame, node: ast.ClassDef) -> None:
+    """A class: its bases, its body, what its decorators do with it."""
+    engine = frame.engine
+    bases = [frame.value(base) for base in node.bases]
+    info = engine.classes.get(node)
+    if info is None:
+        outer = frame.inside
+        prefix = (
+            f"{frame.class_info.qualname}."
+            if frame.class_info
+            else f"{frame.function.qualname}."
+            if frame.function
+            else ""
+        )
+        info = ClassInfo(
+            frame.module, node, node.name, prefix + node.name, outer, frame.activation.function is not None
+        )
+        engine.classes[node] = info
+    info.bases = bases
+    for keyword in node.keywords:
+        info.keywords[keyword.arg or "**"] = frame.value(keyword.value)
+    for base in bases:
+        for atom in base:
+            if isinstance(atom, Class) and info not in atom.info.subclasses and atom.info is not info:
+                atom.info.subclasses.append(info)
+    info.traits = traits_of(engine, info)
+    _read_body(frame, info, node)
+    engine.hook_class(frame, info)
+    value: Value = one(Class(info))
+    for item in reversed(node.decorator_list):
+        decorator = frame.value(item)
+        info.decorators.update(atom.path for atom in decorator if isinstance(atom, External))
+        frame.call(decorator, Arguments([value]), item)
+    frame.bind(node.name, value, node)
+    _tell_bases(frame, info, node)
+
+
+def _read_body(frame: Frame, info: ClassInfo, node: ast.ClassDef) -> None:
+    """Read a class body: it sees the names around it, and what it binds are the class's attributes."""
+    frame.capture(node)
+    body = Frame(frame.engine, frame.activation, info)
+    body.inside = (info, *frame.inside)
+    body.function = None
+    frame.engine.class_frames[info] = body
+    body.execute(node.body)
+
+
+def _tell_bases(frame: Frame, info: ClassInfo, node: ast.ClassDef) -> None:
+    """A base may act on its subclasses in ``__init_subclass__``."""
+    for base in info.bases:
+        for atom in base:
+            if isinstance(atom, Class):
+                hooks = frame.attribute(one(atom), "__init_subclass__", node)
+                for hook in hooks:
+                    if isinstance(hook, Function):
+                        frame.call(one(Function(hook.info, hook.closure, one(Class(info)))), Arguments(), node)

@@ -1,0 +1,126 @@
+"""Attributes and modules that are named by a string."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference import containers
+from runward_scanner.inference.attributes import put
+from runward_scanner.inference.classes import ancestors
+from runward_scanner.inference.imports import module_value
+from runward_scanner.inference.strings import COMPUTED
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Class,
+    Container,
+    External,
+    Instance,
+    Module,
+    Role,
+    Value,
+    is_open,
+    one,
+    texts,
+)
+
+if TYPE_CHECKING:
+    import ast
+
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.frame import Frame
+
+
+def dynamic_attribute(frame: Frame, receiver: Value, name: Value, node: ast.AST) -> Value:
+    """``getattr(receiver, name)`` in all its spellings."""
+    found = NOTHING
+    for text in texts(name):
+        value = receiver
+        for part in text.split("."):
+            value = frame.attribute(value, part, node)
+        found |= value
+    if not texts(name) or is_open(name) or name >= COMPUTED:
+        frame.engine.hook_dynamic(frame, node, receiver, name)
+        found |= UNKNOWN
+    return found
+
+
+def dynamic_put(frame: Frame, receiver: Value, name: Value, value: Value, node: ast.AST) -> None:
+    """``setattr(receiver, name, value)``."""
+    for text in texts(name):
+        put(frame, receiver, text, value, node)
+    if not texts(name):
+        frame.engine.hook_store(frame, node, receiver, "*", value)
+        for atom in receiver:
+            if isinstance(atom, (Instance, Class)):
+                frame.engine.heap.write((atom.info, "*"), value, frame.module, node)
+
+
+def dynamic_import(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``import_module(name)`` and ``__import__(name)``."""
+    names = texts(arguments.at(0, "name"))
+    if path.endswith("reload"):
+        return arguments.at(0)
+    if not names or is_open(arguments.at(0, "name")):
+        frame.engine.hook_import(frame, node, NOTHING)
+        return UNKNOWN
+    found = NOTHING
+    for name in names:
+        full = name
+        if name.startswith("."):
+            packages = texts(arguments.at(1, "package")) or [frame.module.name.rpartition(".")[0]]
+            drop = len(name) - len(name.lstrip(".")) - 1
+            parts = packages[0].split(".")
+            full = ".".join([*parts[: len(parts) - drop], name.lstrip(".")])
+        value = module_value(frame, full)
+        frame.engine.hook_import(frame, node, value)
+        if path.endswith("__import__") and "." in full and not arguments.at(3, "fromlist"):
+            value = module_value(frame, full.partition(".")[0])
+        found |= value
+    return found or UNKNOWN
+
+
+def every_attribute(frame: Frame, receiver: Value, node: ast.AST, *, pairs: bool) -> Value:
+    """``inspect.getmembers`` and the like: any attribute of an object, a plugin's ``run`` among them."""
+    found = UNKNOWN
+    for atom in receiver:
+        plugin = atom in {Role.PLUGIN, Role.PLUGIN_CLASS}
+        if isinstance(atom, (Instance, Class)):
+            plugin = "plugin" in atom.info.traits
+            for current in ancestors(atom.info):
+                for name in tuple(frame.engine.heap.names.get(current, ())):
+                    if not plugin or name != "run":
+                        found |= frame.engine.heap.read((current, name), frame.activation)
+        elif isinstance(atom, Module):
+            for name in tuple(frame.engine.heap.names.get(atom.info, ())):
+                found |= frame.engine.heap.read((atom.info, name), frame.activation)
+        if plugin:
+            frame.engine.hook_dynamic(frame, node, one(atom), UNKNOWN)
+    element = containers.make(frame, "tuple", [OPAQUE, found], node) if pairs else found
+    container = Container("members", node, frame.activation)
+    frame.engine.heap.write((container, containers.ANY), element, frame.module, node)
+    return one(container)
+
+
+def exceptions_of(frame: Frame, kind: Value) -> Value:
+    """What a handler's name is beside an exception: an instance of the classes of this project that it names."""
+    found = NOTHING
+    for atom in kind:
+        if isinstance(atom, Class):
+            found |= one(Instance(atom.info))
+        elif isinstance(atom, Container):
+            found |= exceptions_of(frame, containers.contents(frame, atom))
+    return found
+
+
+GENERIC = ("typing.", "builtins.", "collections.", "typing_extensions.")
+
+
+def alias_of_generic(frame: Frame, node: ast.Subscript, value: Value) -> Value:
+    """``list[Plugin]`` as a value, which an alias may name: what such an annotation says."""
+    from runward_scanner.inference.annotations import annotated  # noqa: PLC0415 - aliases alone need it
+
+    if value and all(isinstance(atom, External) and atom.path.startswith(GENERIC) for atom in value):
+        return annotated(frame, node)
+    return NOTHING

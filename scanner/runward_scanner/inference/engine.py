@@ -1,0 +1,359 @@
+"""The interpretation: reads bodies until nothing more is learnt, and tells the rules what happens in them."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from runward_scanner.inference import attributes, calls, dynamic
+from runward_scanner.inference.arguments import Arguments
+from runward_scanner.inference.attributes import put
+from runward_scanner.inference.expressions import EXPRESSIONS
+from runward_scanner.inference.frame import Frame
+from runward_scanner.inference.functions import bind_parameters
+from runward_scanner.inference.heap import Heap
+from runward_scanner.inference.model import Activation
+from runward_scanner.inference.names import role_of_call, role_of_name
+from runward_scanner.inference.statements import STATEMENTS
+from runward_scanner.inference.values import (
+    NOTHING,
+    UNKNOWN,
+    Class,
+    Container,
+    External,
+    Instance,
+    Module,
+    Role,
+    Text,
+    Value,
+    one,
+    texts,
+)
+from runward_scanner.logging_calls import logged
+from runward_scanner.rule import Rule
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable, Iterable
+
+    from runward_scanner.finding import Finding
+    from runward_scanner.inference.model import ClassInfo, FunctionInfo, ModuleInfo
+    from runward_scanner.project import Project
+
+MOST_EVALUATIONS = 8
+"""How often one activation is read; what it may be has settled long before, or is too wide to matter."""
+DEEPEST_NESTING = 40
+OWN_CLASSES = {"ToolRunner": Role.TOOL_RUNNER_CLASS}
+INSTANCES = {
+    Role.PLUGIN_CLASS: Role.PLUGIN,
+    Role.TOOL_RUNNER_CLASS: Role.TOOL_RUNNER,
+    Role.STATE_ENUM: Role.STATE,
+    Role.STATUS_ENUM: Role.STATUS,
+}
+
+
+def _hooks(rules: tuple[Rule, ...], name: str) -> tuple[Callable[..., None], ...]:
+    """The methods of that name, of those rules that have one of their own."""
+    return tuple(getattr(rule, name) for rule in rules if getattr(type(rule), name) is not getattr(Rule, name))
+
+
+class Engine:
+    """One interpretation of a project's governed modules."""
+
+    call = staticmethod(calls.call)
+    callbacks = staticmethod(calls.callbacks)
+    hand_over = staticmethod(calls.hand_over)
+    attribute = staticmethod(attributes.get)
+    put = staticmethod(put)
+    dynamic_attribute = staticmethod(dynamic.dynamic_attribute)
+    dynamic_put = staticmethod(dynamic.dynamic_put)
+    dynamic_import = staticmethod(dynamic.dynamic_import)
+    every_attribute = staticmethod(dynamic.every_attribute)
+    exceptions_of = staticmethod(dynamic.exceptions_of)
+    alias_of_generic = staticmethod(dynamic.alias_of_generic)
+    expressions: dict[type, Callable[[Any, Any], Value]] = EXPRESSIONS
+    statements: dict[type, Callable[[Any, Any], None]] = STATEMENTS
+
+    def __init__(self, project: Project, rules: Iterable[Rule]) -> None:
+        """Read nothing yet."""
+        self.project = project
+        self.settings = project.settings
+        self.heap = Heap(self.enqueue)
+        self.functions: dict[ast.AST, FunctionInfo] = {}
+        self.classes: dict[ast.AST, ClassInfo] = {}
+        self.class_frames: dict[ClassInfo, Frame] = {}
+        self.callees: dict[ast.AST, Value] = {}
+        self.receivers: dict[ast.AST, Value] = {}
+        self.defaults: dict[tuple[FunctionInfo, str], Value] = {}
+        self.default_values: dict[ast.AST, Value] = {}
+        self.quoted: dict[ast.AST, ast.expr] = {}
+        self.governed: list[ModuleInfo] = []
+        self.tool_runners: list[ClassInfo] = []
+        self.argument_texts: dict[ast.AST, tuple[Value, ...]] = {}
+        self.indices: dict[ast.AST, Value] = {}
+        self._logged: dict[ModuleInfo, set[ast.AST]] = {}
+        self._activations: list[Activation] = []
+        self._queue: deque[Activation] = deque()
+        self._nesting = 0
+        given = tuple(rules)
+        self._hooks = {name: _hooks(given, name) for name in vars(Rule) if name.startswith("on_")}
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def read(self, modules: list[ModuleInfo]) -> None:
+        """Read these modules, and again what must be read again, until nothing is learnt."""
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, 12000))
+        try:
+            self.governed = modules
+            for module in modules:
+                self.ensure_module(module)
+                self._drain()
+        finally:
+            sys.setrecursionlimit(limit)
+
+    def _drain(self) -> None:
+        while self._queue:
+            activation = self._queue.popleft()
+            activation.queued = False
+            self.evaluate(activation)
+
+    def enqueue(self, activation: Activation) -> None:
+        """Put an activation in the queue, unless it is there or has been read often enough."""
+        if activation.queued or activation.evaluations >= MOST_EVALUATIONS:
+            return
+        activation.queued = True
+        self._queue.append(activation)
+
+    def ensure_module(self, module: ModuleInfo) -> None:
+        """Read a module's top level once."""
+        if module.top is None:
+            module.top = Activation(module, None)
+            self.evaluate(module.top)
+
+    def evaluate(self, activation: Activation) -> None:
+        """Read an activation's body now; where that would nest too deep, later."""
+        if activation.running or self._nesting > DEEPEST_NESTING:
+            self.enqueue(activation)
+            return
+        if activation.evaluations == 0:
+            self._activations.append(activation)
+        activation.evaluations += 1
+        activation.running = True
+        activation.findings = []
+        self._nesting += 1
+        try:
+            self._read_body(activation)
+        except RecursionError:
+            activation.result = UNKNOWN
+        finally:
+            self._nesting -= 1
+            activation.running = False
+
+    def _read_body(self, activation: Activation) -> None:
+        frame = Frame(self, activation)
+        function = activation.function
+        if function is None:
+            activation.module.stars.clear()
+            frame.execute(activation.module.tree.body)
+            return
+        bind_parameters(frame)
+        body = function.node.body
+        if not isinstance(body, list):
+            self.heap.write((activation, "return"), frame.value(body), function.module, body)
+            return
+        frame.execute(body)
+        if frame.yielded:
+            generator = Container("generator", function.node, activation)
+            self.heap.write((activation, "return"), one(generator), function.module, function.node)
+
+    def findings(self) -> list[Finding]:
+        """What the rules found while reading."""
+        return [finding for activation in self._activations for finding in activation.findings]
+
+    # -- names of the project ------------------------------------------------------------------------------------------
+
+    def module_attribute(self, frame: Frame, module: ModuleInfo, name: str) -> Value:
+        """What a module's attribute is: its global, or a module below it."""
+        self.ensure_module(module)
+        found = self.heap.read((module, name), frame.activation)
+        if found:
+            return found
+        below = self.project.resolve(f"{module.name}.{name}", module) if module.is_package else None
+        if below is not None:
+            self.ensure_module(below)
+            return one(Module(below))
+        for star in module.stars:
+            if value := frame.attribute(star, name, module.tree):
+                return value
+        getter = self.heap.read((module, "__getattr__"), frame.activation)
+        if getter:
+            return self.call(frame, getter, Arguments([one(Text(name))]), module.tree)
+        if module.is_package and self.project.is_own_name(module.name):
+            return self.own_external(f"{module.name}.{name}")
+        return UNKNOWN
+
+    def own_external(self, path: str) -> Value:
+        """What a name of the governed package is, where its file is not given: what its spelling says."""
+        name = path.rpartition(".")[2]
+        if not name[:1].isupper() or name.isupper():
+            role = role_of_name(name) or role_of_call(name)
+            if role is not None and role is not Role.PLUGINS and role is not Role.TOOL_RUNNER:
+                return one(role) if role is not Role.PLUGIN else UNKNOWN
+            return one(External(path))
+        settings = self.settings
+        if name == settings.tool_runner_class:
+            return one(Role.TOOL_RUNNER_CLASS)
+        if name in settings.state_classes:
+            return one(Role.STATE_ENUM)
+        if name in settings.status_classes:
+            return one(Role.STATUS_ENUM)
+        if name in settings.plugin_classes or ".builtin." in path:
+            return one(Role.PLUGIN_CLASS)
+        return UNKNOWN
+
+    def is_plugin_base(self, info: ClassInfo) -> bool:
+        """Whether a class that is named like the plugin base is that base: it stands with the SDK."""
+        if not info.module.local:
+            return ".plugin" in f".{info.module.name}" or not self.project.roots
+        return "plugin" in info.module.local or "sdk" in info.module.local or info.module.local.count(".") == 0
+
+    def is_tool_runner_code(self, frame: Frame) -> bool:
+        """Whether the code being read stands within the one class ToolRunner."""
+        return any(self.is_tool_runner(info) for info in frame.inside)
+
+    def is_tool_runner(self, info: ClassInfo) -> bool:
+        """Whether a class is the one ToolRunner: in its file where there is one, else the first of that name."""
+        if info.name != self.settings.tool_runner_class or not info.module.governed or info.outer or info.in_function:
+            return False
+        if info not in self.tool_runners:
+            self.tool_runners.append(info)
+        files = self.settings.tool_runner_files
+        placed = [item for item in self.tool_runners if item.module.path.name in files]
+        return info is (placed or self.tool_runners)[0]
+
+    def frame_of_module(self, module: ModuleInfo) -> Frame:
+        """A frame in which a module's names can be looked up."""
+        return Frame(self, module.top or Activation(module, None))
+
+    def logged_nodes(self, module: ModuleInfo) -> set[ast.AST]:
+        """Every node within a log call of a module."""
+        found = self._logged.get(module)
+        if found is None:
+            found = self._logged[module] = logged(module)
+        return found
+
+    def made_by(self, role: Role) -> Value:
+        """What an instance of a class with a role is."""
+        made = INSTANCES.get(role)
+        return one(made) if made is not None else UNKNOWN
+
+    def classes_of(self, value: Value) -> Value:
+        """The classes of what a value may be."""
+        found = NOTHING
+        for atom in value:
+            if isinstance(atom, Instance):
+                found |= one(Class(atom.info))
+            elif isinstance(atom, Role):
+                found |= next((one(owner) for owner, made in INSTANCES.items() if made is atom), NOTHING)
+        return found or UNKNOWN
+
+    def missing(self, info: ClassInfo, name: str) -> Value:
+        """What an attribute is that a class nowhere sets."""
+        return UNKNOWN
+
+    def frame_of_class(self, info: ClassInfo) -> Frame:
+        """A frame in which a class's annotations can be read."""
+        return self.class_frames[info]
+
+    # -- telling the rules ---------------------------------------------------------------------------------------------
+
+    def hook_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
+        """A plugin's run is obtained or called outside ToolRunner."""
+        for hook in self._hooks["on_run"]:
+            hook(frame, node, owner)
+
+    def hook_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
+        """An attribute is read."""
+        self.receivers[node] = receiver | self.receivers.get(node, NOTHING)
+        for hook in self._hooks["on_attribute"]:
+            hook(frame, node, receiver, name, result)
+
+    def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
+        """A call is made."""
+        known = tuple(value for value in (*arguments.positional, *arguments.keywords.values()) if texts(value))
+        if known:
+            self.argument_texts[node] = known
+        for hook in self._hooks["on_call"]:
+            hook(frame, node, callee, arguments)
+
+    def hook_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
+        """A class is called."""
+        for hook in self._hooks["on_construct"]:
+            hook(frame, node, info, arguments)
+
+    def hook_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
+        """An attribute, or with no receiver a global, is written."""
+        for hook in self._hooks["on_store"]:
+            hook(frame, node, receiver, name, value)
+
+    def hook_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
+        """An element is written."""
+        for hook in self._hooks["on_item"]:
+            hook(frame, node, receiver, index, value)
+
+    def hook_compare(self, frame: Frame, node: ast.AST, operands: list[ast.expr], values: list[Value]) -> None:
+        """Values are compared."""
+        for hook in self._hooks["on_compare"]:
+            hook(frame, node, operands, values)
+
+    def hook_member(self, frame: Frame, node: ast.AST, owner: Value, index: Value) -> None:
+        """A member of an enum is looked up by name or value."""
+        for hook in self._hooks["on_member"]:
+            hook(frame, node, owner, index)
+
+    def hook_class(self, frame: Frame, info: ClassInfo) -> None:
+        """A class was defined."""
+        for hook in self._hooks["on_class"]:
+            hook(frame, info)
+
+    def hook_type(self, frame: Frame, node: ast.AST, arguments: Arguments) -> None:
+        """A class is made by ``type(name, bases, namespace)``."""
+        for hook in self._hooks["on_type"]:
+            hook(frame, node, arguments)
+
+    def hook_enum(self, frame: Frame, node: ast.AST, arguments: Arguments) -> None:
+        """An enum is made by a call."""
+        for hook in self._hooks["on_enum"]:
+            hook(frame, node, arguments)
+
+    def hook_dynamic(self, frame: Frame, node: ast.AST, receiver: Value, name: Value) -> None:
+        """An attribute is read by a name that is not known."""
+        for hook in self._hooks["on_dynamic"]:
+            hook(frame, node, receiver, name)
+
+    def hook_import(self, frame: Frame, node: ast.AST, target: Value) -> None:
+        """A module is imported by a call; nothing where its name is not known."""
+        for hook in self._hooks["on_import"]:
+            hook(frame, node, target)
+
+    def hook_key(self, frame: Frame, node: ast.AST, key: Value) -> None:
+        """A key of a mapping pattern."""
+        for hook in self._hooks["on_key"]:
+            hook(frame, node, key)
+
+    def hook_match(self, frame: Frame, node: ast.Match, subject: Value) -> None:
+        """A match statement."""
+        for hook in self._hooks["on_match"]:
+            hook(frame, node, subject)
+
+    def hook_dict(self, frame: Frame, node: ast.Dict) -> None:
+        """A dict display."""
+        for hook in self._hooks["on_dict"]:
+            hook(frame, node)
+
+    def hook_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
+        """A value is returned."""
+        for hook in self._hooks["on_return"]:
+            hook(frame, node, value)

@@ -1,0 +1,376 @@
+"""Expressions: what each kind may be."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from runward_scanner.inference import containers, strings
+from runward_scanner.inference.attributes import RUN, plugin_run
+from runward_scanner.inference.calls import gather_arguments, named_call
+from runward_scanner.inference.functions import make_function
+from runward_scanner.inference.narrowing import narrow
+from runward_scanner.inference.targets import bind_target
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Class,
+    Container,
+    External,
+    Instance,
+    Role,
+    Text,
+    Value,
+    is_open,
+    one,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runward_scanner.inference.frame import Frame
+
+
+def name(frame: Frame, node: ast.Name) -> Value:
+    """A name: what it was last bound to, or what it claims to be."""
+    value = frame.lookup(node.id)
+    if node.id == RUN and frame.class_info is not None and "plugin" in frame.class_info.traits:
+        return plugin_run(frame, Class(frame.class_info), node, bound=False)
+    return frame.named(value, node.id) if is_open(value) else value
+
+
+def constant(frame: Frame, node: ast.Constant) -> Value:
+    """A literal: strings are kept, and bytes that could be decoded to one."""
+    value = node.value
+    if isinstance(value, str):
+        return frozenset((Text(value),))
+    if isinstance(value, bytes) and len(value) < 40:
+        return frozenset((Text(value.decode("latin-1")),))
+    return OPAQUE
+
+
+def attribute(frame: Frame, node: ast.Attribute) -> Value:
+    """``value.name``."""
+    return frame.attribute(frame.value(node.value), node.attr, node)
+
+
+def call(frame: Frame, node: ast.Call) -> Value:
+    """A call; the names in it speak where nothing else is known."""
+    callee = frame.value(node.func)
+    arguments = gather_arguments(frame, node)
+    engine = frame.engine
+    if callee:
+        known = engine.callees.get(node)
+        engine.callees[node] = callee if known is None else known | callee
+    engine.hook_call(frame, node, callee, arguments)
+    result = frame.call(callee, arguments, node)
+    return named_call(node, result)
+
+
+def subscript(frame: Frame, node: ast.Subscript) -> Value:
+    """``value[index]``."""
+    value = frame.value(node.value)
+    if isinstance(node.slice, ast.Slice):
+        return _slice(frame, value, node.slice)
+    index = frame.value(node.slice)
+    position = index_of(node.slice)
+    frame.engine.indices[node] = index
+    return frame.engine.alias_of_generic(frame, node, value) or containers.item(frame, value, index, node, position)
+
+
+def index_of(node: ast.expr) -> int | None:
+    """The number that an index is, where it is written out."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return int(node.value)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        return -node.operand.value if isinstance(node.operand.value, int) else None
+    return None
+
+
+def _slice(frame: Frame, value: Value, node: ast.Slice) -> Value:
+    """A slice: of a known string worked out, of a container the same elements."""
+    bounds = [index_of(part) if part is not None else None for part in (node.lower, node.upper, node.step)]
+    known = all(
+        part is None or bound is not None
+        for part, bound in zip((node.lower, node.upper, node.step), bounds, strict=True)
+    )
+    found = NOTHING
+    for atom in value:
+        if isinstance(atom, Text):
+            found |= one(Text(atom.text[slice(*bounds)])) if known and bounds[2] != 0 else strings.COMPUTED
+        elif isinstance(atom, Container):
+            found |= containers.make(frame, "list", [], node, containers.contents(frame, atom))
+        else:
+            found |= one(atom)
+    return found or UNKNOWN
+
+
+def bool_op(frame: Frame, node: ast.BoolOp) -> Value:
+    """``and`` and ``or``: any of the operands; an ``and`` narrows what follows."""
+    found = NOTHING
+    before = frame.fork()
+    for operand in node.values:
+        value = frame.value(operand)
+        found |= value
+        narrow(frame, operand, isinstance(node.op, ast.And))
+    frame.merge([before])
+    return found
+
+
+def if_expression(frame: Frame, node: ast.IfExp) -> Value:
+    """``a if test else b``."""
+    frame.value(node.test)
+    before = frame.fork()
+    narrow(frame, node.test, True)
+    found = frame.value(node.body)
+    after = frame.env
+    frame.env = dict(before)
+    narrow(frame, node.test, False)
+    found |= frame.value(node.orelse)
+    frame.merge([after])
+    return found
+
+
+def bin_op(frame: Frame, node: ast.BinOp) -> Value:
+    """Operators: strings and containers are followed, a union of classes is either."""
+    left, right = frame.value(node.left), frame.value(node.right)
+    if isinstance(node.op, ast.Add):
+        return _add(frame, node, left, right)
+    if isinstance(node.op, ast.Mod) and texts(left):
+        operands = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+        return strings.percent(left, [frame.value(operand) for operand in operands])
+    if isinstance(node.op, ast.BitOr):
+        return _union(frame, node, left, right)
+    if isinstance(node.op, ast.Mult) and isinstance(node.left, (ast.List, ast.Tuple)):
+        return left
+    return _operator(frame, node, left, right)
+
+
+def _add(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
+    if texts(left) or texts(right) or Role.COMPUTED in left | right or strings.taint_of([left, right]):
+        return strings.joined([left, right])
+    if any(isinstance(atom, Container) for atom in left | right):
+        held = containers.elements(frame, left, node) | containers.elements(frame, right, node)
+        return containers.make(frame, "list", [], node, held)
+    return _operator(frame, node, left, right)
+
+
+def _union(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
+    """``X | Y`` of classes is an alias for either; of dicts, both."""
+    merged = left | right
+    if any(isinstance(atom, Container) for atom in merged):
+        held = NOTHING.union(*(containers.contents(frame, atom) for atom in merged if isinstance(atom, Container)))
+        return containers.make_dict(frame, [], node, held or UNKNOWN)
+    classes = all(isinstance(atom, (Class, External)) or atom in {Role.PLUGIN_CLASS, Role.OPAQUE} for atom in merged)
+    return merged if classes and merged else _operator(frame, node, left, right)
+
+
+OPERATORS = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.MatMult: "matmul", ast.Mod: "mod",
+    ast.Pow: "pow", ast.BitOr: "or", ast.BitAnd: "and", ast.BitXor: "xor", ast.LShift: "lshift", ast.RShift: "rshift",
+    ast.FloorDiv: "floordiv",
+}  # fmt: skip
+
+
+def _operator(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
+    """An operator that a class defines."""
+    from runward_scanner.inference.arguments import Arguments  # noqa: PLC0415 - only operators on instances need it
+
+    result = NOTHING
+    operator = OPERATORS[type(node.op)]
+    for operand, other, prefix in ((left, right, "__"), (right, left, "__r")):
+        for atom in operand:
+            if isinstance(atom, Instance):
+                result |= containers.special(frame, atom, f"{prefix}{operator}__", Arguments([other]), node)
+    return result or OPAQUE
+
+
+def compare(frame: Frame, node: ast.Compare) -> Value:
+    """A comparison; rules look at what is compared."""
+    operands = [node.left, *node.comparators]
+    values = [frame.value(operand) for operand in operands]
+    frame.engine.hook_compare(frame, node, operands, values)
+    return OPAQUE
+
+
+def unary(frame: Frame, node: ast.UnaryOp) -> Value:
+    """``not x``, ``-x``."""
+    frame.value(node.operand)
+    return OPAQUE
+
+
+def joined_string(frame: Frame, node: ast.JoinedStr) -> Value:
+    """An f-string."""
+    parts = []
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue):
+            value = frame.value(part.value)
+            if part.format_spec is not None:
+                frame.value(part.format_spec)
+            simple = part.format_spec is None and part.conversion in {-1, 115}
+            parts.append(value if simple or strings.taint_of([value]) else OPAQUE)
+        else:
+            parts.append(frame.value(part))
+    return strings.joined(parts)
+
+
+def formatted(frame: Frame, node: ast.FormattedValue) -> Value:
+    """A replacement field by itself."""
+    return frame.value(node.value)
+
+
+def lambda_(frame: Frame, node: ast.Lambda) -> Value:
+    """A lambda."""
+    for default in (*node.args.defaults, *(item for item in node.args.kw_defaults if item is not None)):
+        frame.engine.default_values[default] = frame.value(default)
+    return one(make_function(frame, node, "<lambda>"))
+
+
+def sequence(frame: Frame, node: ast.List | ast.Tuple | ast.Set) -> Value:
+    """A list, tuple or set display."""
+    kind = {ast.List: "list", ast.Tuple: "tuple", ast.Set: "set"}[type(node)]
+    ordered: list[Value] = []
+    loose = NOTHING
+    for element in node.elts:
+        if isinstance(element, ast.Starred):
+            loose |= containers.elements(frame, frame.value(element.value), element)
+        elif loose:
+            loose |= frame.value(element)
+        else:
+            ordered.append(frame.value(element))
+    return containers.make(frame, kind, ordered, node, loose)
+
+
+def dict_(frame: Frame, node: ast.Dict) -> Value:
+    """A dict display."""
+    made = containers.make_dict(frame, [], node)
+    for key, element in zip(node.keys, node.values, strict=True):
+        value = frame.value(element)
+        if key is not None:
+            containers.put_item(frame, made, frame.value(key), value, node)
+            continue
+        for atom in value:
+            if isinstance(atom, Container):
+                for cell in tuple(frame.engine.heap.names.get(atom, ())):
+                    held = frame.engine.heap.read((atom, cell), frame.activation)
+                    frame.engine.heap.write((next(iter(made)), cell), held, frame.module, node)
+            elif atom is Role.PLUGINS or atom is Role.REGISTRY:
+                frame.engine.heap.write((next(iter(made)), "*"), one(Role.PLUGIN), frame.module, node)
+    frame.engine.hook_dict(frame, node)
+    return made
+
+
+def comprehension(frame: Frame, node: Any) -> Value:
+    """A comprehension or generator expression: its names are its own."""
+    before = dict(frame.env)
+    for generator in node.generators:
+        source = frame.value(generator.iter)
+        bind_target(frame, generator.target, containers.elements(frame, source, generator.iter), generator.target)
+        for test in generator.ifs:
+            frame.value(test)
+            narrow(frame, test, True)
+    if isinstance(node, ast.DictComp):
+        key, value = frame.value(node.key), frame.value(node.value)
+        made = containers.make_dict(frame, [(key, value)], node)
+    else:
+        made = containers.make(frame, "list", [], node, frame.value(node.elt))
+    inner = frame.env
+    frame.env = before
+    for target, bound in inner.items():
+        if target not in before and any(
+            isinstance(child, ast.NamedExpr) and child.target.id == target for child in ast.walk(node)
+        ):
+            frame.bind(target, bound, node)
+    return made
+
+
+def walrus(frame: Frame, node: ast.NamedExpr) -> Value:
+    """``name := value``."""
+    value = frame.value(node.value)
+    frame.bind(node.target.id, value, node)
+    return value
+
+
+def inner(frame: Frame, node: ast.Await | ast.Starred) -> Value:
+    """``await x`` and ``*x``: what x is; a coroutine counts as its result."""
+    value = frame.value(node.value)
+    if isinstance(node, ast.Await):
+        found = NOTHING
+        for atom in value:
+            found |= (
+                containers.special(frame, atom, "__await__", _none(), node) or one(atom)
+                if isinstance(atom, Instance)
+                else one(atom)
+            )
+        return found or UNKNOWN
+    return value
+
+
+def _none() -> Any:
+    from runward_scanner.inference.arguments import Arguments  # noqa: PLC0415 - as above
+
+    return Arguments()
+
+
+def yield_(frame: Frame, node: ast.Yield) -> Value:
+    """``yield x``: the generator gives x."""
+    value = frame.value(node.value) if node.value is not None else OPAQUE
+    _yield(frame, value)
+    return UNKNOWN
+
+
+def yield_from(frame: Frame, node: ast.YieldFrom) -> Value:
+    """``yield from x``."""
+    value = frame.value(node.value)
+    _yield(frame, containers.elements(frame, value, node))
+    return UNKNOWN
+
+
+def _yield(frame: Frame, value: Value) -> None:
+    function = frame.function
+    if function is None:
+        return
+    frame.yielded |= value
+    generator = Container("generator", function.node, frame.activation)
+    frame.engine.heap.write((generator, "*"), value, frame.module, function.node)
+
+
+def slice_(frame: Frame, node: ast.Slice) -> Value:
+    """A slice within a tuple of indices."""
+    for part in (node.lower, node.upper, node.step):
+        if part is not None:
+            frame.value(part)
+    return OPAQUE
+
+
+EXPRESSIONS: dict[type, Callable[[Any, Any], Value]] = {
+    ast.Name: name,
+    ast.Constant: constant,
+    ast.Attribute: attribute,
+    ast.Call: call,
+    ast.Subscript: subscript,
+    ast.BoolOp: bool_op,
+    ast.IfExp: if_expression,
+    ast.BinOp: bin_op,
+    ast.Compare: compare,
+    ast.UnaryOp: unary,
+    ast.JoinedStr: joined_string,
+    ast.FormattedValue: formatted,
+    ast.Lambda: lambda_,
+    ast.List: sequence,
+    ast.Tuple: sequence,
+    ast.Set: sequence,
+    ast.Dict: dict_,
+    ast.ListComp: comprehension,
+    ast.SetComp: comprehension,
+    ast.GeneratorExp: comprehension,
+    ast.DictComp: comprehension,
+    ast.NamedExpr: walrus,
+    ast.Await: inner,
+    ast.Starred: inner,
+    ast.Yield: yield_,
+    ast.YieldFrom: yield_from,
+    ast.Slice: slice_,
+}

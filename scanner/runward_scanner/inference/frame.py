@@ -1,0 +1,261 @@
+"""One evaluation of one function body, class body or module: its names, and where it stands."""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING
+
+from runward_scanner.finding import Finding, Place, Step
+from runward_scanner.inference.names import role_of_name
+from runward_scanner.inference.values import NOTHING, UNKNOWN, External, Module, Role, Value, is_open, one
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Iterable, Sequence
+
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.engine import Engine
+    from runward_scanner.inference.model import Activation, ClassInfo, FunctionInfo, ModuleInfo
+
+BUILTINS = {
+    name: one(External(f"builtins.{name}")) for name in dir(builtins) if name not in {"_", "__doc__", "__name__"}
+}
+BUILTINS["__builtins__"] = one(External("builtins"))
+DEEPEST = 150
+"""How deep expressions may nest before they count as unknown; Python's own stack is the limit behind it."""
+
+
+class Frame:
+    """The state while a body is read in order; ``env`` holds what the names may be at this point."""
+
+    __slots__ = (
+        "activation",
+        "bound",
+        "captured",
+        "class_info",
+        "collectors",
+        "depth",
+        "engine",
+        "env",
+        "exits",
+        "function",
+        "global_names",
+        "inside",
+        "live",
+        "module",
+        "nonlocal_names",
+        "yielded",
+    )
+
+    def __init__(self, engine: Engine, activation: Activation, class_info: ClassInfo | None = None) -> None:
+        """Begin with no names; a class body gives its class."""
+        self.engine = engine
+        self.activation = activation
+        self.module: ModuleInfo = activation.module
+        self.function: FunctionInfo | None = activation.function
+        self.class_info = class_info
+        inside = self.function.inside if self.function else ()
+        self.inside: tuple[ClassInfo, ...] = (class_info, *inside) if class_info else inside
+        self.env: dict[str, Value] = {}
+        self.bound: dict[str, ast.AST] = {}
+        self.live = True
+        self.captured = False
+        self.depth = 0
+        self.global_names: set[str] = set()
+        self.nonlocal_names: set[str] = set()
+        self.collectors: list[dict[str, Value]] = []
+        self.exits: list[list[dict[str, Value]]] = []
+        self.yielded: Value = NOTHING
+
+    @property
+    def is_module(self) -> bool:
+        """Whether this is a module's top level."""
+        return self.function is None and self.class_info is None
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def value(self, node: ast.expr) -> Value:
+        """What an expression may be."""
+        if self.depth > DEEPEST:
+            return UNKNOWN
+        self.depth += 1
+        try:
+            return self.engine.expressions[node.__class__](self, node)
+        finally:
+            self.depth -= 1
+
+    def execute(self, statements: Sequence[ast.stmt]) -> None:
+        """Read statements in order, updating what the names may be."""
+        table = self.engine.statements
+        for statement in statements:
+            table[statement.__class__](self, statement)
+
+    def call(self, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
+        """What calling a value gives; the callee's body is read with these arguments."""
+        return self.engine.call(self, callee, arguments, node)
+
+    def attribute(self, receiver: Value, name: str, node: ast.AST) -> Value:
+        """What an attribute of a value may be; getting hold of a plugin's ``run`` is reported."""
+        return self.engine.attribute(self, receiver, name, node)
+
+    def lookup(self, name: str) -> Value:
+        """What a name may be here: local, of an enclosing function, of the module, built in."""
+        value = self.env.get(name)
+        if value is not None and name not in self.global_names:
+            if name in self.activation.rebound and self.class_info is None:
+                return value | self.engine.heap.read((self.activation, name), self.activation)
+            return value
+        heap = self.engine.heap
+        if name not in self.global_names:
+            parent = self.activation.parent if self.class_info is None else self.activation
+            while parent is not None:
+                key = (parent, name)
+                if key in heap.cells:
+                    return heap.read(key, self.activation)
+                parent = parent.parent
+        return self.module_name(self.module, name)
+
+    def module_name(self, module: ModuleInfo, name: str) -> Value:
+        """What a module's global may be."""
+        heap = self.engine.heap
+        found = heap.read((module, name), self.activation)
+        if found:
+            return found
+        for star in module.stars:
+            for atom in star:
+                if isinstance(atom, Module) and atom.info is not module:
+                    self.engine.ensure_module(atom.info)
+                    if (
+                        (inherited := self.module_name(atom.info, name))
+                        and not is_open(inherited)
+                        and inherited != BUILTINS.get(name)
+                    ):
+                        return inherited
+        if (module, "*") in heap.cells and name not in BUILTINS:
+            return heap.read((module, "*"), self.activation) | UNKNOWN
+        return BUILTINS.get(name, UNKNOWN)
+
+    def named(self, value: Value, name: str) -> Value:
+        """Let a name speak for a value of which nothing else is known."""
+        if is_open(value):
+            role = role_of_name(name)
+            if role is not None:
+                return (value - UNKNOWN) | {role}
+            return value or UNKNOWN
+        return value
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def bind(self, name: str, value: Value, node: ast.AST) -> None:
+        """Let a name be a value from here on."""
+        heap = self.engine.heap
+        self.bound[name] = node
+        if name in self.global_names:
+            self.engine.hook_store(self, node, None, name, value)
+            heap.write((self.module, name), value, self.module, node)
+            return
+        if name in self.nonlocal_names:
+            parent = self.activation.parent
+            while parent is not None and (parent, name) not in heap.cells:
+                parent = parent.parent
+            if parent is not None:
+                heap.write((parent, name), value, self.module, node)
+                if name not in parent.rebound:
+                    parent.rebound.add(name)
+                    self.engine.enqueue(parent)
+        self.env[name] = value
+        for collector in self.collectors:
+            collector[name] = collector.get(name, NOTHING) | value
+        if self.class_info is not None:
+            heap.write((self.class_info, name), value, self.module, node)
+        elif self.function is None:
+            self.engine.hook_store(self, node, None, name, value)
+            heap.write((self.module, name), value, self.module, node)
+        elif self.captured:
+            heap.write((self.activation, name), value, self.module, node)
+
+    def capture(self, node: ast.AST) -> None:
+        """A function is made here: from now on it sees what this function's names are."""
+        if self.function is None or self.class_info is not None:
+            return
+        self.captured = True
+        for name, value in self.env.items():
+            self.engine.heap.write((self.activation, name), value, self.module, node)
+
+    # -- branches --------------------------------------------------------------------------------------------------
+
+    def fork(self) -> dict[str, Value]:
+        """Give the names as they are, and go on with a copy."""
+        before = self.env
+        self.env = dict(before)
+        return before
+
+    def merge(self, others: Iterable[dict[str, Value]]) -> None:
+        """Go on with what the names may be after this way or any of the others."""
+        ways = list(others)
+        if self.live:
+            ways.append(self.env)
+        if not ways:
+            return
+        self.live = True
+        merged = dict(ways[0])
+        for way in ways[1:]:
+            for name, value in way.items():
+                old = merged.get(name)
+                if old is None:
+                    merged[name] = value
+                elif old is not value and old != value:
+                    merged[name] = old | value
+        self.env = merged
+
+    # -- reporting -------------------------------------------------------------------------------------------------
+
+    def place(self, node: ast.AST) -> Place:
+        """Where a node stands."""
+        return place_of(self.module, node)
+
+    def report(self, code: str, node: ast.AST, message: str, steps: Iterable[Step] = ()) -> None:
+        """Report a finding here, or at the governed call that led into code that is not governed."""
+        trail = list(steps)
+        activation: Activation | None = self.activation
+        module, at = self.module, node
+        while activation is not None and not module.governed:
+            if activation.caller is None:
+                return
+            trail.append(Step(place_of(module, at), "which does it here"))
+            activation, at = activation.caller
+            module = activation.module
+        calls = list(_calls(self.activation))
+        finding = Finding(place_of(module, at), code, message, tuple(calls + trail))
+        self.activation.findings.append(finding)
+
+
+def _calls(activation: Activation) -> Iterable[Step]:
+    """The calls that led to an activation with these arguments, outermost first."""
+    steps: list[Step] = []
+    current: Activation | None = activation
+    while current is not None and current.caller is not None and len(steps) < 12:
+        caller, node = current.caller
+        name = current.function.name if current.function else current.module.name
+        steps.append(Step(place_of(caller.module, node), f"{name}() is called here with it"))
+        current = caller
+    return reversed(steps)
+
+
+def place_of(module: ModuleInfo, node: ast.AST) -> Place:
+    """Where a node of a module stands, columns in characters."""
+    line = getattr(node, "lineno", 1)
+    column = getattr(node, "col_offset", 0)
+    end = getattr(node, "end_col_offset", column) if getattr(node, "end_lineno", line) == line else -1
+    lines = module.source.lines
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    if not text.isascii():
+        raw = text.encode()
+        column = len(raw[:column].decode(errors="replace"))
+        end = len(raw[:end].decode(errors="replace")) if end >= 0 else end
+    return Place(module.source.shown, line, column, end if end >= 0 else len(text))
+
+
+def knows(value: Value, role: Role) -> bool:
+    """Whether a value may have a role."""
+    return role in value

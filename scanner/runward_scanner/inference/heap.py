@@ -1,0 +1,58 @@
+"""What outlives a function's call: attributes, globals, elements, captured names, results.
+
+Each cell holds all that was ever written to it. A cell that grows sends those who read it back to work.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from runward_scanner.inference.values import NOTHING, Value, bounded
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable
+
+    from runward_scanner.inference.model import Activation, ModuleInfo
+
+Key: TypeAlias = tuple[Any, str]
+"""The owner (a class, module, activation or container) and a name; ``*`` is every name that is not known."""
+
+
+class Heap:
+    """The cells, who read them, and where each was first written."""
+
+    def __init__(self, changed: Callable[[Activation], None]) -> None:
+        """Call ``changed`` for each reader of a cell that grew."""
+        self.cells: dict[Key, Value] = {}
+        self.names: dict[Any, set[str]] = {}
+        self.origins: dict[Key, tuple[ModuleInfo, ast.AST]] = {}
+        self._readers: dict[Key, set[Activation]] = {}
+        self._changed = changed
+
+    def read(self, key: Key, reader: Activation | None) -> Value:
+        """Give all that the cell may hold and note the reader."""
+        if reader is not None:
+            readers = self._readers.get(key)
+            if readers is None:
+                self._readers[key] = {reader}
+            else:
+                readers.add(reader)
+        return self.cells.get(key, NOTHING)
+
+    def write(self, key: Key, value: Value, module: ModuleInfo, site: ast.AST) -> None:
+        """Add to what the cell may hold."""
+        old = self.cells.get(key)
+        if old is None:
+            self.cells[key] = bounded(value)
+            self.names.setdefault(key[0], set()).add(key[1])
+        elif value <= old:
+            return
+        else:
+            grown = bounded(old | value)
+            if grown == old:
+                return
+            self.cells[key] = grown
+        self.origins.setdefault(key, (module, site))
+        for reader in tuple(self._readers.get(key, ())):
+            self._changed(reader)

@@ -1,0 +1,267 @@
+"""Methods of what is not a class among the files: containers, strings, registries, external objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference import containers, strings
+from runward_scanner.inference.functions import interesting
+from runward_scanner.inference.names import role_of_call
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Class,
+    Container,
+    External,
+    Function,
+    Globals,
+    Instance,
+    Method,
+    Namespace,
+    Role,
+    Super,
+    Text,
+    Thing,
+    Value,
+    is_open,
+    one,
+    texts,
+)
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable
+
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.frame import Frame
+
+GETTERS = frozenset(
+    {
+        "__aenter__", "__anext__", "__call__", "__enter__", "__getitem__", "__next__", "apply", "apply_async", "asend",
+        "copy", "create_task", "elements", "enter_async_context", "enter_context", "exception", "get", "get_nowait",
+        "items", "map", "peek", "pop", "popitem", "popleft", "result", "run_in_executor", "run_until_complete", "send",
+        "setdefault", "start_soon", "submit", "values", "wait_for",
+    }
+)  # fmt: skip
+ADDERS = frozenset({"__setitem__", "add", "append", "appendleft", "insert", "push", "put", "put_nowait", "set"})
+EXTENDERS = frozenset({"__iadd__", "__ior__", "extend", "extendleft", "update"})
+REGISTRY_GETTERS = frozenset(
+    {
+        "__getitem__", "acquire", "build", "by_name", "checkout", "create", "fetch", "find", "find_one", "get",
+        "get_instance", "get_or_load", "instance", "instantiate", "load", "load_instance", "lookup", "make", "pop",
+        "require", "resolve", "setdefault",
+    }
+)  # fmt: skip
+REGISTRY_LISTS = frozenset(
+    {"values", "all", "list", "iter", "instances", "loaded", "copy", "plugins", "iter_plugins", "list_plugins"}
+)
+
+
+def call_method(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
+    """What calling a method gives."""
+    receiver, name = method.receiver, method.name
+    if name in {"__getattribute__", "__getattr__"}:
+        return frame.engine.dynamic_attribute(frame, one(receiver), arguments.at(0), node)
+    if name == "__subclasses__":
+        return containers.make(frame, "list", [], node, containers.subclasses_of(frame, one(receiver)) or UNKNOWN)
+    model = MODELS.get(receiver.__class__)
+    return model(frame, method, arguments, node) if model is not None else OPAQUE
+
+
+def _of_role(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
+    role, name = method.receiver, method.name
+    if role is Role.REGISTRY or role is Role.PLUGINS:
+        if name in REGISTRY_GETTERS:
+            return one(Role.PLUGIN)
+        if name == "items":
+            pair = containers.make(frame, "tuple", [OPAQUE, one(Role.PLUGIN)], node)
+            return containers.make(frame, "items", [], node, pair)
+        if name in REGISTRY_LISTS:
+            return one(Role.PLUGINS)
+        claimed = role_of_call(name)
+        return one(claimed) if claimed else UNKNOWN
+    if role is Role.ENTRY_POINTS:
+        return one(Role.PLUGIN_CLASS) if name in {"load", "resolve"} else one(role)
+    if role in {Role.EXCEPTION_TEXT, Role.TRACEBACK}:
+        return one(role) if name not in {"startswith", "endswith", "count", "find", "index", "isdigit"} else OPAQUE
+    if role is Role.EXCEPTION:
+        return one(Role.EXCEPTION_TEXT)
+    if role in {Role.STATE_ENUM, Role.STATUS_ENUM}:
+        return UNKNOWN
+    return UNKNOWN
+
+
+def _of_container(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
+    container, name = method.receiver, method.name
+    if not isinstance(container, Container):
+        return OPAQUE
+    heap = frame.engine.heap
+    if name in ADDERS:
+        value = arguments.at(len(arguments.positional) - 1) if arguments.positional else arguments.every()
+        heap.write((container, containers.ANY), value, frame.module, node)
+        return OPAQUE
+    if name in EXTENDERS:
+        return _extend(frame, container, arguments, node)
+    if name == "setdefault":
+        containers.put_item(frame, one(container), arguments.at(0), arguments.at(1), node)
+        return containers.item(frame, one(container), arguments.at(0), node)
+    if name in {"get", "pop", "__getitem__"}:
+        default = arguments.at(1)
+        if not arguments.positional:
+            return containers.contents(frame, container) or UNKNOWN
+        return containers.item(frame, one(container), arguments.at(0), node) | default
+    if name in {"items", "popitem"}:
+        keys = heap.read((container, containers.KEYS), frame.activation) or OPAQUE
+        pair = containers.make(frame, "tuple", [keys, containers.contents(frame, container) or OPAQUE], node)
+        return pair if name == "popitem" else containers.make(frame, "items", [], node, pair)
+    if name == "values":
+        return containers.make(frame, "values", [], node, containers.contents(frame, container) or OPAQUE)
+    if name == "keys":
+        return containers.make(
+            frame, "keys", [], node, heap.read((container, containers.KEYS), frame.activation) or OPAQUE
+        )
+    if name in {"copy", "__iter__", "__aiter__", "__enter__", "__aenter__", "union", "difference"}:
+        return one(container)
+    return containers.contents(frame, container) or OPAQUE
+
+
+def _extend(frame: Frame, container: Container, arguments: Arguments, node: ast.AST) -> Value:
+    """``extend`` and ``update``."""
+    for value in (*arguments.positional, arguments.rest):
+        for atom in value:
+            if isinstance(atom, Container):
+                for cell in tuple(frame.engine.heap.names.get(atom, ())):
+                    target = cell if not cell.startswith("#") else containers.ANY
+                    frame.engine.heap.write(
+                        (container, target), frame.engine.heap.read((atom, cell), frame.activation), frame.module, node
+                    )
+            elif atom is not Role.OPAQUE:
+                frame.engine.heap.write(
+                    (container, containers.ANY), containers.elements(frame, one(atom), node), frame.module, node
+                )
+    for name, value in arguments.keywords.items():
+        frame.engine.heap.write((container, f"={name}"), value, frame.module, node)
+    return OPAQUE
+
+
+def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
+    thing, name = method.receiver, method.name
+    if not isinstance(thing, Thing):
+        return OPAQUE
+    heap = frame.engine.heap
+    results = frame.engine.callbacks(frame, arguments, node)
+    if thing.site is not None and (name in ADDERS or name in GETTERS):
+        for value in (*arguments.positional, *arguments.keywords.values(), arguments.rest):
+            if interesting(frame, value):
+                heap.write((thing, containers.ANY), value, frame.module, node)
+    held = results
+    if name in GETTERS:
+        held |= containers.contents(frame, thing)
+    made = Thing(thing.path, node if held else None, frame.activation if held else None)
+    if held:
+        heap.write((made, containers.ANY), held, frame.module, node)
+    return held | one(made)
+
+
+def _of_text(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
+    text = method.receiver
+    if not isinstance(text, Text):
+        return OPAQUE
+    if method.name == "join" and len(arguments.positional) == 1:
+        return _join(frame, text.text, arguments.positional[0], node)
+    if method.name == "format" and (arguments.keywords or arguments.rest or arguments.mapping):
+        return _format(text.text, arguments)
+    return strings.method(text.text, method.name, arguments.positional) | strings.taint_of(arguments.positional)
+
+
+def _join(frame: Frame, separator: str, parts: Value, node: ast.AST) -> Value:
+    found = NOTHING
+    for atom in parts:
+        ordered = containers.positions(frame, atom) if isinstance(atom, Container) else None
+        if ordered is not None:
+            spaced = [piece for part in ordered for piece in (one(Text(separator)), part)][1:]
+            found |= strings.joined(spaced)
+        elif isinstance(atom, Text):
+            found |= one(Text(separator.join(atom.text)))
+        else:
+            found |= strings.COMPUTED | strings.taint_of([containers.elements(frame, one(atom), node)])
+    return found or strings.COMPUTED
+
+
+def _format(template: str, arguments: Arguments) -> Value:
+    taint = strings.taint_of([arguments.every()])
+    given = [texts(value) for value in arguments.positional]
+    named = {name: texts(value) for name, value in arguments.keywords.items()}
+    if arguments.rest or arguments.mapping or any(len(items) != 1 for items in (*given, *named.values())):
+        return strings.COMPUTED | taint
+    try:
+        made = template.format(*(items[0] for items in given), **{name: items[0] for name, items in named.items()})
+    except (KeyError, IndexError, ValueError, AttributeError):
+        return strings.COMPUTED | taint
+    return one(Text(made)) | taint
+
+
+def _of_namespace(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
+    namespace, name = method.receiver, method.name
+    if isinstance(namespace, Globals):
+        if name in {"get", "pop", "__getitem__"}:
+            return containers.item(frame, one(namespace), arguments.at(0), node)
+        if name == "update":
+            for key, value in arguments.keywords.items():
+                containers.put_item(frame, one(namespace), one(Text(key)), value, node)
+        return UNKNOWN
+    if not isinstance(namespace, Namespace):
+        return OPAQUE
+    if name in {"get", "pop", "__getitem__", "setdefault"}:
+        return frame.engine.dynamic_attribute(frame, namespace.owner, arguments.at(0), node)
+    if name == "update":
+        for key, value in arguments.keywords.items():
+            frame.engine.put(frame, namespace.owner, key, value, node)
+        return OPAQUE
+    if name in {"values", "items"}:
+        return frame.engine.every_attribute(frame, namespace.owner, node, pairs=name == "items")
+    return OPAQUE
+
+
+def _of_class(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
+    owner = method.receiver
+    if isinstance(owner, Class) and owner.info.traits & {"enum", "state", "status"}:
+        return one(Instance(owner.info, exact=True)) if method.name != "__members__" else UNKNOWN
+    return UNKNOWN
+
+
+def _of_super(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
+    owner = method.receiver
+    if isinstance(owner, Super) and method.name == "__new__":
+        return one(Instance(owner.info))
+    if isinstance(owner, Super) and method.name == "__setattr__":
+        frame.engine.dynamic_put(frame, owner.bound, arguments.at(0), arguments.at(1), node)
+    return OPAQUE
+
+
+def _of_external(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
+    return UNKNOWN
+
+
+def _of_function(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
+    return UNKNOWN
+
+
+MODELS: dict[type, Callable[[Frame, Method, Arguments, ast.AST], Value]] = {
+    Role: _of_role,
+    Container: _of_container,
+    Thing: _of_thing,
+    Text: _of_text,
+    Namespace: _of_namespace,
+    Globals: _of_namespace,
+    Class: _of_class,
+    Super: _of_super,
+    External: _of_external,
+    Function: _of_function,
+}
+
+
+def is_known(value: Value) -> bool:
+    """Whether all that a value may be is known."""
+    return not is_open(value)

@@ -1,0 +1,106 @@
+"""Modules, classes, functions and their activations."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from runward_scanner.inference.values import NOTHING, Value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runward_scanner.finding import Finding
+    from runward_scanner.source import Source
+
+FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@dataclass(eq=False, slots=True)
+class ModuleInfo:
+    """A parsed file. ``local`` is its name below the governed root, empty where it lies in none."""
+
+    path: Path
+    name: str
+    local: str
+    is_package: bool
+    governed: bool
+    source: Source
+    tree: ast.Module
+    stars: list[Value] = field(default_factory=list)
+    top: Activation | None = None
+
+    def __repr__(self) -> str:
+        """Name the module."""
+        return f"<module {self.name}>"
+
+
+@dataclass(eq=False, slots=True)
+class FunctionInfo:
+    """A function or lambda; ``owner`` is the class whose body holds it, ``inside`` every class around it."""
+
+    module: ModuleInfo
+    node: FunctionNode
+    name: str
+    qualname: str
+    owner: ClassInfo | None
+    inside: tuple[ClassInfo, ...]
+    kind: str = "function"
+    activations: dict[object, Activation] = field(default_factory=dict)
+
+    @property
+    def is_generator(self) -> bool:
+        """Whether the body yields; decided while it is read."""
+        return self.kind.startswith("generator")
+
+    def __repr__(self) -> str:
+        """Name the function."""
+        return f"<function {self.qualname}>"
+
+
+@dataclass(eq=False, slots=True)
+class ClassInfo:
+    """A class; its namespace and its instances' attributes lie in the heap under it."""
+
+    module: ModuleInfo
+    node: ast.ClassDef
+    name: str
+    qualname: str
+    outer: tuple[ClassInfo, ...]
+    in_function: bool = False
+    bases: list[Value] = field(default_factory=list)
+    keywords: dict[str, Value] = field(default_factory=dict)
+    subclasses: list[ClassInfo] = field(default_factory=list)
+    decorators: set[str] = field(default_factory=set)
+    fields: list[str] = field(default_factory=list)
+    annotations: dict[str, ast.expr] = field(default_factory=dict)
+    traits: frozenset[str] = frozenset()
+    """What its ancestors make it: plugin, enum, state, status, tool_runner, protocol, open (a base is not in sight)."""
+
+    def __repr__(self) -> str:
+        """Name the class."""
+        return f"<class {self.module.name}.{self.qualname}>"
+
+
+@dataclass(eq=False, slots=True)
+class Activation:
+    """A function (or a module's top level, or a class body) with certain arguments: what it gives, holds and breaks."""
+
+    module: ModuleInfo
+    function: FunctionInfo | None
+    arguments: dict[str, Value] = field(default_factory=dict)
+    parent: Activation | None = None
+    result: Value = NOTHING
+    findings: list[Finding] = field(default_factory=list)
+    caller: tuple[Activation, ast.AST] | None = None
+    running: bool = False
+    queued: bool = False
+    evaluations: int = 0
+    depth: int = 0
+    rebound: set[str] = field(default_factory=set)
+    """Names of it that functions within it rebind."""
+
+    def __repr__(self) -> str:
+        """Name what is activated."""
+        return f"<activation of {self.function or self.module}>"

@@ -1,0 +1,65 @@
+"""What a name says of a value that nothing else is known of."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from runward_scanner.inference.values import Role
+
+PLUGIN = re.compile(r"(?:.*_)?plugin(?:_?(?:instance|inst|obj|object|impl))?_?\d*")
+PLUGIN_CLASS = re.compile(r"(?:.*_)?plugin_?(?:cls|class|type|factory|klass)(?:es)?")
+PLUGINS = re.compile(r"(?:.*_)?plugins(?:_by_\w+)?|(?:.*_)?plugin_(?:map|dict|list|instances|cache|table|pool)")
+REGISTRY = re.compile(
+    r"(?:plugin_?)?registry|plugin_?(?:manager|loader|store|catalog|repository|provider|host)|(?:.*_)?plugin_registry"
+)
+MAKER = re.compile(
+    r"(?:get|load|create|make|build|resolve|find|lookup|look_up|fetch|instantiate|new|acquire|pick|select|choose|obtain"
+    r"|require|provide|locate|init|open)_(?:the_)?(?:\w+_)?plugin(?:_instance|_by_\w+|_for|_for_\w+|_or_\w+)?"
+)
+CLASS_MAKER = re.compile(r"(?:get|load|find|resolve|lookup|import)_(?:\w+_)?plugin_(?:cls|class|type)")
+PLUGINS_MAKER = re.compile(r"(?:get|load|list|all|iter|discover|create|make|find)_?(?:\w+_)?plugins")
+TOOL_RUNNER = re.compile(r"(?:.*_)?tool_?runner\d*")
+SERVICES = {
+    Role.ANALYSIS_SERVICE: re.compile(r"(?:.*_)?analysis_(?:execution_)?service"),
+    Role.JOB_SERVICE: re.compile(r"(?:.*_)?jobs?_(?:execution_)?service"),
+    Role.PLUGIN_SERVICE: re.compile(r"(?:.*_)?plugin_(?:execution_)?service"),
+}
+NOT_PLUGINS = re.compile(r"(?:.*_)?(?:pytest|no|has|is|per|use|with)_plugins?")
+
+
+@functools.lru_cache(maxsize=4096)
+def role_of_name(name: str) -> Role | None:
+    """The role that a variable's, attribute's or parameter's name claims."""
+    low = name.lower().lstrip("_")
+    if "plugin" in low and not NOT_PLUGINS.fullmatch(low):
+        if PLUGIN.fullmatch(low):
+            return Role.PLUGIN
+        if PLUGIN_CLASS.fullmatch(low):
+            return Role.PLUGIN_CLASS
+        if PLUGINS.fullmatch(low):
+            return Role.PLUGINS
+    if ("regist" in low or "plugin" in low) and REGISTRY.fullmatch(low):
+        return Role.REGISTRY
+    if "runner" in low and TOOL_RUNNER.fullmatch(low):
+        return Role.TOOL_RUNNER
+    if low.endswith("service"):
+        for role, pattern in SERVICES.items():
+            if pattern.fullmatch(low):
+                return role
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def role_of_call(name: str) -> Role | None:
+    """The role that a function's name claims for what it gives."""
+    low = name.lower().lstrip("_")
+    if "plugin" not in low:
+        return None
+    if CLASS_MAKER.fullmatch(low):
+        return Role.PLUGIN_CLASS
+    if MAKER.fullmatch(low) or low == "plugin":
+        return Role.PLUGIN
+    if PLUGINS_MAKER.fullmatch(low):
+        return Role.PLUGINS
+    return None

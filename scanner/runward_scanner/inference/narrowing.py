@@ -1,0 +1,75 @@
+"""What a condition that holds says of a name."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.annotations import instance_of
+from runward_scanner.inference.containers import contents
+from runward_scanner.inference.values import NOTHING, UNKNOWN, Class, Container, Instance, Role, Value
+
+if TYPE_CHECKING:
+    from runward_scanner.inference.frame import Frame
+
+
+def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
+    """Let the names in a condition be what they are where it holds, or where it does not."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        narrow(frame, test.operand, not holds)
+    elif isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) is holds:
+        for operand in test.values:
+            narrow(frame, operand, holds)
+    elif (
+        isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id in {"isinstance", "issubclass"}
+    ) and len(test.args) == 2:
+        _narrow_instance(frame, test, holds)
+
+
+def _narrow_instance(frame: Frame, test: ast.Call, holds: bool) -> None:
+    subject = test.args[0]
+    if isinstance(subject, ast.NamedExpr):
+        subject = subject.target
+    if not isinstance(subject, ast.Name):
+        return
+    classes = frame.value(test.args[1])
+    for atom in classes:
+        if isinstance(atom, Container):
+            classes |= contents(frame, atom)
+    of_class = isinstance(test.func, ast.Name) and test.func.id == "issubclass"
+    if of_class:
+        claimed: Value = frozenset(atom for atom in classes if isinstance(atom, Class) or atom is Role.PLUGIN_CLASS)
+    else:
+        claimed = NOTHING.union(*(instance_of(frame, atom, test) for atom in classes)) - UNKNOWN
+    current = frame.value(subject)
+    if holds and claimed:
+        frame.env[subject.id] = _kept(current, claimed)
+    elif not holds and claimed and not of_class:
+        rest = frozenset(atom for atom in current if atom not in claimed and not _plugin_both(atom, claimed))
+        frame.env[subject.id] = rest or frozenset({Role.OPAQUE})
+
+
+def _kept(current: Value, claimed: Value) -> Value:
+    """What a value is once it is known to be an instance of these: its own atoms where they can be, else theirs."""
+    specific = frozenset(atom for atom in current if isinstance(atom, (Instance, Role)) and atom in claimed)
+    exact = frozenset(
+        atom
+        for atom in current
+        if isinstance(atom, Instance)
+        and any(isinstance(other, Instance) and other.info in _line(atom) for other in claimed)
+    )
+    return specific | exact or claimed
+
+
+def _line(atom: Instance) -> list[object]:
+    from runward_scanner.inference.classes import ancestors  # noqa: PLC0415 - only narrowing to a class needs it
+
+    return list(ancestors(atom.info))
+
+
+def _plugin_both(atom: object, claimed: Value) -> bool:
+    """Whether an atom that a name alone claims to be a plugin is excluded by ``not isinstance(x, Plugin)``."""
+    plugin = any(
+        (isinstance(item, Instance) and "plugin" in item.info.traits) or item is Role.PLUGIN for item in claimed
+    )
+    return plugin and (atom is Role.PLUGIN or (isinstance(atom, Instance) and "plugin" in atom.info.traits))

@@ -1,0 +1,33 @@
+"""The path that proves a finding: where the value came from."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runward_scanner.finding import Step
+from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.values import Class, Instance, Module
+
+if TYPE_CHECKING:
+    from runward_scanner.inference.frame import Frame
+
+
+def steps_to(frame: Frame, node: ast.expr) -> list[Step]:
+    """Where what an expression holds was bound or written, nearest last."""
+    if isinstance(node, ast.Name):
+        site = frame.bound.get(node.id)
+        if site is not None:
+            return [Step(frame.place(site), f"{node.id} is bound here")]
+        origin = frame.engine.heap.origins.get((frame.module, node.id))
+        return [Step(place_of(*origin), f"{node.id} is bound here")] if origin is not None else []
+    if isinstance(node, ast.Attribute):
+        for atom in frame.engine.receivers.get(node, ()):
+            if isinstance(atom, (Instance, Class, Module)):
+                origin = frame.engine.heap.origins.get((atom.info, node.attr))
+                if origin is not None:
+                    return [Step(place_of(*origin), f"{node.attr} is set here")]
+        return steps_to(frame, node.value)
+    if isinstance(node, (ast.Subscript, ast.Await, ast.Starred)):
+        return steps_to(frame, node.value)
+    return []

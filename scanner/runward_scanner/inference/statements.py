@@ -1,0 +1,335 @@
+"""Statements: how each kind changes what the names may be."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from runward_scanner.inference import containers, imports
+from runward_scanner.inference.annotations import annotated
+from runward_scanner.inference.arguments import Arguments
+from runward_scanner.inference.definitions import define_class, define_function
+from runward_scanner.inference.narrowing import narrow
+from runward_scanner.inference.targets import bind_pattern, bind_target, narrowed_to
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Container,
+    Instance,
+    Role,
+    Thing,
+    Value,
+    is_open,
+    one,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runward_scanner.inference.frame import Frame
+
+
+def expression(frame: Frame, node: ast.Expr) -> None:
+    """An expression as a statement."""
+    if not isinstance(node.value, ast.Constant):
+        frame.value(node.value)
+
+
+def assign(frame: Frame, node: ast.Assign) -> None:
+    """``a = b = value``."""
+    value = frame.value(node.value)
+    for target in node.targets:
+        bind_target(frame, target, value, node)
+
+
+def annotated_assign(frame: Frame, node: ast.AnnAssign) -> None:
+    """``name: annotation = value``; in a class body it declares a field."""
+    claimed = annotated(frame, node.annotation)
+    if frame.class_info is not None and isinstance(node.target, ast.Name):
+        info = frame.class_info
+        info.annotations[node.target.id] = node.annotation
+        if node.target.id not in info.fields and "ClassVar" not in ast.dump(node.annotation):
+            info.fields.append(node.target.id)
+    if node.value is None:
+        if isinstance(node.target, ast.Attribute) and not is_open(claimed):
+            bind_target(frame, node.target, claimed, node)
+        elif isinstance(node.target, ast.Name) and frame.class_info is None and not is_open(claimed):
+            frame.bind(node.target.id, claimed, node.target)
+        elif isinstance(node.target, ast.Name) and frame.class_info is not None and not is_open(claimed):
+            frame.engine.heap.write((frame.class_info, node.target.id), claimed, frame.module, node)
+        return
+    value = frame.value(node.value)
+    if is_open(value) and not is_open(claimed):
+        value = (value - UNKNOWN) | claimed
+    elif (_holds_nothing(value) and not is_open(claimed) and not isinstance(node.value, ast.Constant)) or (
+        isinstance(node.value, ast.Constant) and node.value.value is None and not is_open(claimed)
+    ):
+        value |= claimed
+    bind_target(frame, node.target, value, node)
+
+
+def _holds_nothing(value: Value) -> bool:
+    return all(isinstance(atom, Container) for atom in value)
+
+
+def augmented_assign(frame: Frame, node: ast.AugAssign) -> None:
+    """``a += b``."""
+    target = node.target
+    left = frame.value(_loaded(target))
+    right = frame.value(node.value)
+    if isinstance(node.op, ast.Add) and isinstance(target, ast.Name) and texts(left):
+        from runward_scanner.inference import strings  # noqa: PLC0415 - only strings that grow need it
+
+        frame.bind(target.id, strings.joined([left, right]), target)
+        return
+    for atom in left:
+        if isinstance(atom, Container):
+            frame.call(frame.attribute(one(atom), "extend", node), Arguments([right]), node)
+        elif isinstance(atom, Instance):
+            operator = type(node.op).__name__.lower().replace("bitor", "or").replace("mult", "mul")
+            containers.special(frame, atom, f"__i{operator}__", Arguments([right]), node)
+
+
+def _loaded(target: ast.expr) -> ast.expr:
+    return target
+
+
+def delete(frame: Frame, node: ast.Delete) -> None:
+    """``del``: rules look at what is deleted."""
+    for target in node.targets:
+        if isinstance(target, ast.Attribute):
+            frame.engine.hook_store(frame, target, frame.value(target.value), target.attr, NOTHING)
+        elif isinstance(target, ast.Subscript):
+            receiver, index = frame.value(target.value), frame.value(target.slice)
+            frame.engine.hook_item(frame, target, receiver, index, NOTHING)
+
+
+def return_(frame: Frame, node: ast.Return) -> None:
+    """``return``: the function gives this too."""
+    value = frame.value(node.value) if node.value is not None else OPAQUE
+    activation = frame.activation
+    frame.engine.hook_return(frame, node, value)
+    frame.engine.heap.write((activation, "return"), value, frame.module, node)
+    frame.live = False
+
+
+def raise_(frame: Frame, node: ast.Raise) -> None:
+    """``raise``."""
+    if node.exc is not None:
+        frame.value(node.exc)
+    if node.cause is not None:
+        frame.value(node.cause)
+    frame.live = False
+
+
+def assert_(frame: Frame, node: ast.Assert) -> None:
+    """``assert``: what follows may rely on it."""
+    frame.value(node.test)
+    narrow(frame, node.test, True)
+    if node.msg is not None:
+        frame.value(node.msg)
+
+
+def if_(frame: Frame, node: ast.If) -> None:
+    """``if``: both branches."""
+    frame.value(node.test)
+    before = frame.fork()
+    narrow(frame, node.test, True)
+    frame.execute(node.body)
+    after, live = frame.env, frame.live
+    frame.env, frame.live = before, True
+    narrow(frame, node.test, False)
+    frame.execute(node.orelse)
+    frame.merge([after] if live else [])
+
+
+def for_(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
+    """``for``: the body is read until the names stay the same, twice at most."""
+    source = frame.value(node.iter)
+    elements = containers.elements(frame, source, node.iter)
+    _loop(frame, node, lambda: bind_target(frame, node.target, elements, node.target))
+
+
+def while_(frame: Frame, node: ast.While) -> None:
+    """``while``."""
+
+    def enter() -> None:
+        frame.value(node.test)
+        narrow(frame, node.test, True)
+
+    _loop(frame, node, enter)
+
+
+def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, enter: Callable[[], None]) -> None:
+    before = dict(frame.env)
+    exits: list[dict[str, Value]] = []
+    frame.exits.append(exits)
+    for _ in range(2):
+        enter()
+        frame.execute(node.body)
+        frame.merge([before])
+        if frame.env == before:
+            break
+        before = dict(frame.env)
+    frame.exits.pop()
+    frame.execute(node.orelse)
+    frame.merge(exits)
+
+
+def leave_loop(frame: Frame, node: ast.Break | ast.Continue) -> None:
+    """``break`` and ``continue``: the names as they are here reach the loop's end."""
+    if frame.exits:
+        frame.exits[-1].append(frame.env)
+    frame.live = False
+
+
+def try_(frame: Frame, node: Any) -> None:
+    """``try``: a handler may see the names as they were anywhere in the body."""
+    before = dict(frame.env)
+    seen: dict[str, Value] = {}
+    frame.collectors.append(seen)
+    frame.execute(node.body)
+    frame.collectors.pop()
+    normal, normal_live = frame.env, frame.live
+    start = dict(before)
+    for name, value in seen.items():
+        start[name] = start.get(name, NOTHING) | value
+    ways = []
+    for handler in node.handlers:
+        frame.env, frame.live = dict(start), True
+        _handle(frame, handler)
+        if frame.live:
+            ways.append(frame.env)
+    frame.env, frame.live = normal, normal_live
+    frame.execute(node.orelse)
+    frame.merge(ways)
+    if node.finalbody:
+        live = frame.live
+        if not live:
+            frame.env, frame.live = start, True
+        frame.execute(node.finalbody)
+        frame.live = frame.live and live
+
+
+def _handle(frame: Frame, handler: ast.ExceptHandler) -> None:
+    kind = frame.value(handler.type) if handler.type is not None else NOTHING
+    if handler.name is not None:
+        caught = one(Role.EXCEPTION)
+        frame.bind(handler.name, caught | frame.engine.exceptions_of(frame, kind), handler)
+    frame.execute(handler.body)
+
+
+def with_(frame: Frame, node: ast.With | ast.AsyncWith) -> None:
+    """``with``: the target is what entering gives."""
+    for entry in node.items:
+        manager = frame.value(entry.context_expr)
+        if entry.optional_vars is not None:
+            bind_target(frame, entry.optional_vars, _entered(frame, manager, entry.context_expr), node)
+    frame.execute(node.body)
+    # A context manager may swallow an exception, so that what follows is reached after a raise in the body.
+    frame.live = True
+
+
+def _entered(frame: Frame, manager: Value, node: ast.AST) -> Value:
+    found = NOTHING
+    for atom in manager:
+        if isinstance(atom, Instance):
+            entered = containers.special(frame, atom, "__enter__", Arguments(), node)
+            entered |= containers.special(frame, atom, "__aenter__", Arguments(), node)
+            found |= entered or one(atom)
+        elif isinstance(atom, Container):
+            found |= containers.elements(frame, one(atom), node)
+        elif isinstance(atom, Thing):
+            held = containers.contents(frame, atom) if atom.path.startswith("contextlib.") else NOTHING
+            found |= held | one(atom)
+        else:
+            found |= one(atom)
+    return found or UNKNOWN
+
+
+def match_(frame: Frame, node: ast.Match) -> None:
+    """``match``: every case."""
+    subject = frame.value(node.subject)
+    frame.engine.hook_match(frame, node, subject)
+    before = frame.fork()
+    ways = []
+    for case in node.cases:
+        frame.env, frame.live = dict(before), True
+        bind_pattern(frame, case.pattern, subject)
+        narrowed = _narrow_subject(frame, node.subject, case.pattern, subject)
+        if case.guard is not None:
+            frame.value(case.guard)
+            narrow(frame, case.guard, True)
+        frame.execute(case.body)
+        if frame.live:
+            if (
+                narrowed is not None
+                and isinstance(node.subject, ast.Name)
+                and frame.env.get(node.subject.id) is narrowed
+            ):
+                frame.env[node.subject.id] = subject
+            ways.append(frame.env)
+    frame.env, frame.live = dict(before), True
+    frame.merge(ways)
+
+
+def _narrow_subject(frame: Frame, subject: ast.expr, pattern: ast.pattern, value: Value) -> Value | None:
+    """Within a case for a class, the name that is matched is an instance of it."""
+    if not isinstance(subject, ast.Name) or not isinstance(pattern, ast.MatchClass):
+        return None
+    frame.env[subject.id] = narrowed_to(frame, pattern, value)
+    return frame.env[subject.id]
+
+
+def global_(frame: Frame, node: ast.Global) -> None:
+    """``global``."""
+    frame.global_names.update(node.names)
+
+
+def nonlocal_(frame: Frame, node: ast.Nonlocal) -> None:
+    """``nonlocal``."""
+    frame.nonlocal_names.update(node.names)
+
+
+def nothing(frame: Frame, node: ast.stmt) -> None:
+    """``pass``."""
+
+
+STATEMENTS: dict[type, Callable[[Any, Any], None]] = {
+    ast.Expr: expression,
+    ast.Assign: assign,
+    ast.AnnAssign: annotated_assign,
+    ast.AugAssign: augmented_assign,
+    ast.Delete: delete,
+    ast.Return: return_,
+    ast.Raise: raise_,
+    ast.Assert: assert_,
+    ast.If: if_,
+    ast.For: for_,
+    ast.AsyncFor: for_,
+    ast.While: while_,
+    ast.Break: leave_loop,
+    ast.Continue: leave_loop,
+    ast.Try: try_,
+    ast.TryStar: try_,
+    ast.With: with_,
+    ast.AsyncWith: with_,
+    ast.Match: match_,
+    ast.Global: global_,
+    ast.Nonlocal: nonlocal_,
+    ast.Pass: nothing,
+    ast.Import: imports.import_,
+    ast.ImportFrom: imports.import_from,
+    ast.FunctionDef: define_function,
+    ast.AsyncFunctionDef: define_function,
+    ast.ClassDef: define_class,
+}
+if hasattr(ast, "TypeAlias"):  # Python 3.12
+
+    def type_alias(frame: Frame, node: Any) -> None:
+        """``type Name = …``."""
+        frame.bind(node.name.id, frame.value(node.value), node)
+
+    STATEMENTS[ast.TypeAlias] = type_alias

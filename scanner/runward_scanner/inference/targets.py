@@ -1,0 +1,156 @@
+"""Assignment targets and match patterns: which name gets what."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference import containers
+from runward_scanner.inference.annotations import instance_of
+from runward_scanner.inference.attributes import put
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Class,
+    Container,
+    External,
+    Instance,
+    Role,
+    Value,
+    is_open,
+    one,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from runward_scanner.inference.frame import Frame
+
+
+def bind_target(frame: Frame, target: ast.expr, value: Value, site: ast.AST) -> None:
+    """Assign a value to a target."""
+    if isinstance(target, ast.Name):
+        frame.bind(target.id, value, target)
+    elif isinstance(target, ast.Attribute):
+        put(frame, frame.value(target.value), target.attr, value, target)
+    elif isinstance(target, ast.Subscript):
+        receiver = frame.value(target.value)
+        index = frame.value(target.slice)
+        frame.engine.hook_item(frame, target, receiver, index, value)
+        containers.put_item(frame, receiver, index, value, target)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        _unpack(frame, target.elts, value, site)
+    elif isinstance(target, ast.Starred):
+        bind_target(frame, target.value, containers.make(frame, "list", [], target, value), site)
+
+
+def _unpack(frame: Frame, targets: list[ast.expr], value: Value, site: ast.AST) -> None:
+    star = next((index for index, target in enumerate(targets) if isinstance(target, ast.Starred)), None)
+    for index, target in enumerate(targets):
+        if isinstance(target, ast.Starred):
+            bind_target(frame, target, containers.elements(frame, value, site), site)
+        else:
+            position = index if star is None or index < star else None
+            if position is None:
+                bind_target(frame, target, containers.elements(frame, value, site), site)
+            else:
+                element = NOTHING.union(*(_element(frame, one(atom), position, site) for atom in value))
+                bind_target(frame, target, element or UNKNOWN, site)
+
+
+def _element(frame: Frame, value: Value, position: int, site: ast.AST) -> Value:
+    atom = next(iter(value))
+    if isinstance(atom, Container) or (isinstance(atom, Instance) and "record" in atom.info.traits):
+        return containers.item(frame, value, OPAQUE, site, position)
+    return containers.elements(frame, value, site)
+
+
+def bind_pattern(frame: Frame, pattern: ast.pattern, value: Value) -> None:
+    """Bind the names of a match pattern."""
+    if isinstance(pattern, ast.MatchAs):
+        _match_as(frame, pattern, value)
+    elif isinstance(pattern, ast.MatchOr):
+        for way in pattern.patterns:
+            bind_pattern(frame, way, value)
+    elif isinstance(pattern, ast.MatchSequence):
+        _match_sequence(frame, pattern, value)
+    elif isinstance(pattern, ast.MatchStar):
+        if pattern.name is not None:
+            frame.bind(pattern.name, containers.make(frame, "list", [], pattern, value), pattern)
+    elif isinstance(pattern, ast.MatchMapping):
+        _match_mapping(frame, pattern, value)
+    elif isinstance(pattern, ast.MatchClass):
+        _match_class(frame, pattern, value)
+    elif isinstance(pattern, ast.MatchValue):
+        frame.engine.hook_compare(frame, pattern, [pattern.value], [value, frame.value(pattern.value)])
+
+
+def _match_as(frame: Frame, pattern: ast.MatchAs, value: Value) -> None:
+    narrowed = value
+    if isinstance(pattern.pattern, ast.MatchClass):
+        narrowed = narrowed_to(frame, pattern.pattern, value)
+    if pattern.pattern is not None:
+        bind_pattern(frame, pattern.pattern, value)
+    if pattern.name is not None:
+        frame.bind(pattern.name, narrowed, pattern)
+
+
+def _match_sequence(frame: Frame, pattern: ast.MatchSequence, value: Value) -> None:
+    starred = False
+    for index, part in enumerate(pattern.patterns):
+        if isinstance(part, ast.MatchStar):
+            starred = True
+            bind_pattern(frame, part, containers.elements(frame, value, pattern))
+        else:
+            element = containers.elements(frame, value, pattern) if starred else NOTHING
+            if not starred:
+                element = NOTHING.union(*(_element(frame, one(atom), index, pattern) for atom in value))
+            bind_pattern(frame, part, element or UNKNOWN)
+
+
+def _match_mapping(frame: Frame, pattern: ast.MatchMapping, value: Value) -> None:
+    for key, part in zip(pattern.keys, pattern.patterns, strict=True):
+        index = frame.value(key)
+        frame.engine.hook_key(frame, key, index)
+        bind_pattern(frame, part, containers.item(frame, value, index, key))
+    if pattern.rest is not None:
+        frame.bind(pattern.rest, value, pattern)
+
+
+def narrowed_to(frame: Frame, pattern: ast.MatchClass, value: Value) -> Value:
+    """What a value is where a class pattern matched it."""
+    classes = frame.value(pattern.cls)
+    claimed = NOTHING.union(
+        *(instance_of(frame, atom, pattern.cls) for atom in classes if isinstance(atom, (Class, Role)))
+    )
+    own = frozenset(atom for atom in value if isinstance(atom, Instance))
+    anything = any(isinstance(atom, External) for atom in classes) or not claimed
+    return (own | value if anything else claimed | own) if not is_open(value) or anything else claimed
+
+
+def _match_class(frame: Frame, pattern: ast.MatchClass, value: Value) -> None:
+    subject = narrowed_to(frame, pattern, value)
+    for name, part in zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True):
+        bind_pattern(frame, part, frame.attribute(subject, name, part))
+    for index, part in enumerate(pattern.patterns):
+        bind_pattern(frame, part, _positional(frame, pattern, subject, index))
+
+
+def _positional(frame: Frame, pattern: ast.MatchClass, subject: Value, index: int) -> Value:
+    """What a positional sub-pattern sees: the field that ``__match_args__`` or the order of fields names."""
+    found = NOTHING
+    for atom in subject:
+        if not isinstance(atom, Instance):
+            found |= (
+                subject
+                if isinstance(pattern.cls, ast.Name) and pattern.cls.id in {"str", "int", "dict", "list"}
+                else UNKNOWN
+            )
+            continue
+        names = list(atom.info.fields)
+        for held in frame.attribute(one(Class(atom.info)), "__match_args__", pattern):
+            ordered = containers.positions(frame, held) if isinstance(held, Container) else None
+            if ordered is not None:
+                names = [text for value in ordered for text in texts(value)]
+        found |= frame.attribute(one(atom), names[index], pattern) if index < len(names) else UNKNOWN
+    return found or UNKNOWN

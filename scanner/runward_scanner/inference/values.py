@@ -1,0 +1,243 @@
+"""Abstract values: a value is the set of atoms that an expression may be.
+
+The empty set means "nothing known yet"; UNKNOWN "anything"; OPAQUE "known, and of no interest" (a number, None, bytes).
+Atoms are compared by content, except those that stand for a place in the code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import ast
+
+    from runward_scanner.inference.model import Activation, ClassInfo, FunctionInfo, ModuleInfo
+
+
+class Role(Enum):
+    """What a name, an annotation or a look-up says of a value whose definition is not in sight."""
+
+    UNKNOWN = "anything"
+    OPAQUE = "of no interest"
+    PLUGIN = "a plugin"
+    PLUGIN_CLASS = "a plugin class"
+    PLUGINS = "a container of plugins"
+    REGISTRY = "a plugin registry"
+    TOOL_RUNNER = "a ToolRunner"
+    TOOL_RUNNER_CLASS = "the class ToolRunner"
+    ANALYSIS_SERVICE = "an AnalysisExecutionService"
+    JOB_SERVICE = "a JobExecutionService"
+    PLUGIN_SERVICE = "a PluginExecutionService"
+    STATE_ENUM = "the plugin state enum"
+    STATE = "a plugin state"
+    STATUS_ENUM = "the job status enum"
+    STATUS = "a job status"
+    EXCEPTION = "an exception"
+    EXCEPTION_TEXT = "an exception's text"
+    TRACEBACK = "a traceback"
+    ENTRY_POINTS = "entry points of plugins"
+    COMPUTED = "a computed string"
+
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is written in Python and slow
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string that is known."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module among the files scanned."""
+
+    info: ModuleInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A class among the files scanned."""
+
+    info: ClassInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance of a class among the files scanned; not exact: perhaps of a subclass."""
+
+    info: ClassInfo
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function or lambda among the files scanned, with the activation it closes over and what it is bound to."""
+
+    info: FunctionInfo
+    closure: Activation | None
+    bound: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A module, class or function that is not among the files scanned, by its full name."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What calling an External gave, made at ``site``; it may give out what was put in."""
+
+    path: str
+    site: ast.AST | None
+    activation: Activation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A list, tuple, set, dict or generator made at ``site``; its elements lie in the heap."""
+
+    kind: str
+    site: ast.AST
+    activation: Activation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of something that is not a class among the files scanned."""
+
+    receiver: Atom
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRun:
+    """A plugin's ``run``, obtained; ``reported`` where getting hold of it was a finding already."""
+
+    reported: bool
+    bound: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """``functools.partial``: the function and the arguments held."""
+
+    function: Value
+    positional: tuple[Value, ...]
+    keywords: tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodCaller:
+    """``operator.methodcaller``."""
+
+    name: str
+    positional: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttrGetter:
+    """``operator.attrgetter`` or ``itemgetter``."""
+
+    names: tuple[str, ...]
+    item: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Super:
+    """``super()``: the class whose bases are meant, and what it is bound to."""
+
+    info: ClassInfo
+    bound: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """``vars(x)`` or ``x.__dict__``."""
+
+    owner: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    """``globals()`` of a module."""
+
+    info: ModuleInfo
+
+
+Atom: TypeAlias = (
+    Role
+    | Text
+    | Module
+    | Class
+    | Instance
+    | Function
+    | External
+    | Thing
+    | Container
+    | Method
+    | PluginRun
+    | Partial
+    | MethodCaller
+    | AttrGetter
+    | Super
+    | Namespace
+    | Globals
+)
+Value: TypeAlias = frozenset[Atom]
+
+NOTHING: Value = frozenset()
+UNKNOWN: Value = frozenset({Role.UNKNOWN})
+OPAQUE: Value = frozenset({Role.OPAQUE})
+
+
+WIDEST = 20
+"""How many atoms a value has one by one; past that, those that no rule asks for become one."""
+
+
+def bounded(value: Value) -> Value:
+    """The value, widened where it has too many atoms."""
+    return value if len(value) <= WIDEST else widened(value)
+
+
+def widened(value: Value) -> Value:
+    """The same value with the atoms that carry nothing to a rule made one: strings computed, the rest opaque."""
+    kept: set[Atom] = set()
+    functions = 0
+    for atom in value:
+        kind = atom.__class__
+        if kind is Text:
+            kept.add(Role.COMPUTED)
+        elif kind in PASSING or (kind in MANY and "plugin" not in atom.info.traits):  # type: ignore[union-attr]
+            kept.add(Role.OPAQUE)
+        elif kind is Function:
+            functions += 1
+            if functions <= MOST_FUNCTIONS:
+                kept.add(atom)
+        else:
+            kept.add(atom)
+    return frozenset(kept)
+
+
+PASSING = frozenset({Thing, Method, Container, Partial, External, Namespace})
+MANY = frozenset({Instance, Class})
+MOST_FUNCTIONS = 12
+
+
+def one(atom: Atom) -> Value:
+    """The value that is this atom alone."""
+    return frozenset((atom,))
+
+
+def texts(value: Value) -> list[str]:
+    """The strings that a value may be, as far as they are known, in order."""
+    return sorted(atom.text for atom in value if atom.__class__ is Text)
+
+
+def is_open(value: Value) -> bool:
+    """Whether a value may be something that is not among its atoms."""
+    return not value or Role.UNKNOWN in value

@@ -1,0 +1,143 @@
+"""Which files are scanned, and which of them are governed."""
+
+from __future__ import annotations
+
+import os
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runward_scanner.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+SKIPPED = frozenset(
+    {".git", ".hg", ".svn", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".tox", ".nox"}
+)
+FOREIGN = frozenset(
+    {"site-packages", "dist-packages", "node_modules", "vendor", "vendored", "_vendor", "third_party", "thirdparty"}
+)
+"""Folders that hold other people's packages."""
+
+LAYOUT_FOLDERS = frozenset(
+    {"runtime", "execution", "services", "plugins", "domain", "api", "builtin", "store", "watch"}
+)
+MARKERS = re.compile(
+    rb"^[ \t]*class[ \t]+(ToolRunner|(?:Plugin|Job|Analysis)ExecutionService|PluginState)\b",
+    re.MULTILINE,
+)
+SHEBANG = re.compile(rb"#![^\n]*\bpython[0-9.]*\b")
+
+
+def python_files(path: Path) -> Iterator[Path]:
+    """Give the Python files at or below a path in order: ``.py``, ``.pyw``, scripts that name Python in line 1."""
+    if not path.is_dir():
+        yield path
+        return
+    pending = [path]
+    seen: set[str] = set()
+    while pending:
+        folder = pending.pop()
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        pending.extend(Path(entry.path) for entry in reversed(entries) if _is_searched(entry))
+        yield from (Path(entry.path) for entry in entries if _is_python(entry))
+
+
+def _is_searched(entry: os.DirEntry[str]) -> bool:
+    """Whether a folder is searched: not a tool's own, not a virtual environment below the path given."""
+    if not entry.is_dir() or entry.name in SKIPPED:
+        return False
+    return not Path(entry.path, "pyvenv.cfg").exists()
+
+
+def _is_python(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a Python file; a dangling link with that name is one too, for it cannot be read."""
+    if entry.name.endswith((".py", ".pyw")):
+        return not entry.is_dir()
+    if "." in entry.name or not entry.is_file():
+        return False
+    try:
+        with Path(entry.path).open("rb") as file:
+            return SHEBANG.match(file.read(128)) is not None
+    except OSError:
+        return False
+
+
+def is_foreign(path: Path, base: Path) -> bool:
+    """Whether a file lies in a folder that holds other people's packages."""
+    parts = path.parts
+    if not FOREIGN.isdisjoint(parts[:-1]):
+        return True
+    return any(re.fullmatch(r"python3\.\d+", part) for part in parts) and not path.is_relative_to(base / "service")
+
+
+def governed_roots(settings: Settings, scanned: Path, files: Mapping[Path, bytes]) -> list[Path]:
+    """The folders whose files are all governed: those configured, else those that the layout shows.
+
+    Raises SettingsError where an exclusion reaches into a configured root.
+    """
+    configured = [(settings.base / root).resolve() for root in settings.roots]
+    for root in configured:
+        if any(
+            fnmatch(root.relative_to(settings.base).as_posix(), pattern)
+            for pattern in settings.exclude
+            if root.is_relative_to(settings.base)
+        ):
+            raise SettingsError(f"exclude covers the governed root {root}")
+    present = [root for root in configured if root.exists()]
+    if settings.explicit or any(_overlap(root, scanned) for root in present):
+        return present or configured
+    named = {folder for file in files for folder in file.parents if folder.name == settings.sdk_package}
+    if named:
+        return sorted(named)
+    return sorted(_discovered(settings, scanned, files))
+
+
+def _overlap(root: Path, scanned: Path) -> bool:
+    return root.is_relative_to(scanned) or scanned.is_relative_to(root)
+
+
+def _discovered(settings: Settings, scanned: Path, files: Mapping[Path, bytes]) -> set[Path]:
+    """The packages that define what governs: ToolRunner, the execution services, the plugin states."""
+    marked: dict[Path, set[bytes]] = {}
+    for file, data in files.items():
+        if b"class" in data and not is_foreign(file, scanned) and (found := set(MARKERS.findall(data))):
+            marked[file] = found
+    convincing = {
+        file
+        for file, found in marked.items()
+        if len(found) > 1 or b"plugin" in files[file].lower() or file.name in settings.tool_runner_files
+    }
+    return {_top(file, scanned, files) for file in convincing}
+
+
+def _top(file: Path, scanned: Path, files: Mapping[Path, bytes]) -> Path:
+    """The outermost package around a file, past folders that are the layout's own, within the path scanned."""
+    folder = file.parent
+    while folder != scanned and folder.is_relative_to(scanned):
+        is_package = folder / "__init__.py" in files
+        if not is_package and folder.name not in LAYOUT_FOLDERS:
+            break
+        if is_package and folder.parent / "__init__.py" not in files and folder.name not in LAYOUT_FOLDERS:
+            break
+        folder = folder.parent
+    return folder
+
+
+def excluded(settings: Settings, file: Path, roots: Iterable[Path]) -> bool:
+    """Whether the settings leave a file out; a file in a governed root never is."""
+    if not settings.exclude or not file.is_relative_to(settings.base):
+        return False
+    if any(file.is_relative_to(root) for root in roots):
+        return False
+    name = file.relative_to(settings.base).as_posix()
+    return any(fnmatch(name, pattern) or fnmatch(name, pattern.rstrip("/") + "/*") for pattern in settings.exclude)

@@ -1,0 +1,39 @@
+"""Calls that log."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runward_scanner.inference.model import ModuleInfo
+
+LOGGING = re.compile(r"debug|info|warning|warn|error|exception|critical|log|print|print_exc|write")
+LOGGERS = re.compile(r"_*(?:\w+_)?(?:log|logger|logging|structlog|warnings|sys|stderr|stdout|traceback)")
+
+
+def name_of(node: ast.Call) -> str:
+    """The last name of what is called."""
+    function = node.func
+    return (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
+
+
+def is_log_call(node: ast.AST) -> bool:
+    """Whether a call logs, which is where an exception's text may go."""
+    if not isinstance(node, ast.Call) or not LOGGING.fullmatch(name_of(node)):
+        return False
+    if not isinstance(node.func, ast.Attribute):
+        return name_of(node) == "print"
+    owner = node.func.value
+    if isinstance(owner, ast.Call):
+        return name_of(owner) in {"getLogger", "get_logger", "bind"}
+    name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
+    return LOGGERS.fullmatch(name.lower()) is not None
+
+
+def logged(module: ModuleInfo) -> set[ast.AST]:
+    """Every node within a log call of a module."""
+    return {part for node in ast.walk(module.tree) if is_log_call(node) for part in ast.walk(node)}

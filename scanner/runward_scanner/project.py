@@ -1,0 +1,179 @@
+"""The files of one scan as modules, and how a name in an import finds its module."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.model import ModuleInfo
+from runward_scanner.layout import is_foreign
+from runward_scanner.source import Source, UnreadableError, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from runward_scanner.settings import Settings
+
+CODING = re.compile(rb"^[ \t\f]*#[^\n]*coding[:=]", re.MULTILINE)
+
+
+class Project:
+    """All files given to the scan. Files are parsed when something asks for them."""
+
+    def __init__(
+        self, settings: Settings, scanned: Path, sources: Mapping[Path, Source], roots: Iterable[Path]
+    ) -> None:
+        """Take the files by resolved path; ``scanned`` is the folder (or the file's folder) that was given."""
+        self.settings = settings
+        self.scanned = scanned
+        self.sources = sources
+        self.roots = tuple(roots)
+        self.unreadable: dict[Path, UnreadableError] = {}
+        self._modules: dict[Path, ModuleInfo | None] = {}
+        self._names: dict[str, Path] = {}
+        self._packages: dict[Path, bool] = {}
+        self._resolved: dict[tuple[str, Path], ModuleInfo | None] = {}
+        self._index_roots()
+
+    def _index_roots(self) -> None:
+        """Name the modules of the governed roots, by the root's own name and by the SDK's."""
+        for path in self.sources:
+            for root in self.roots:
+                if path.is_relative_to(root):
+                    local = _dotted(path, root)
+                    for top in (root.name, self.settings.sdk_package):
+                        self._names.setdefault(f"{top}.{local}" if local else top, path)
+
+    def root_of(self, path: Path) -> Path | None:
+        """The governed root that a file lies in, if any; foreign folders below a root are no part of it."""
+        for root in self.roots:
+            if path == root or path.is_relative_to(root):
+                return None if is_foreign(path.relative_to(root), root) else root
+        return None
+
+    def governed(self) -> list[ModuleInfo]:
+        """Parse and give every governed module, in order; those that cannot be parsed land in ``unreadable``."""
+        found = []
+        for path, source in self.sources.items():
+            if self.root_of(path) is not None or self._mentions_sdk(source):
+                module = self.module(path)
+                if module is not None and module.governed:
+                    found.append(module)
+        return found
+
+    def module(self, path: Path) -> ModuleInfo | None:
+        """Parse a file once. None where it cannot be parsed."""
+        if path in self._modules:
+            return self._modules[path]
+        self._modules[path] = None
+        source = self.sources[path]
+        try:
+            tree = source.parse()
+        except UnreadableError as error:
+            self.unreadable[path] = error
+            return None
+        root = self.root_of(path)
+        local = _dotted(path, root) if root else ""
+        name = f"{root.name}.{local}".rstrip(".") if root else self._package_name(path)
+        governed = root is not None or self._imports_sdk(tree)
+        module = ModuleInfo(path, name, local, path.stem == "__init__", governed, source, tree)
+        self._modules[path] = module
+        return module
+
+    @property
+    def parsed(self) -> set[Path]:
+        """The files that were asked for."""
+        return set(self._modules)
+
+    def _mentions_sdk(self, source: Source) -> bool:
+        """Whether the text could import the SDK; cheap, for it is asked of every file."""
+        for top in self._tops:
+            if top in source.data:
+                return True
+        head = source.data[:400]
+        if CODING.search(head) and b"utf-8" not in head:
+            try:
+                text = decode(source.data)
+            except UnreadableError:
+                return False
+            return any(top.decode() in text for top in self._tops)
+        return False
+
+    @property
+    def _tops(self) -> set[bytes]:
+        return {self.settings.sdk_package.encode()}
+
+    def _imports_sdk(self, tree: ast.Module) -> bool:
+        """Whether a file imports the package that the SDK lies in, at any depth."""
+        tops = {
+            self.settings.sdk_package,
+            *(root.name for root in self.roots if (root / "__init__.py") in self.sources),
+        }
+        named = tuple(f"{top}.plugins" for top in tops)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                if any(alias.name.partition(".")[0] in tops for alias in node.names):
+                    return True
+            elif isinstance(node, ast.ImportFrom):
+                if node.level == 0 and node.module and node.module.partition(".")[0] in tops:
+                    return True
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(named):
+                return True
+        return False
+
+    def _package_name(self, path: Path) -> str:
+        """The dotted name of a file by the packages around it."""
+        folder = path.parent
+        while folder in self._packages or (folder / "__init__.py") in self.sources:
+            self._packages[folder] = True
+            folder = folder.parent
+        return _dotted(path, folder) or path.parent.name
+
+    def resolve(self, name: str, importer: ModuleInfo) -> ModuleInfo | None:
+        """The module that an absolute import names, seen from a file; None where it is not among the files."""
+        key = (name, importer.path.parent)
+        if key not in self._resolved:
+            self._resolved[key] = self._resolve(name, importer)
+        return self._resolved[key]
+
+    def _resolve(self, name: str, importer: ModuleInfo) -> ModuleInfo | None:
+        path = self._names.get(name)
+        if path is None:
+            top = name.partition(".")[0]
+            if top in sys.stdlib_module_names:
+                return None
+            path = self._beside(name, importer)
+        if path is None:
+            return None
+        if is_foreign(path, self.scanned) and self.root_of(path) is None and importer.path.parent != path.parent:
+            return None
+        return self.module(path)
+
+    def _beside(self, name: str, importer: ModuleInfo) -> Path | None:
+        """Look for a module from the file's folder upwards, as if each folder were on the import path."""
+        relative = name.replace(".", "/")
+        folder = importer.path.parent
+        while True:
+            if (folder / "__init__.py") not in self.sources or folder == self.scanned:
+                for candidate in (folder / f"{relative}.py", folder / relative / "__init__.py"):
+                    if candidate in self.sources:
+                        return candidate
+            if folder in (self.scanned, folder.parent):
+                return None
+            folder = folder.parent
+
+    def is_own_name(self, name: str) -> bool:
+        """Whether a full name belongs to the governed packages, though perhaps not to a file given."""
+        top = name.partition(".")[0]
+        return top == self.settings.sdk_package or any(root.name == top for root in self.roots)
+
+
+def _dotted(path: Path, root: Path) -> str:
+    """The dotted name of a file below a folder; empty for the folder's own ``__init__``."""
+    parts = list(path.relative_to(root).with_suffix("").parts) if path != root else [path.stem]
+    if parts and parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts)

@@ -1,0 +1,215 @@
+"""What counts as running a plugin, counting it and validating it, in the methods of ToolRunner."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.classes import find_attribute
+from runward_scanner.inference.values import Class, Function, Instance, PluginRun, Role
+from runward_scanner.logging_calls import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runward_scanner.flow.paths import State
+    from runward_scanner.inference.engine import Engine
+    from runward_scanner.inference.model import ClassInfo, FunctionInfo
+
+MADE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+METRICS = "update_execution_metrics"
+DISPATCH = re.compile(
+    r"(?:_*)(?:dispatch\w*|run_plugin\w*|execute\w*|invoke\w*|run_in_worker|run_in_process|run_in_executor|to_thread|submit\w*"
+    r"|run_on_worker|call_worker|send_to_worker|_?run_\w*plugin\w*|call_plugin)"
+)
+POOLS = re.compile(r"_*(?:\w+_)?(?:pool|pools|workers?|executor|dispatcher|worker_pool)")
+POOL_METHODS = re.compile(r"run|execute|dispatch|submit|call|invoke|send|request|perform|attempt|lease|apply")
+
+
+class Methods:
+    """The methods of one ToolRunner class, and what calls in them mean."""
+
+    def __init__(self, engine: Engine, info: ClassInfo) -> None:
+        """Take the class."""
+        self.engine = engine
+        self.info = info
+        self._open: set[object] = set()
+
+    def function(self, node: ast.Call) -> FunctionInfo | None:
+        """The one function among the files that a call calls, if that is known."""
+        found = list({atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)})
+        if len(found) == 1:
+            return found[0]
+        function = node.func
+        if (
+            isinstance(function, ast.Attribute)
+            and isinstance(function.value, ast.Name)
+            and function.value.id in {"self", "cls"}
+        ):
+            for atom in find_attribute(self.engine, self.info, function.attr, None):
+                if isinstance(atom, Function):
+                    return atom.info
+        return None
+
+    def within(self, key: object) -> bool:
+        """Note that something is being looked into; False where it already is."""
+        if key in self._open:
+            return False
+        self._open.add(key)
+        return True
+
+    def done(self, key: object) -> None:
+        """Note that it no longer is."""
+        self._open.discard(key)
+
+
+def is_run(engine: Engine, node: ast.AST) -> bool:
+    """Whether a call calls a plugin's run, or hands it to what will."""
+    if not isinstance(node, ast.Call):
+        return False
+    callee = engine.callees.get(node, frozenset())
+    if any(isinstance(atom, PluginRun) for atom in callee):
+        return True
+    for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+        if isinstance(argument, ast.Attribute) and argument.attr == "run":
+            receivers = engine.receivers.get(argument, frozenset())
+            if any(atom in {Role.PLUGIN, Role.PLUGIN_CLASS} or _is_plugin(atom) for atom in receivers):
+                return True
+    return False
+
+
+def _is_plugin(atom: object) -> bool:
+    return isinstance(atom, (Instance, Class)) and "plugin" in atom.info.traits
+
+
+def executes(engine: Engine, methods: Methods, node: ast.AST) -> bool:
+    """Whether a call runs the plugin: itself, through a method of the class, or by handing it to the workers."""
+    if not isinstance(node, ast.Call):
+        return False
+    if is_run(engine, node):
+        return True
+    function = methods.function(node)
+    if function is not None and function.owner is not None and _belongs(function, methods):
+        return _body_executes(engine, methods, function)
+    return dispatches(node)
+
+
+def _belongs(function: FunctionInfo, methods: Methods) -> bool:
+    return function.module is methods.info.module
+
+
+def _body_executes(engine: Engine, methods: Methods, function: FunctionInfo) -> bool:
+    if not methods.within(function):
+        return False
+    try:
+        return any(executes(engine, methods, node) for node in ast.walk(function.node))
+    finally:
+        methods.done(function)
+
+
+def dispatches(node: ast.Call) -> bool:
+    """Whether a call, by its name, hands the run to the workers."""
+    name = name_of(node)
+    if DISPATCH.fullmatch(name):
+        return True
+    function = node.func
+    if isinstance(function, ast.Attribute) and POOL_METHODS.match(name):
+        owner = function.value
+        held = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
+        return POOLS.fullmatch(held) is not None
+    return False
+
+
+def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
+    """A node and those below it in order, without what stands in functions and classes made there."""
+    pending = [root]
+    while pending:
+        node = pending.pop(0)
+        yield node
+        if not isinstance(node, MADE):
+            pending[:0] = ast.iter_child_nodes(node)
+
+
+def metric_calls(engine: Engine, methods: Methods, node: ast.AST) -> list[ast.Call]:
+    """The calls below a node that count the execution, wherever they stand."""
+    return [item for item in own_nodes(node) if isinstance(item, ast.Call) and counts(engine, methods, item)]
+
+
+def counts(engine: Engine, methods: Methods, node: ast.Call) -> bool:
+    """Whether a call is update_execution_metrics(), or a function that certainly calls it."""
+    if name_of(node) == METRICS:
+        return True
+    callees = engine.callees.get(node, frozenset())
+    functions = [atom.info for atom in callees if isinstance(atom, Function)]
+    if any(info.name == METRICS for info in functions):
+        return True
+    function = methods.function(node)
+    if function is None or isinstance(function.node, ast.Lambda) or not methods.within(("counts", function)):
+        return False
+    from runward_scanner.flow.paths import Walk  # noqa: PLC0415 - the walk asks for effects, which ask for the walk
+
+    try:
+        ways = Walk(FinallyEffects(engine, methods), all_caught=True).body(function.node.body, frozenset({frozenset()}))
+        ends = [*ways.normal, *ways.returned, *ways.raised]
+        return bool(ends) and all("metrics" in state for state in ends)
+    finally:
+        methods.done(("counts", function))
+
+
+class FinallyEffects:
+    """Facts within a final block: ``metrics`` once the execution was counted."""
+
+    def __init__(self, engine: Engine, methods: Methods) -> None:
+        """Take the class's methods."""
+        self.engine = engine
+        self.methods = methods
+        self._awaited: set[ast.AST] = set()
+
+    def apply(self, node: ast.AST, state: State) -> State:
+        """A call that counts; a coroutine counts only when it is awaited."""
+        if (
+            isinstance(node, ast.Await)
+            and isinstance(node.value, ast.Call)
+            and counts(self.engine, self.methods, node.value)
+        ):
+            return state | {"metrics"}
+        if isinstance(node, ast.Call) and counts(self.engine, self.methods, node) and not self._is_coroutine(node):
+            return state | {"metrics"}
+        return state
+
+    def _is_coroutine(self, node: ast.Call) -> bool:
+        function = self.methods.function(node)
+        return function is not None and isinstance(function.node, ast.AsyncFunctionDef)
+
+    def raised(self, node: ast.AST, state: State) -> State | None:
+        """A call leaves by raising where its function says so; other calls are taken to end."""
+        if not isinstance(node, ast.Call):
+            return None
+        if counts(self.engine, self.methods, node):
+            return state | {"metrics"}
+        if name_of(node) in {"exit", "_exit", "quit", "abort"}:
+            return state
+        function = self.methods.function(node)
+        if function is not None and _raises(function.node):
+            return state
+        return None
+
+    def caught(self, handler: ast.ExceptHandler, state: State) -> State:
+        """A handler begins with the same facts."""
+        return state
+
+
+def _raises(node: ast.AST) -> bool:
+    """Whether a function has a raise of its own outside any try."""
+    body = node.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
+    pending: list[ast.AST] = list(body)
+    while pending:
+        item = pending.pop()
+        if isinstance(item, ast.Raise):
+            return True
+        if not isinstance(
+            item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Try, ast.TryStar)
+        ):
+            pending.extend(ast.iter_child_nodes(item))
+    return False

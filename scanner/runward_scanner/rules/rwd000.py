@@ -1,0 +1,80 @@
+"""RWD000: every governed file can be checked, and nothing asks not to be."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from typing import TYPE_CHECKING
+
+from runward_scanner.finding import Finding, Place
+from runward_scanner.layout import is_foreign
+from runward_scanner.rule import Rule
+from runward_scanner.source import UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runward_scanner.inference.engine import Engine
+    from runward_scanner.project import Project
+    from runward_scanner.source import Source
+
+CANDIDATE = re.compile(r"#[^\n]*(?:rwd|runward)", re.IGNORECASE)
+WORDS = r"(?:ignore|disable|skip|suppress|off|allow|exempt|noqa|nolint|no[-_ ]?scan|ok|silence|exclude|waive)"
+SUPPRESSION = re.compile(
+    rf"(?:no(?:qa|sec|lint|scan|cover)|type:\s*ignore|{WORDS})\b[^#]*\bRWD[-_]?\d*"
+    rf"|\bRWD[-_]?\d*\b\s*[:=\[(,-]*\s*{WORDS}\b"
+    rf"|\brunward(?:[-_ ]?scanner|[-_ ]?scan)?\s*[:=-]+\s*{WORDS}\b"
+    rf"|\brunward(?:[-_ ]?scanner|[-_ ]?scan)?[-_ ]{WORDS}\b"
+    rf"|{WORDS}\s*[:=\[(]\s*runward",
+    re.IGNORECASE,
+)
+
+
+class Checkable(Rule):
+    """A governed file can be read and parsed, and holds no comment that asks the scanner to look away."""
+
+    code = "RWD000"
+    title = "A file cannot be checked, or asks not to be"
+    explanation = """
+A file that cannot be read, decoded or parsed may hold anything, so it is a violation itself. So is a comment
+that asks the scanner to look away (`noqa: RWD001`, `runward: ignore` and the like): there is no ignore comment.
+Remove the cause.
+"""
+
+    def finish(self, engine: Engine) -> Iterator[Finding]:
+        """Give what could not be parsed, and every attempt to suppress a finding."""
+        project = engine.project
+        for path, source in project.sources.items():
+            if path in project.unreadable:
+                error = project.unreadable[path]
+                yield Finding(Place(source.shown, error.line), self.code, f"The file cannot be checked: {error.reason}")
+            elif path not in project.parsed and not is_foreign(path, project.scanned):
+                yield from self._unparsed(source)
+        for module in engine.governed:
+            yield from self._suppressions(module.source)
+
+    def _unparsed(self, source: Source) -> Iterator[Finding]:
+        """A file that nothing else asked for is parsed too, for one that does not parse may hold anything."""
+        try:
+            source.parse()
+        except UnreadableError as error:
+            yield Finding(Place(source.shown, error.line), self.code, f"The file cannot be checked: {error.reason}")
+
+    def _suppressions(self, source: Source) -> Iterator[Finding]:
+        if CANDIDATE.search(source.text) is None:
+            return
+        try:
+            for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
+                if token.type == tokenize.COMMENT and SUPPRESSION.search(token.string):
+                    place = Place(source.shown, token.start[0], token.start[1], token.end[1])
+                    yield Finding(
+                        place, self.code, "There is no ignore comment: a finding is removed by removing its cause"
+                    )
+        except (tokenize.TokenError, SyntaxError):
+            return
+
+
+def parses(project: Project) -> int:
+    """How many files were parsed."""
+    return len(project.parsed)

@@ -1,0 +1,85 @@
+"""RWD001: no way to a plugin's ``run`` outside class ToolRunner."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from runward_scanner.inference.proof import steps_to
+from runward_scanner.inference.values import Class, Instance, PluginRun, Role, Value, texts
+from runward_scanner.rule import Rule
+
+if TYPE_CHECKING:
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import ClassInfo
+
+
+class OnlyToolRunnerRuns(Rule):
+    """A plugin's ``run`` is called, obtained or handed on by ToolRunner alone."""
+
+    code = "RWD001"
+    title = "A plugin's run is reached outside ToolRunner"
+    explanation = """
+Only class ToolRunner may call a plugin's run, obtain it or hand it on: by name, alias, partial, methodcaller,
+getattr, __dict__, type(plugin).run, a thread or an executor. A receiver that is shown not to be a plugin is
+never reported. Ask PluginExecutionService to execute the job. super().run() in a plugin's own run is fine.
+"""
+
+    def on_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
+        """Report each place that reaches ``run``."""
+        receiver = node.value if isinstance(node, ast.Attribute) else None
+        if isinstance(owner, PluginRun):
+            message = "A plugin's run that ToolRunner handed out is used outside ToolRunner"
+        else:
+            message = f"{_described(owner)}'s run is reached outside ToolRunner"
+        frame.report(self.code, node, message, steps_to(frame, receiver) if receiver is not None else ())
+
+    def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
+        """Report where ToolRunner itself hands ``run`` out."""
+        handed = any(isinstance(atom, PluginRun) and not atom.reported for atom in value)
+        if handed and node.value is not None and frame.engine.is_tool_runner_code(frame):
+            frame.report(self.code, node.value, "ToolRunner hands a plugin's run out instead of calling it")
+
+    def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
+        """Report a plugin's ``run`` being replaced."""
+        if name == "run" and receiver is not None and any(_is_plugin(atom) for atom in receiver):
+            frame.report(self.code, node, "A plugin's run is replaced")
+
+    def on_class(self, frame: Frame, info: ClassInfo) -> None:
+        """Report every class named ToolRunner but the one."""
+        if info.name == frame.engine.settings.tool_runner_class and info.module.governed:
+            frame.engine.is_tool_runner(info)
+
+    def on_type(self, frame: Frame, node: ast.AST, arguments: Arguments) -> None:
+        """Report a class named ToolRunner that is made by a call."""
+        if frame.engine.settings.tool_runner_class in texts(arguments.at(0)):
+            frame.report(self.code, node, "A second class named ToolRunner is made")
+
+    def finish(self, engine: Any) -> list[Any]:
+        """Give the second classes named ToolRunner."""
+        from runward_scanner.finding import Finding  # noqa: PLC0415
+        from runward_scanner.inference.frame import place_of  # noqa: PLC0415
+
+        name = engine.settings.tool_runner_class
+        return [
+            Finding(
+                place_of(info.module, info.node),
+                self.code,
+                f"A second class named {name}: there is one, and it alone runs plugins",
+            )
+            for info in engine.classes.values()
+            if info.name == name and info.module.governed and not engine.is_tool_runner(info)
+        ]
+
+
+def _is_plugin(atom: object) -> bool:
+    if isinstance(atom, (Instance, Class)):
+        return "plugin" in atom.info.traits
+    return atom in {Role.PLUGIN, Role.PLUGIN_CLASS}
+
+
+def _described(owner: object) -> str:
+    if isinstance(owner, (Instance, Class)):
+        return f"Plugin {owner.info.name}"
+    return "A plugin"

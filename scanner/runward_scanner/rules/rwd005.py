@@ -1,0 +1,150 @@
+"""RWD005: nothing bypasses validation or the error envelope."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value, texts
+from runward_scanner.patterns import matches
+from runward_scanner.rule import Rule
+from runward_scanner.rules import raw_errors, swallowing, validation
+from runward_scanner.rules.execution import is_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runward_scanner.finding import Finding
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.engine import Engine
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import FunctionInfo
+
+
+class NoBypass(Rule):
+    """Validation stands before and after the plugin; an exception becomes an envelope; ``_internal`` stays inside."""
+
+    code = "RWD005"
+    title = "Validation or the error envelope is bypassed"
+    explanation = """
+ToolRunner validates the input before the plugin runs and the output after, on every path, with validators that
+are not replaced. An exception around an execution is not swallowed. No error is made from an exception's bare
+text: it becomes an envelope. The envelope's _internal part and tracebacks are never reached in the API.
+"""
+
+    def finish(self, engine: Engine) -> Iterator[Finding]:
+        """Check ToolRunner's ways, every try around an execution, and the API's reach."""
+        yield from validation.check(engine, self.code)
+        yield from swallowing.check(engine, self.code)
+        yield from raw_errors.check_api(engine, self.code)
+
+    # -- validators and ToolRunner's worker half -----------------------------------------------------------------------
+
+    def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
+        """Report a validator that is replaced, and a raw error that is stored."""
+        if validation.VALIDATOR.fullmatch(name) and self._replaces(frame, node, receiver, value):
+            frame.report(self.code, node, f"The validator {name} is replaced")
+        elif receiver is not None and raw_errors.ERROR_FIELD.fullmatch(name) and raw_errors.is_raw(value):
+            frame.report(self.code, node, "An exception's text is stored as an error, past the envelope")
+
+    def _replaces(self, frame: Frame, node: ast.AST, receiver: Value | None, value: Value) -> bool:
+        """Whether a write puts something else in a validator's place."""
+        if receiver is None:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                return False
+            known = [atom for atom in value if isinstance(atom, (Function, External))]
+            if len(known) == len(value) and known:
+                return not all(_is_validator(atom) for atom in known)
+            return not isinstance(node, (ast.Import, ast.ImportFrom)) and Role.UNKNOWN not in value
+        owners = [
+            atom
+            for atom in receiver
+            if isinstance(atom, Module)
+            or (isinstance(atom, (Instance, Class)) and "tool_runner" in atom.info.traits)
+            or atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS}
+            or (isinstance(atom, External) and "valid" in atom.path)
+        ]
+        if not owners:
+            return False
+        initial = (
+            frame.function is not None
+            and frame.function.name == "__init__"
+            and not any(isinstance(a, Module) for a in owners)
+        )
+        return not (
+            initial
+            and not any(isinstance(atom, Function) and not _is_validator(atom) for atom in value)
+            and Role.OPAQUE not in value
+        )
+
+    def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
+        """Report ToolRunner's worker half being taken outside the worker."""
+        if (
+            name == "run"
+            or frame.engine.is_tool_runner_code(frame)
+            or matches(frame.engine.settings.worker, frame.module.local or frame.module.name)
+        ):
+            return
+        for atom in result:
+            if isinstance(atom, Function) and _is_worker_half(frame, atom.info):
+                frame.report(
+                    self.code, node, f"ToolRunner.{name} runs the plugin without governing it; only the worker calls it"
+                )
+                return
+        if name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver):
+            frame.report(
+                self.code, node, f"ToolRunner.{name} runs the plugin without governing it; only the worker calls it"
+            )
+
+    # -- raw errors ----------------------------------------------------------------------------------------------------
+
+    def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
+        """Report an exception's text that is handed to what answers or stores, and patched validators."""
+        problem = raw_errors.in_call(frame, node, callee, arguments)
+        if problem:
+            frame.report(self.code, node, problem)
+        for value in arguments.positional[:2]:
+            if any(validation.PATCHED.search(text) for text in texts(value)) and _patches(node):
+                frame.report(self.code, node, "A validator is patched")
+
+    def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
+        """Report ``job["error"] = str(exc)``."""
+        if any(raw_errors.ERROR_FIELD.fullmatch(text) for text in texts(index)) and raw_errors.is_raw(value):
+            frame.report(self.code, node, "An exception's text is stored as an error, past the envelope")
+
+    def on_dict(self, frame: Frame, node: ast.Dict) -> None:
+        """Report an error response made from a raw exception."""
+        problem = raw_errors.in_dict(frame, node)
+        if problem is not None:
+            frame.report(self.code, problem, "An error response is made from a raw exception, not the envelope")
+
+    def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
+        """Report an exception's text that the API answers with."""
+        answered = node.value is not None and not isinstance(node.value, ast.Dict)
+        if answered and Role.EXCEPTION_TEXT in value and raw_errors.is_api(frame):
+            frame.report(self.code, node, "The API answers with an exception's text")
+
+
+def _is_validator(atom: Function | External) -> bool:
+    if isinstance(atom, External):
+        return validation.VALIDATOR.fullmatch(atom.path.rpartition(".")[2]) is not None
+    return validation.VALIDATOR.fullmatch(atom.info.name) is not None
+
+
+def _patches(node: ast.Call) -> bool:
+    name = (
+        node.func.attr
+        if isinstance(node.func, ast.Attribute)
+        else node.func.id
+        if isinstance(node.func, ast.Name)
+        else ""
+    )
+    return name in {"patch", "object", "setattr"}
+
+
+def _is_worker_half(frame: Frame, info: FunctionInfo) -> bool:
+    """Whether a function is a method of ToolRunner, other than ``run``, that runs the plugin itself."""
+    owner = info.owner
+    if owner is None or info.name == "run" or not frame.engine.is_tool_runner(owner):
+        return False
+    return any(is_run(frame.engine, node) for node in ast.walk(info.node))

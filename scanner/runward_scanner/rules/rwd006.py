@@ -1,0 +1,216 @@
+"""RWD006: the layer chain, without skipping and without going up."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from runward_scanner.finding import Finding
+from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.imports import absolute
+from runward_scanner.inference.proof import steps_to
+from runward_scanner.inference.values import Class, Function, Instance, Module, Role, Value
+from runward_scanner.patterns import matches
+from runward_scanner.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.engine import Engine
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import ClassInfo, ModuleInfo
+    from runward_scanner.settings import Layer, Settings
+
+CHAIN_CLASSES = {
+    "AnalysisExecutionService": "analysis",
+    "JobExecutionService": "jobs",
+    "PluginExecutionService": "plugin_execution",
+    "ToolRunner": "tool_runner",
+}
+CHAIN_ROLES = {
+    Role.ANALYSIS_SERVICE: "analysis",
+    Role.JOB_SERVICE: "jobs",
+    Role.PLUGIN_SERVICE: "plugin_execution",
+    Role.TOOL_RUNNER: "tool_runner",
+    Role.TOOL_RUNNER_CLASS: "tool_runner",
+}
+DATA = re.compile(r"__\w+__")
+
+
+class LayerChain(Rule):
+    """API → AnalysisExecutionService → JobExecutionService → PluginExecutionService → ToolRunner → Plugin."""
+
+    code = "RWD006"
+    title = "A layer is skipped, gone up, or built outside bootstrap"
+    explanation = """
+API, AnalysisExecutionService, JobExecutionService, PluginExecutionService, ToolRunner, Plugin: each layer uses
+the next one down, through no re-export, dynamic import or attribute of another. The composition root alone
+builds them. Imports under TYPE_CHECKING are fine.
+"""
+
+    # -- imports -------------------------------------------------------------------------------------------------------
+
+    def finish(self, engine: Engine) -> Iterator[Finding]:
+        """Check the imports of every module in a governed root."""
+        for module in engine.governed:
+            layer = layer_of(engine.settings, module.local) if module.local else None
+            if layer is None:
+                continue
+            for node in _runtime_imports(module.tree):
+                for target, name in _targets(engine, module, node):
+                    other = layer_of(engine.settings, target)
+                    if other is not None and not _may(layer, other) and not _is_below(module, target):
+                        yield Finding(place_of(module, node), self.code, _message(layer, other, name))
+                        break
+
+    def on_import(self, frame: Frame, node: ast.AST, target: Value) -> None:
+        """Check an import that is a call."""
+        layer = layer_of(frame.engine.settings, frame.module.local) if frame.module.local else None
+        for atom in target:
+            if layer is not None and isinstance(atom, Module) and atom.info.local:
+                other = layer_of(frame.engine.settings, atom.info.local)
+                if other is not None and not _may(layer, other):
+                    frame.report(self.code, node, _message(layer, other, atom.info.name))
+
+    # -- reaching through and building ---------------------------------------------------------------------------------
+
+    def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
+        """Report the use of a layer that is not the next one down."""
+        if not frame.module.local or DATA.fullmatch(name):
+            return
+        held = _layer_names(receiver)
+        if not held:
+            return
+        settings = frame.engine.settings
+        layer = layer_of(settings, frame.module.local)
+        for other_name in held:
+            other = next((item for item in settings.layers if item.name == other_name), None)
+            if layer is not None and other is not None and not _may(layer, other) and not _own(frame, receiver):
+                steps = steps_to(frame, node.value) if isinstance(node, ast.Attribute) else []
+                frame.report(self.code, node, f"Layer {layer.name} reaches through to {other.name}", steps)
+                return
+
+    def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
+        """Report a layer that is built outside the composition root."""
+        if info.module.governed:
+            self._built(
+                frame,
+                node,
+                CHAIN_CLASSES.get(info.name) or ("tool_runner" if "tool_runner" in info.traits else None),
+                info.name,
+            )
+
+    def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
+        """The same for a class whose file is not given."""
+        if Role.TOOL_RUNNER_CLASS in callee:
+            self._built(frame, node, "tool_runner", "ToolRunner")
+
+    def _built(self, frame: Frame, node: ast.AST, name: str | None, built: str) -> None:
+        if name is None:
+            return
+        settings = frame.engine.settings
+        if not frame.module.local:
+            frame.report(self.code, node, f"{built} is built outside the composition root")
+            return
+        layer = layer_of(settings, frame.module.local)
+        if matches(settings.composition, frame.module.local) or layer is None or layer.name == name:
+            return
+        frame.report(self.code, node, f"{built} is built outside the composition root")
+
+
+def layer_of(settings: Settings, local: str) -> Layer | None:
+    """The layer that a module lies in."""
+    return next((layer for layer in settings.layers if matches(layer.modules, local or "__init__")), None)
+
+
+def _may(layer: Layer, other: Layer) -> bool:
+    return layer.name == other.name or other.name in layer.may_import
+
+
+def _is_below(module: ModuleInfo, target: str) -> bool:
+    """Whether a package's ``__init__`` gathers its own modules, which whoever imports them from it answers for."""
+    return module.is_package and bool(module.local) and target.startswith(f"{module.local}.")
+
+
+def _message(layer: Layer, other: Layer, name: str) -> str:
+    return f"Layer {layer.name} imports {name} of layer {other.name}"
+
+
+def _layer_names(value: Value) -> set[str]:
+    """The layers of the chain whose objects a value may be."""
+    found = set()
+    for atom in value:
+        if isinstance(atom, Role) and atom in CHAIN_ROLES:
+            found.add(CHAIN_ROLES[atom])
+        elif isinstance(atom, Instance) and atom.info.name in CHAIN_CLASSES and atom.info.module.governed:
+            found.add(CHAIN_CLASSES[atom.info.name])
+    return found
+
+
+def _own(frame: Frame, receiver: Value) -> bool:
+    """Whether an object is of the class whose method reads it."""
+    return any(isinstance(atom, Instance) and atom.info in frame.inside for atom in receiver)
+
+
+def _runtime_imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The import statements that run, those under TYPE_CHECKING left out."""
+    pending: list[ast.AST] = list(tree.body)
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node
+        elif isinstance(node, ast.If) and _is_type_checking(node.test):
+            pending[:0] = node.orelse
+        elif not isinstance(node, ast.expr):
+            pending[:0] = ast.iter_child_nodes(node)
+
+
+def _is_type_checking(node: ast.expr) -> bool:
+    return (isinstance(node, ast.Name) and node.id == "TYPE_CHECKING") or (
+        isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING"
+    )
+
+
+def _targets(engine: Engine, module: ModuleInfo, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """The modules that an import takes something from, as names below the root, each with what to call it."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield from _named(engine, module, alias.name)
+        return
+    full = absolute(module, node)
+    for alias in node.names:
+        if alias.name == "*":
+            yield from _named(engine, module, full)
+            continue
+        found = list(_named(engine, module, f"{full}.{alias.name}", exact=True))
+        if found:
+            yield from found
+            continue
+        defined = _definer(engine, module, full, alias.name)
+        yield from [(defined, f"{full}.{alias.name}")] if defined is not None else _named(engine, module, full)
+
+
+def _named(engine: Engine, module: ModuleInfo, name: str, *, exact: bool = False) -> Iterator[tuple[str, str]]:
+    """A module by its full name, if it is the project's."""
+    found = engine.project.resolve(name, module)
+    if found is not None:
+        if found.local:
+            yield found.local, found.name
+    elif not exact and engine.project.is_own_name(name):
+        yield name.partition(".")[2], name
+
+
+def _definer(engine: Engine, module: ModuleInfo, full: str, name: str) -> str | None:
+    """The module that defines what a name of another module is, through re-exports."""
+    source = engine.project.resolve(full, module)
+    if source is None or source.top is None:
+        return None
+    value = engine.module_attribute(engine.frame_of_module(source), source, name)
+    for atom in value:
+        if isinstance(atom, (Class, Function)) and atom.info.module.local:
+            return atom.info.module.local
+        if isinstance(atom, Instance) and atom.info.name in CHAIN_CLASSES:
+            return atom.info.module.local
+    return None

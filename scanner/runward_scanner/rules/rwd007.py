@@ -1,0 +1,95 @@
+"""RWD007: no dynamic execution in governed code, the plugin loader excepted."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.proof import steps_to
+from runward_scanner.inference.values import Class, External, Instance, Role, Value, is_open
+from runward_scanner.patterns import ends_with
+from runward_scanner.rule import Rule
+
+if TYPE_CHECKING:
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.frame import Frame
+
+EXECUTES = frozenset(
+    {
+        "builtins.exec", "builtins.eval", "builtins.compile", "runpy.run_module", "runpy.run_path",
+        "types.FunctionType", "types.CodeType", "code.InteractiveInterpreter", "code.InteractiveConsole",
+        "code.interact", "codeop.compile_command", "timeit.timeit", "timeit.repeat", "cProfile.run",
+        "cProfile.runctx", "profile.run", "profile.runctx", "pdb.run", "pdb.runeval",
+        "importlib.util.spec_from_file_location", "importlib.util.module_from_spec",
+        "importlib.machinery.SourceFileLoader", "imp.load_source", "importlib.util.spec_from_loader",
+        "_testcapi.run_in_subinterp", "importlib.machinery.SourcelessFileLoader", "zipimport.zipimporter",
+        "marshal.loads", "importlib.machinery.ExtensionFileLoader", "pkgutil.resolve_name",
+    }
+)  # fmt: skip
+IMPORTS = frozenset({"importlib.import_module", "builtins.__import__", "importlib.__import__"})
+
+
+class NoDynamicExecution(Rule):
+    """Governed code holds no exec, eval, computed import, or attribute of a plugin by a computed name."""
+
+    code = "RWD007"
+    title = "Dynamic execution in governed code"
+    explanation = """
+exec, eval, compile, a computed import, or a plugin's attribute by a computed name run code that no reading
+sees. The plugin loader is the one exception.
+"""
+
+    def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
+        """Report calls that execute code which no reading sees, and such functions handed on."""
+        if _is_loader(frame):
+            return
+        for atom in callee:
+            if isinstance(atom, External) and _executes(atom.path):
+                frame.report(
+                    self.code,
+                    node,
+                    f"{_short(atom.path)}() executes code that cannot be checked",
+                    steps_to(frame, node.func),
+                )
+                return
+        if isinstance(node.func, ast.Attribute) and node.func.attr in {"exec_module", "load_module"}:
+            receiver = frame.engine.receivers.get(node.func, frozenset())
+            if is_open(receiver) or any(atom.__class__.__name__ in {"Thing", "Method"} for atom in receiver):
+                frame.report(self.code, node, f"{node.func.attr}() executes a module that cannot be checked")
+                return
+        for value in (*arguments.positional, *arguments.keywords.values()):
+            if any(
+                isinstance(atom, External) and (atom.path in {"builtins.exec", "builtins.eval"} or atom.path in IMPORTS)
+                for atom in value
+            ):
+                frame.report(self.code, node, "A function that executes code which cannot be checked is handed on")
+                return
+
+    def on_import(self, frame: Frame, node: ast.AST, target: Value) -> None:
+        """Report an import whose module is not written out."""
+        if not target and not _is_loader(frame):
+            frame.report(self.code, node, "A module is imported by a computed name")
+
+    def on_dynamic(self, frame: Frame, node: ast.AST, receiver: Value, name: Value) -> None:
+        """Report an attribute of a plugin by a computed name."""
+        if not _is_loader(frame) and any(_is_plugin(atom) for atom in receiver):
+            frame.report(self.code, node, "An attribute of a plugin is taken by a computed name")
+
+
+def _executes(path: str) -> bool:
+    return path in EXECUTES
+
+
+def _short(path: str) -> str:
+    return path.removeprefix("builtins.")
+
+
+def _is_loader(frame: Frame) -> bool:
+    name = frame.module.local or frame.module.name
+    return ends_with(frame.engine.settings.loader, name)
+
+
+def _is_plugin(atom: object) -> bool:
+    if isinstance(atom, (Instance, Class)):
+        return "plugin" in atom.info.traits
+    return atom in {Role.PLUGIN, Role.PLUGIN_CLASS}

@@ -1,0 +1,203 @@
+"""Exceptions around an execution that end in nothing."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from runward_scanner.finding import Finding, Step
+from runward_scanner.flow.paths import suppresses
+from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.values import Function, Instance, Method, Role
+from runward_scanner.logging_calls import is_log_call, name_of
+from runward_scanner.rules.execution import is_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runward_scanner.inference.engine import Engine
+    from runward_scanner.inference.model import FunctionInfo, ModuleInfo
+
+LAYER_CLASSES = re.compile(r"(?:Analysis|Job|Plugin)ExecutionService|\w*ToolRunner")
+EXECUTING = re.compile(r"run|run_\w+|execute\w*|analy[sz]e\w*|process\w*|start_job\w*")
+SERVICE_ROLES = frozenset({Role.TOOL_RUNNER, Role.ANALYSIS_SERVICE, Role.JOB_SERVICE, Role.PLUGIN_SERVICE})
+CARRIES_ON = re.compile(
+    r"\w*(?:envelope|fail|error|abort|reject|outcome|finish|record|report|cancel|interrupt|retry|requeue|release|stop|shutdown|mark|raise"
+    r"|expire|lost|kill|handle|convert|respond|status)\w*",
+    re.IGNORECASE,
+)
+HARMLESS = frozenset(
+    {
+        "CancelledError",
+        "StopIteration",
+        "StopAsyncIteration",
+        "QueueEmpty",
+        "QueueFull",
+        "KeyboardInterrupt",
+        "GeneratorExit",
+        "ProcessLookupError",
+    }
+)
+DEEPEST = 4
+
+
+def check(engine: Engine, code: str) -> Iterator[Finding]:
+    """Check every try, every suppress and every gather that encloses an execution."""
+    reach = Reach(engine)
+    for module in engine.governed:
+        for node in ast.walk(module.tree):
+            if isinstance(node, (ast.Try, ast.TryStar)):
+                yield from _of_try(reach, code, module, node)
+            elif isinstance(node, (ast.With, ast.AsyncWith)):
+                yield from _of_with(reach, code, module, node)
+            elif isinstance(node, ast.Expr):
+                yield from _of_gather(reach, code, module, node)
+
+
+class Reach:
+    """Which calls lead to an execution."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Nothing is known yet."""
+        self.engine = engine
+        self._known: dict[FunctionInfo, bool] = {}
+
+    def execution(self, statements: list[ast.stmt]) -> ast.AST | None:
+        """The first call in the statements that leads to an execution, not looking into functions made there."""
+        for statement in statements:
+            for node in _walk(statement):
+                if isinstance(node, ast.Call) and self.executes(node, 0):
+                    return node
+        return None
+
+    def executes(self, node: ast.Call, depth: int) -> bool:
+        """Whether a call runs a plugin, or calls into the chain to do so."""
+        if is_run(self.engine, node):
+            return True
+        name = name_of(node)
+        receivers = self.engine.receivers.get(node.func, frozenset())
+        if EXECUTING.fullmatch(name):
+            for atom in receivers:
+                if atom in SERVICE_ROLES or (isinstance(atom, Instance) and LAYER_CLASSES.fullmatch(atom.info.name)):
+                    return True
+        for atom in self.engine.callees.get(node, ()):
+            if isinstance(atom, Method) and atom.receiver in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS}:
+                return True
+            if isinstance(atom, Function) and depth < DEEPEST and self._leads(atom.info, depth):
+                return True
+        return False
+
+    def _leads(self, info: FunctionInfo, depth: int) -> bool:
+        known = self._known.get(info)
+        if known is not None:
+            return known
+        self._known[info] = False
+        body = info.node.body if isinstance(info.node.body, list) else [info.node.body]
+        calls = (node for part in body for node in _walk(part) if isinstance(node, ast.Call))
+        self._known[info] = any(self.executes(node, depth + 1) for node in calls)
+        return self._known[info]
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield current
+        if not isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            pending.extend(ast.iter_child_nodes(current))
+
+
+def _of_try(reach: Reach, code: str, module: ModuleInfo, node: ast.Try | ast.TryStar) -> Iterator[Finding]:
+    suspects = [handler for handler in node.handlers if _swallows(handler)]
+    leaving = _leaves_finally(node.finalbody)
+    if not suspects and leaving is None:
+        return
+    execution = reach.execution(node.body)
+    if execution is None:
+        return
+    steps = (Step(place_of(module, execution), "the execution"),)
+    for handler in suspects:
+        yield Finding(place_of(module, handler), code, "An exception around an execution is swallowed", steps)
+    if leaving is not None:
+        yield Finding(
+            place_of(module, leaving),
+            code,
+            "Leaving the finally block swallows an exception around an execution",
+            steps,
+        )
+
+
+def _leaves_finally(statements: list[ast.stmt]) -> ast.stmt | None:
+    for statement in statements:
+        for node in _walk(statement):
+            if isinstance(node, ast.Return):
+                return node
+    return None
+
+
+def _swallows(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler does nothing with the exception but perhaps log it."""
+    if handler.type is not None and _names(handler.type) <= HARMLESS:
+        return False
+    return all(_is_idle(statement, handler.name) for statement in handler.body)
+
+
+def _names(node: ast.expr) -> set[str]:
+    if isinstance(node, ast.Tuple):
+        return set().union(*(_names(item) for item in node.elts))
+    return {node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else "?"}
+
+
+def _is_idle(node: ast.stmt, name: str | None) -> bool:
+    """Whether a statement lets the failure end here."""
+    if isinstance(node, (ast.Pass, ast.Continue, ast.Break)):
+        return True
+    if isinstance(node, ast.Return):
+        return node.value is None or _is_plain(node.value)
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        return node.value is None or _is_plain(node.value)
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant) or is_log_call(node.value)
+    if isinstance(node, ast.If):
+        return all(_is_idle(item, name) for item in (*node.body, *node.orelse))
+    return False
+
+
+def _is_plain(node: ast.expr) -> bool:
+    """Whether a value says nothing of a failure: constants, empty displays, names."""
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        return all(_is_plain(item) for item in node.elts)
+    if isinstance(node, ast.Dict):
+        keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+        return not keys & {"error", "_internal"} and all(_is_plain(item) for item in node.values)
+    if isinstance(node, ast.Call):
+        return name_of(node) in {"dict", "list", "tuple", "set"} and not node.args and not node.keywords
+    if isinstance(node, ast.Name):
+        return not CARRIES_ON.fullmatch(node.id)
+    return isinstance(node, ast.Constant)
+
+
+def _of_with(reach: Reach, code: str, module: ModuleInfo, node: ast.With | ast.AsyncWith) -> Iterator[Finding]:
+    for entry in node.items:
+        call = entry.context_expr
+        if suppresses(call) and isinstance(call, ast.Call) and not all(_names(item) <= HARMLESS for item in call.args):
+            execution = reach.execution(node.body)
+            if execution is not None:
+                steps = (Step(place_of(module, execution), "the execution"),)
+                yield Finding(place_of(module, call), code, "An exception around an execution is suppressed", steps)
+
+
+def _of_gather(reach: Reach, code: str, module: ModuleInfo, node: ast.Expr) -> Iterator[Finding]:
+    """``gather(…, return_exceptions=True)`` whose results nobody looks at."""
+    call = node.value.value if isinstance(node.value, ast.Await) else node.value
+    if not isinstance(call, ast.Call) or name_of(call) != "gather":
+        return
+    quiet = any(
+        keyword.arg == "return_exceptions" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+        for keyword in call.keywords
+    )
+    if quiet and any(
+        isinstance(item, ast.Call) and reach.executes(item, 0) for argument in call.args for item in _walk(argument)
+    ):
+        yield Finding(place_of(module, node), code, "The exceptions of executions are gathered and dropped")

@@ -1,0 +1,267 @@
+"""Validation before the plugin and after it, on every way through ToolRunner."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from runward_scanner.finding import Finding, Step
+from runward_scanner.flow.paths import Walk
+from runward_scanner.inference.classes import ancestors
+from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.values import Function
+from runward_scanner.logging_calls import name_of
+from runward_scanner.rules.execution import Methods, dispatches, executes, is_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runward_scanner.flow.paths import State
+    from runward_scanner.inference.engine import Engine
+    from runward_scanner.inference.model import ClassInfo, FunctionInfo
+
+INPUT = re.compile(r"_*(?:validate|check|ensure)_(?:the_)?(?:input|payload|request|image_input)\w*")
+OUTPUT = re.compile(r"_*(?:validate|check|ensure)_(?:the_|plugin_)?(?:output|result)\w*")
+VALIDATOR = re.compile(r"_*validate_(?:input|output|payload|result)\w*")
+PATCHED = re.compile(r"(?:^|\.)_*validate_(?:input|output|payload|result)\w*$")
+START: frozenset[State] = frozenset({frozenset()})
+
+
+def check(engine: Engine, code: str) -> Iterator[Finding]:
+    """Check every class named ToolRunner or derived from it, and the validators themselves."""
+    yield from _emptied(engine, code)
+    for info in engine.classes.values():
+        named = info.name == engine.settings.tool_runner_class
+        if info.module.governed and (engine.is_tool_runner(info) if named else "tool_runner" in info.traits):
+            yield from _check_class(engine, code, info)
+
+
+def _emptied(engine: Engine, code: str) -> Iterator[Finding]:
+    """Report validators that check nothing."""
+    for function in engine.functions.values():
+        if (
+            function.module.governed
+            and VALIDATOR.fullmatch(function.name)
+            and is_empty(function.node)
+            and not _is_abstract(function)
+        ):
+            yield Finding(
+                place_of(function.module, function.node), code, f"The validator {function.name} checks nothing"
+            )
+
+
+def _is_abstract(function: FunctionInfo) -> bool:
+    if function.owner is not None and "protocol" in function.owner.traits:
+        return True
+    return not isinstance(function.node, ast.Lambda) and any(
+        isinstance(item, (ast.Name, ast.Attribute)) and "abstract" in ast.dump(item)
+        for item in function.node.decorator_list
+    )
+
+
+def is_empty(node: ast.AST) -> bool:
+    """Whether a function's body decides nothing: only pass, constants and returns of constants or of its arguments."""
+    if isinstance(node, ast.Lambda):
+        return isinstance(node.body, (ast.Constant, ast.Name))
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    return all(_is_idle(statement) for statement in node.body)
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Return):
+        return statement.value is None or isinstance(statement.value, (ast.Constant, ast.Name))
+    return isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    )
+
+
+def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding]:
+    methods = Methods(engine, info)
+    own = [item for item in info.node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    run = next((item for item in own if item.name == "run"), None)
+    direct = [item for item in own if item is not run and any(is_run(engine, node) for node in ast.walk(item))]
+    if run is not None:
+        yield from _check_run(code, methods, run, direct)
+    reached = _reached(methods, run) if run is not None else set()
+    local = run is not None and any(is_run(engine, node) for node in ast.walk(run))
+    for method in direct:
+        effects = Effects(engine, methods, method)
+        Walk(effects).body(method.body, START)
+        for node in effects.unvalidated:
+            yield _finding(code, info, method, node, "the plugin's output leaves without having been validated")
+        if method not in reached and local:
+            for node in effects.unchecked:
+                yield _finding(code, info, method, node, "the plugin is run without its input having been validated")
+
+
+def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
+    """The methods that ``run`` calls or hands on, directly or not."""
+    found: set[ast.AST] = set()
+    pending = [run]
+    while pending:
+        for node in ast.walk(pending.pop()):
+            name = node.attr if isinstance(node, ast.Attribute) else ""
+            for item in methods.info.node.body:
+                if (
+                    isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
+                    and item.name == name
+                    and item not in found
+                ):
+                    found.add(item)
+                    pending.append(item)
+    return found
+
+
+def _check_run(
+    code: str,
+    methods: Methods,
+    run: ast.FunctionDef | ast.AsyncFunctionDef,
+    direct: list[ast.FunctionDef | ast.AsyncFunctionDef],
+) -> Iterator[Finding]:
+    """Check that ``run`` validates before it executes, and that what it executes is validated."""
+    engine, info = methods.engine, methods.info
+    effects = Effects(engine, methods, run)
+    effects.worker_validates = any(_validates_output(engine, methods, item) for item in direct)
+    Walk(effects).body(run.body, START)
+    for node in effects.unchecked:
+        yield _finding(code, info, run, node, "the plugin is run without its input having been validated on every path")
+    for node in effects.unvalidated:
+        yield _finding(code, info, run, node, "the plugin's output leaves without having been validated")
+    if not effects.executions and not any(_has_run(base) for base in ancestors(info)[1:]):
+        calls = [node for node in ast.walk(run) if isinstance(node, ast.Call)]
+        if calls and not any(effects.validates(node, INPUT) for node in calls):
+            yield _finding(code, info, run, run, "the input is never validated")
+
+
+def _has_run(info: ClassInfo) -> bool:
+    return any(
+        isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.name == "run" for item in info.node.body
+    )
+
+
+def _validates_output(engine: Engine, methods: Methods, method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    effects = Effects(engine, methods, method)
+    Walk(effects).body(method.body, START)
+    return bool(effects.executions) and not effects.unvalidated
+
+
+def _finding(code: str, info: ClassInfo, method: ast.AST, node: ast.AST, what: str) -> Finding:
+    name = getattr(method, "name", "run")
+    step = Step(place_of(info.module, method), f"{info.name}.{name}")
+    return Finding(place_of(info.module, node), code, f"{info.name}.{name}: {what}", (step,))
+
+
+class Effects:
+    """Facts in ToolRunner: ``checked`` input, ``ran``, ``valid`` output, ``failed`` once an exception was caught."""
+
+    def __init__(self, engine: Engine, methods: Methods, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """Take the method that is walked."""
+        self.engine = engine
+        self.methods = methods
+        self.executions: list[ast.AST] = []
+        self.unchecked: list[ast.AST] = []
+        self.unvalidated: list[ast.AST] = []
+        self.worker_validates = False
+        self._results = _results(engine, methods, method)
+        self._awaited = {node.value for node in ast.walk(method) if isinstance(node, ast.Await)}
+
+    def apply(self, node: ast.AST, state: State) -> State:
+        """Calls that validate or execute; a return of unvalidated output is noted."""
+        if isinstance(node, ast.Return):
+            if "ran" in state and "valid" not in state and "failed" not in state and node.value is not None:
+                self._note(self.unvalidated, node)
+            return state
+        if not isinstance(node, ast.Call):
+            return state
+        if self.validates(node, INPUT):
+            return state | {"checked"}
+        if self.validates(node, OUTPUT) and self._takes_result(node):
+            return state | {"valid"}
+        if executes(self.engine, self.methods, node):
+            return self._executed(node, state)
+        return state | self._within(node)
+
+    def _executed(self, node: ast.Call, state: State) -> State:
+        self._note(self.executions, node)
+        inner = self._within(node)
+        if "checked" not in state and "checked" not in inner:
+            self._note(self.unchecked, node)
+        after = (state | {"ran"}) - {"valid", "failed"}
+        handed = self.worker_validates and not is_run(self.engine, node) and dispatches(node)
+        return after | {"valid"} if handed or "valid" in inner else after
+
+    def raised(self, node: ast.AST, state: State) -> State | None:
+        """Any call may raise; nothing is established then."""
+        return state if isinstance(node, (ast.Call, ast.Await, ast.Subscript)) else None
+
+    def caught(self, handler: ast.ExceptHandler, state: State) -> State:
+        """An exception was caught: what is returned from here on is not the plugin's output."""
+        return state | {"failed"}
+
+    def validates(self, node: ast.Call, pattern: re.Pattern[str]) -> bool:
+        """Whether a call is one of the validators, and is one that checks something."""
+        if not pattern.fullmatch(name_of(node)):
+            return False
+        functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
+        if any(not pattern.fullmatch(info.name) or is_empty(info.node) for info in functions if not _is_abstract(info)):
+            return False
+        if any(isinstance(info.node, ast.AsyncFunctionDef) for info in functions) and node not in self._awaited:
+            return False
+        arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return not arguments or not all(_is_literal(argument) for argument in arguments)
+
+    def _takes_result(self, node: ast.Call) -> bool:
+        """Whether a validator is given what the plugin gave, as far as that can be followed."""
+        if not self._results:
+            return True
+        given = {item.id for item in ast.walk(node) if isinstance(item, ast.Name)}
+        direct = any(executes(self.engine, self.methods, item) for argument in node.args for item in ast.walk(argument))
+        return direct or bool(given & self._results)
+
+    def _within(self, node: ast.Call) -> State:
+        """What a method of the module that is called establishes for certain."""
+        function = self.methods.function(node)
+        if function is None or isinstance(function.node, ast.Lambda) or function.module is not self.methods.info.module:
+            return frozenset()
+        if not self.methods.within(("facts", function)):
+            return frozenset()
+        try:
+            inner = Effects(self.engine, self.methods, function.node)
+            ways = Walk(inner).body(function.node.body, START)
+            ends = [*ways.normal, *ways.returned]
+            facts = frozenset.intersection(*ends) if ends else frozenset()
+            return facts & {"checked"} | (
+                {"valid"} if inner.executions and not inner.unvalidated else facts & {"valid"}
+            )
+        finally:
+            self.methods.done(("facts", function))
+
+    def _note(self, where: list[ast.AST], node: ast.AST) -> None:
+        if node not in where:
+            where.append(node)
+
+
+def _is_literal(node: ast.expr) -> bool:
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        return all(_is_literal(item) for item in node.elts)
+    if isinstance(node, ast.Dict):
+        return all(_is_literal(item) for item in node.values)
+    return isinstance(node, ast.Constant)
+
+
+def _results(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
+    """The names that hold what an execution gave, or what was made of it; empty where that is not followed."""
+    names: set[str] = set()
+    assigned = [node for node in ast.walk(method) if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr))]
+    for _ in range(3):
+        for node in assigned:
+            if node.value is None:
+                continue
+            parts = list(ast.walk(node.value))
+            runs = any(executes(engine, methods, part) for part in parts)
+            if runs or any(isinstance(part, ast.Name) and part.id in names for part in parts):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names.update(item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name))
+    return names

@@ -1,0 +1,43 @@
+"""One invocation, for both command lines: what is printed where, and the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runward_scanner.explain import codes, explain
+from runward_scanner.report import FORMATS
+from runward_scanner.scan import NothingToScanError, scan
+from runward_scanner.settings import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLEAN, FOUND, UNUSABLE = 0, 1, 2
+"""Exit codes: no finding; a finding; the scan could not be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes to standard output, what to standard error, and the exit code."""
+
+    output: str
+    problem: str
+    code: int
+
+
+def explained(rule: str) -> Answer:
+    """Explain a rule."""
+    text = explain(rule)
+    if text is None:
+        return Answer("", f"There is no rule {rule}; there are {', '.join(codes())}.", UNUSABLE)
+    return Answer(text, "", CLEAN)
+
+
+def scanned(path: Path, report_format: str, cache: Path | None = None) -> Answer:
+    """Scan and write a report."""
+    try:
+        report = scan(path, cache=cache)
+    except (NothingToScanError, SettingsError) as error:
+        return Answer("", f"{error}.", UNUSABLE)
+    return Answer(FORMATS[report_format](report), "", FOUND if report.findings else CLEAN)

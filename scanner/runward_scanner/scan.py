@@ -1,0 +1,104 @@
+"""One scan: which files, which are governed, what the rules find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runward_scanner.cache import Cache, key_of
+from runward_scanner.finding import Finding, Place
+from runward_scanner.inference.engine import Engine
+from runward_scanner.layout import excluded, governed_roots, python_files
+from runward_scanner.project import Project
+from runward_scanner.rules import RULES
+from runward_scanner.settings import Settings, load_settings
+from runward_scanner.source import Source, UnreadableError, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+
+class NothingToScanError(Exception):
+    """The path holds no Python file, or does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a scan found: findings in order, how many files there are and are governed, the lines that findings name."""
+
+    findings: tuple[Finding, ...]
+    files: int
+    governed: int
+    lines: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+
+def scan(path: Path, settings: Settings | None = None, cache: Path | None = None) -> Report:
+    """Scan a file or a folder; ``cache`` is a folder of reports. Raises NothingToScanError and SettingsError."""
+    if not path.exists():
+        raise NothingToScanError(f"{path} does not exist")
+    settings = settings or load_settings(path)
+    sources, unreadable = _read(path)
+    resolved = path.resolve()
+    scanned = resolved if resolved.is_dir() else resolved.parent
+    roots = governed_roots(settings, scanned, {file: source.data for file, source in sources.items()})
+    sources = {file: source for file, source in sources.items() if not excluded(settings, file, roots)}
+    if not sources and not unreadable:
+        raise NothingToScanError(f"{path} holds no Python file to scan")
+    store = Cache(cache, resolved) if cache is not None else None
+    key = key_of(settings, sources.values()) if store is not None else ""
+    kept = store.read(key) if store is not None else None
+    if kept is None:
+        kept = _analyse(Project(settings, scanned, sources, roots))
+        if store is not None:
+            store.write(key, *kept)
+    findings = tuple(sorted(_unique([*unreadable, *kept[0]])))
+    return Report(findings, len(sources) + len(unreadable), kept[1], _named_lines(findings, sources.values()))
+
+
+def _read(path: Path) -> tuple[dict[Path, Source], list[Finding]]:
+    """Read every Python file at or below a path, by resolved path; a finding for each that the system refuses."""
+    sources: dict[Path, Source] = {}
+    unreadable: list[Finding] = []
+    resolved = path.resolve()
+    for file in python_files(path):
+        try:
+            sources[resolved / file.relative_to(path) if file != path else resolved] = read(file, str(file))
+        except UnreadableError as error:
+            unreadable.append(Finding(Place(str(file), 1), "RWD000", f"The file cannot be checked: {error.reason}"))
+    return sources, unreadable
+
+
+def _analyse(project: Project) -> tuple[list[Finding], int]:
+    """What the rules find in a project, and how many modules are governed."""
+    rules = [rule() for rule in RULES]
+    engine = Engine(project, rules)
+    modules = project.governed()
+    engine.read(modules)
+    found = engine.findings()
+    for rule in rules:
+        found.extend(rule.finish(engine))
+    return _unique(found), len(modules)
+
+
+def _named_lines(findings: Iterable[Finding], sources: Iterable[Source]) -> dict[tuple[str, int], str]:
+    """The text of the lines that findings stand in."""
+    wanted = {(finding.place.path, finding.place.line) for finding in findings}
+    shown = {source.shown: source for source in sources}
+    found = {}
+    for path, line in wanted:
+        lines = shown[path].lines if path in shown else []
+        if 0 < line <= len(lines):
+            found[path, line] = lines[line - 1]
+    return found
+
+
+def _unique(findings: list[Finding]) -> list[Finding]:
+    """One finding a rule and place: the one with the longest proof."""
+    best: dict[tuple[str, Place], Finding] = {}
+    for finding in findings:
+        key = (finding.code, finding.place)
+        old = best.get(key)
+        if old is None or len(finding.steps) > len(old.steps):
+            best[key] = finding
+    return list(best.values())

@@ -1,0 +1,161 @@
+"""The settings: ``[tool.runward_scanner]`` of the nearest pyproject.toml above the scanned path, else the defaults."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+SECTION = "runward_scanner"
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; the text says what is wrong and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer: its name, the modules in it as patterns, and the layers that it may import beside itself.
+
+    A pattern is a dotted name below the governed root, ``*`` for a part of a component. It may start at any component
+    and also matches the modules below, unless it ends with ``$``. The first layer with a pattern that matches counts.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    may_import: tuple[str, ...]
+
+
+CHAIN = ("api", "analysis", "jobs", "plugin_execution", "tool_runner", "plugins")
+"""The specification's chain, from the caller to the plugin."""
+
+SUPPORT = ("sdk", "domain", "config")
+
+LAYERS = (
+    Layer(
+        "composition",
+        ("bootstrap$", "server$", "commands", "cli$", "main$", "__main__$"),
+        (*CHAIN, *SUPPORT, "workers", "runtime", "registry", "store", "watch", "governance", "other"),
+    ),
+    Layer(
+        "analysis",
+        ("analysis_execution_service", "plugin_catalog"),
+        ("jobs", "registry", "runtime", "store", "watch", "other", *SUPPORT),
+    ),
+    Layer("plugin_execution", ("plugin_execution_service",), ("tool_runner", "runtime", "registry", "other", *SUPPORT)),
+    Layer(
+        "jobs",
+        ("job_execution_service", "execution.*"),
+        ("plugin_execution", "registry", "runtime", "store", "watch", "other", *SUPPORT),
+    ),
+    Layer("tool_runner", ("tool_runner",), ("plugins", "workers", "runtime", "registry", "store", "other", *SUPPORT)),
+    Layer("api", ("api", "servicers"), ("analysis", "registry", "watch", "store", "governance", "other", *SUPPORT)),
+    Layer("workers", ("worker", "worker_*", "host"), ("tool_runner", "runtime", "registry", "other", *SUPPORT)),
+    Layer("runtime", ("runtime",), ("other", *SUPPORT)),
+    Layer(
+        "registry",
+        ("registry", "plugin_registry", "loader", "plugin_loader"),
+        ("plugins", "runtime", "store", "other", *SUPPORT),
+    ),
+    Layer("sdk", ("plugins.base$", "plugins.imaging$", "plugins$", "sdk"), ("other", "domain")),
+    Layer("plugins", ("plugins.*", "builtin"), ("sdk", "other", "domain", "config")),
+    Layer("store", ("store",), ("other", *SUPPORT)),
+    Layer("watch", ("watch",), ("store", "other", *SUPPORT)),
+    Layer("governance", ("governance",), ("registry", "store", "runtime", "other", *SUPPORT)),
+    Layer("domain", ("domain",), ("config", "sdk", "other")),
+    Layer("config", ("config", "settings"), ("other", "domain")),
+    Layer("other", ("*",), ("registry", "runtime", "store", "watch", *SUPPORT)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the governed code is laid out. ``explicit`` where a pyproject.toml has the section."""
+
+    base: Path = field(default_factory=Path.cwd)
+    explicit: bool = False
+    roots: tuple[str, ...] = ("service/runward_service",)
+    exclude: tuple[str, ...] = ()
+    sdk: tuple[str, ...] = ("runward_service.plugins",)
+    tool_runner_class: str = "ToolRunner"
+    tool_runner_files: tuple[str, ...] = ("tool_runner.py",)
+    plugin_classes: tuple[str, ...] = ("Plugin", "BasePlugin", "PluginBase")
+    state_classes: tuple[str, ...] = ("PluginState", "PluginLifecycleState", "LifecycleState")
+    status_classes: tuple[str, ...] = ("JobStatus",)
+    api: tuple[str, ...] = ("api",)
+    loader: tuple[str, ...] = ("loader", "plugin_loader")
+    composition: tuple[str, ...] = ("bootstrap",)
+    worker: tuple[str, ...] = ("worker", "worker_*", "*_worker", "host")
+    layers: tuple[Layer, ...] = LAYERS
+
+    @property
+    def sdk_package(self) -> str:
+        """The top package that holds the SDK."""
+        return self.sdk[0].partition(".")[0]
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the nearest pyproject.toml at or above ``path``. Raises SettingsError."""
+    start = path.resolve()
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            return read_settings(file)
+    return Settings(base=start if start.is_dir() else start.parent)
+
+
+def read_settings(file: Path) -> Settings:
+    """Read one pyproject.toml; without the section it gives the defaults. Raises SettingsError."""
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from error
+    section = data.get("tool", {}).get(SECTION)
+    defaults = Settings(base=file.parent)
+    if section is None:
+        return defaults
+    if not isinstance(section, dict):
+        raise SettingsError(f"{file}: [tool.{SECTION}] is not a table")
+    known = {item.name for item in fields(Settings)} - {"base", "explicit"}
+    changes: dict[str, Any] = {}
+    for key, value in section.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            raise SettingsError(f"{file}: [tool.{SECTION}] has no setting {key!r}")
+        changes[name] = _setting(file, name, value)
+    return replace(defaults, explicit=True, **changes)
+
+
+def _setting(file: Path, name: str, value: object) -> object:
+    """Check one setting and give it in the form that Settings holds. Raises SettingsError."""
+    if name == "tool_runner_class":
+        if isinstance(value, str) and value.isidentifier():
+            return value
+        raise SettingsError(f"{file}: {name} is not the name of a class")
+    if name == "layers":
+        return _layers(file, value)
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise SettingsError(f"{file}: {name} is not a list of strings")
+    if name in {"roots", "sdk"} and not value:
+        raise SettingsError(f"{file}: {name} is empty, so that nothing would be governed")
+    return tuple(value)
+
+
+def _layers(file: Path, value: object) -> tuple[Layer, ...]:
+    """Read the layers. Raises SettingsError where one is malformed, doubled, or imports one that does not exist."""
+    if not isinstance(value, list):
+        raise SettingsError(f"{file}: layers is not an array of tables")
+    layers = []
+    for item in value:
+        try:
+            layers.append(Layer(str(item["name"]), tuple(item["modules"]), tuple(item.get("may_import", ()))))
+        except (TypeError, KeyError) as error:
+            raise SettingsError(f"{file}: a layer needs a name and modules") from error
+    names = [layer.name for layer in layers]
+    if len(set(names)) != len(names):
+        raise SettingsError(f"{file}: a layer stands twice in layers")
+    for layer in layers:
+        if unknown := set(layer.may_import) - set(names):
+            raise SettingsError(f"{file}: layer {layer.name!r} may import {sorted(unknown)}, which are no layers")
+    return tuple(layers)
