@@ -1,0 +1,1 @@
+"""Tests, samples, the demo and the benchmark."""

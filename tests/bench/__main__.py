@@ -1,0 +1,89 @@
+"""`make bench`: measures, and tells which targets are met.
+
+Exit status 0 when all are; 1 when one is missed, or the measured server left out what it has to do; 130 on Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import runward
+from rich.console import Console
+from rich.text import Text
+
+from tests.bench.child_program import LoadError
+from tests.bench.honesty import DishonestError
+from tests.bench.jobs import JobsError
+from tests.bench.report import machine, machine_line, table
+from tests.bench.run import NAMES, Run
+from tests.bench.scale import FULL, QUICK
+from tests.bench.spinning import SpinningError
+from tests.programs.server_process import ServerError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+INTERRUPTED = 130
+PROBLEMS = (DishonestError, LoadError, ServerError, JobsError, SpinningError, runward.RunwardError)
+
+
+def stop_now(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Fewer and shorter rounds.")
+@click.option("--only", "names", multiple=True, type=click.Choice(NAMES), help="This measure alone. Repeat for more.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with what every round gave.")
+def main(quick: bool, names: tuple[str, ...], as_json: bool) -> None:
+    """Measure speed side by side with a bare grpc.aio echo."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop_now)
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal that knows few letters
+    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    start = time.monotonic()
+    try:
+        with err.status("") as status:
+
+            def say(text: str) -> None:
+                status.update(f"  {text}") if err.is_terminal else err.print(
+                    f"  {time.monotonic() - start:5.1f} s  {text}"
+                )
+
+            run = Run(QUICK if quick else FULL, names or NAMES, say)
+            run.run()
+    except KeyboardInterrupt:
+        err.print("Stopped. Nothing is left running.")
+        sys.exit(INTERRUPTED)
+    except PROBLEMS as problem:
+        err.print(Text(f"The benchmark cannot go on. {problem}", style="red"))
+        sys.exit(1)
+    sys.exit(show(out, run, time.monotonic() - start, as_json=as_json))
+
+
+def show(out: Console, run: Run, seconds: float, *, as_json: bool) -> int:
+    """Print what a run found; the exit status."""
+    missed = [figure for figure in run.figures if figure.missed]
+    if as_json:
+        form = {"machine": machine(), "seconds": seconds, "checks": list(run.checks)}
+        print(json.dumps(form | {"figures": [figure.form() for figure in run.figures], "met": not missed}, indent=2))
+        return 1 if missed else 0
+    out.print(table(run.figures))
+    for check in run.checks:
+        out.print(Text.assemble(("  ✓ ", "green"), check))
+    out.print(Text(f"  {machine_line()}", style="dim"))
+    out.print(Text(f"  {seconds:.0f} seconds in all.", style="dim"))
+    for figure in missed:
+        value = f"{figure.value:.3g} {figure.unit}".rstrip()
+        out.print(Text(f"  Missed: {figure.name} is {value}, target {figure.target}.", "bold red"))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    main()

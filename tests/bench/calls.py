@@ -1,0 +1,56 @@
+"""The requests that the benchmark makes, as bytes."""
+
+from __future__ import annotations
+
+from google.protobuf.struct_pb2 import Struct
+from grpc_health.v1 import health_pb2
+from runward.v1 import jobs_pb2
+
+from tests.bench.child_program import Call
+from tests.bench.echo import METHOD
+from tests.bench.load import STAMP
+
+IMAGE_BYTES = 1024
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+EXECUTION = "/runward.v1.ExecutionService/"
+HEALTH = "/grpc.health.v1.Health/Check"
+
+
+def image() -> bytes:
+    """Make what passes for a PNG image of 1 KB as long as nobody decodes it, with a place for a stamp."""
+    filler = bytes(range(256)) * 4
+    return (PNG_MAGIC + STAMP + filler)[:IMAGE_BYTES]
+
+
+def payload(content: bytes, **options: float) -> jobs_pb2.Payload:
+    """Make a payload."""
+    struct = Struct()
+    struct.update(options)
+    return jobs_pb2.Payload(image=content, mime_type="image/png", options=struct if options else None)
+
+
+def analyze(target: str, plugin: str = "noop", content: bytes | None = None) -> Call:
+    """Make a call of Analyze, each time with another image."""
+    request = jobs_pb2.AnalyzeRequest(plugin=plugin, payload=payload(image() if content is None else content))
+    return Call(target, f"{EXECUTION}Analyze", request.SerializeToString())
+
+
+def submit(target: str, plugin: str = "noop", **options: float) -> Call:
+    """Make a call of SubmitJob, each time with another image."""
+    request = jobs_pb2.SubmitJobRequest(plugin=plugin, payload=payload(image(), **options))
+    return Call(target, f"{EXECUTION}SubmitJob", request.SerializeToString())
+
+
+def get_job(target: str, job_id: str) -> Call:
+    """Make a call of GetJob."""
+    return Call(target, f"{EXECUTION}GetJob", jobs_pb2.GetJobRequest(job_id=job_id).SerializeToString())
+
+
+def check_health(target: str) -> Call:
+    """Make a call of the standard health check."""
+    return Call(target, HEALTH, health_pb2.HealthCheckRequest().SerializeToString())
+
+
+def echo(target: str) -> Call:
+    """Make a call of the echo, with the bytes of an Analyze."""
+    return Call(target, METHOD, analyze(target).request)

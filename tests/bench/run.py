@@ -1,0 +1,67 @@
+"""The run: servers, measures in their order, figures."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.bench import honesty, jobs, latency, memory, rate, readiness, spinning
+from tests.bench.child_program import ChildProgram, LoadProgram
+from tests.bench.setting import Setting, settle
+from tests.programs.server_process import ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from tests.bench.figure import Figure
+    from tests.bench.scale import Scale
+
+IDLE_SERVER = (rate, latency, jobs)
+"""The measures for which the server is started with its defaults."""
+NAMES = tuple(measure.NAME for measure in (*IDLE_SERVER, memory, spinning, readiness))
+PLUGINS = ("Noop", "Echo", "Returns")
+SPIN_WORKERS = 8
+
+
+class Run:
+    """One run of the benchmark; what it found so far."""
+
+    def __init__(self, scale: Scale, names: Collection[str], say: Callable[[str], None]) -> None:
+        """Run the measures of these names at a scale, and say what is being done."""
+        self._scale = scale
+        self._names = names
+        self._say = say
+        self.figures: list[Figure] = []
+        self.checks: Sequence[str] = ()
+
+    def run(self) -> None:
+        """Measure. Raises DishonestError, LoadError, ServerError, JobsError or SpinningError."""
+        # Without another measure of that server, memory is that of a server which has served the checks alone.
+        if {measure.NAME for measure in (*IDLE_SERVER, memory)} & set(self._names):
+            self._with_idle_server()
+        if spinning.NAME in self._names:
+            with self._setting("--workers", str(SPIN_WORKERS), plugins=(*PLUGINS, "Spin")) as setting:
+                self.checks = honesty.check(setting)
+                self.figures += spinning.measure(setting)
+        if readiness.NAME in self._names:
+            self.figures += readiness.measure(self._scale, self._say)
+
+    def _with_idle_server(self) -> None:
+        with self._setting(plugins=PLUGINS) as setting:
+            before = memory.of_service(setting.server.pid)
+            self.checks = honesty.check(setting)
+            for measure in IDLE_SERVER:
+                if measure.NAME in self._names:
+                    self.figures += measure.measure(setting)
+            if memory.NAME in self._names:
+                self.figures += memory.figures(before, memory.of_service(setting.server.pid))
+
+    @contextmanager
+    def _setting(self, *arguments: str, plugins: Sequence[str]) -> Iterator[Setting]:
+        self._say("starting the servers")
+        with ServerProcess(*arguments, plugins=plugins) as server, ChildProgram("echo") as echo, LoadProgram() as load:
+            address = echo.read_line()
+            settle(server)
+            yield Setting(server, address, echo.pid, load, self._scale, self._say)
+            self._say("stopping the servers")
+            server.stop()

@@ -1,0 +1,1 @@
+"""The demo: the main job on real images. Run it with `make demo`."""

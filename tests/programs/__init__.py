@@ -1,0 +1,1 @@
+"""What the programs among the tests share: the demo and the benchmark both run a real server."""
