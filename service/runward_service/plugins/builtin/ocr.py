@@ -43,7 +43,7 @@ class Ocr(Plugin):
                 "minimum": 0,
                 "maximum": 1,
                 "default": 0.5,
-                "description": "Lines recognised with less confidence are left out; single characters below 0.9 always.",
+                "description": "Lines with less confidence are left out; single characters below 0.9 always.",
             },
             "max_side_length": {
                 "type": "integer",

@@ -41,6 +41,8 @@ SURE = 0.9
 """A line recognised with less confidence is tried in its other directions."""
 PREFERENCE = 0.1
 """How much confidence a reading in the page's own direction may lack and still be taken."""
+LOWEST_LINE = 4.0
+"""Lines of fewer pixels, in height or width, hold nothing to read."""
 BATCH_WIDTH = 240.0
 """How many line heights of text are recognised at once, which bounds the memory."""
 LONGEST_LINE = 120.0
@@ -102,10 +104,11 @@ class TextReader:
         if coarse < scale:
             boxes = np.concatenate([boxes, _beside(self._found(image, coarse), boxes)])
         report(DETECTION_SHARE)
-        if not len(boxes):
-            return []
         # Letters are found in a small copy, and read in all the detail that there is.
         detail = max(scale, 1.0)
+        boxes = boxes[[min(_extent(box)) * detail >= LOWEST_LINE for box in boxes]]
+        if not len(boxes):
+            return []
         crops = self._engine.crop_text_regions(_scaled(image, detail), (boxes * detail).astype(np.float32))
         upright = [
             np.rot90(crop, -1) if _is_tall(box * detail) else crop for crop, box in zip(crops, boxes, strict=True)
