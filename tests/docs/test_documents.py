@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 import runward
 from runward_service.domain.job import JobStatus
 from runward_service.domain.plugin_state import PluginState
+
 from tests.acceptance.server_process import ServerProcess
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 GOVERNANCE = (ROOT / "docs" / "execution-governance.md").read_text()
 README = (ROOT / "README.md").read_text()
+CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
@@ -60,7 +61,7 @@ def test_the_governance_document_lists_the_states_and_statuses() -> None:
 @pytest.mark.parametrize("document", list(documents()), ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     """Every relative link of a document leads to a file or folder that exists."""
-    links = LINK.findall(document.read_text())
+    links = LINK.findall(CODE.sub("", document.read_text()))
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
