@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import pytest_asyncio
-import runward
 from PIL import Image
 
+import runward
 from tests.acceptance.server_process import ServerProcess
 
 if TYPE_CHECKING:

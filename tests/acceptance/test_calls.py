@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-import runward
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from PIL import Image
+
+import runward
 from runward.v1 import errors_pb2, jobs_pb2, jobs_pb2_grpc, plugins_pb2, plugins_pb2_grpc
 
 if TYPE_CHECKING:
     from runward import Client
-
     from tests.acceptance.server_process import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-import runward
 
+import runward
 from tests.acceptance.conftest import IMAGE
 from tests.acceptance.server_process import ServerProcess, gone
 

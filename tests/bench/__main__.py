@@ -12,10 +12,10 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 import click
-import runward
 from rich.console import Console
 from rich.text import Text
 
+import runward
 from tests.bench.child_program import LoadError
 from tests.bench.honesty import DishonestError
 from tests.bench.jobs import JobsError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from google.protobuf.struct_pb2 import Struct
 from grpc_health.v1 import health_pb2
-from runward.v1 import jobs_pb2
 
+from runward.v1 import jobs_pb2
 from tests.bench.child_program import Call
 from tests.bench.echo import METHOD
 from tests.bench.load import STAMP

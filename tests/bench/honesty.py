@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import runward
 from runward.v1 import jobs_pb2
 from runward_service.store.database import Database
-
 from tests.bench import calls
 from tests.programs.processes import descendants
 

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 import runward
-
 from tests.bench import calls
 from tests.bench.figure import Figure
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import runward
-
 from tests.programs.processes import cpu_seconds, descendants
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import runward
 from runward.v1 import jobs_pb2
-
 from tests.bench import calls
 from tests.bench.figure import Figure, Target
 from tests.bench.statistics import percentile

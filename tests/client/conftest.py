@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-import runward
 from click.testing import CliRunner
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
+
+import runward
 from runward.cli.main import cli
 from runward.v1 import errors_pb2, governance_pb2_grpc, jobs_pb2, jobs_pb2_grpc, plugins_pb2_grpc
 

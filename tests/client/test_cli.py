@@ -6,6 +6,7 @@ import grpc
 import pytest
 from click.testing import CliRunner
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from runward.cli.main import cli
 from runward.v1 import jobs_pb2
 

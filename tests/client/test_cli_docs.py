@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from runward.cli.exit_code import ExitCode
 from runward.cli.main import cli
 

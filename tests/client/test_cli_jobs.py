@@ -4,6 +4,7 @@ import json
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+
 from runward.v1 import governance_pb2, jobs_pb2, plugins_pb2
 
 

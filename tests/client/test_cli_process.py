@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from runward.v1 import jobs_pb2
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import grpc
 import pytest
-import runward
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+import runward
 from runward.v1 import governance_pb2, jobs_pb2, plugins_pb2
 
 PNG = b"\x89PNG\r\n\x1a\n"

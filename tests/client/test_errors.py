@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+
 import runward
 from runward.v1 import jobs_pb2
 

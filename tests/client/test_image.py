@@ -4,8 +4,9 @@ import io
 import os
 
 import pytest
-import runward
 from PIL import Image as PillowImage
+
+import runward
 from runward.image import MAX_IMAGE_BYTES, detect_mime_type, load_image
 
 

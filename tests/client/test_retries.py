@@ -5,6 +5,7 @@ import json
 
 import grpc
 import pytest
+
 import runward
 from runward.channel import HARMLESS_TWICE, service_config
 from runward.v1 import governance_pb2, jobs_pb2, plugins_pb2

@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-import runward
 from hypothesis import given
 from hypothesis import strategies as st
+
+import runward
 from runward.structs import MAX_DEPTH, from_struct, to_struct
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))

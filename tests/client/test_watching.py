@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import grpc
 import pytest
+
 import runward
 from runward.v1 import jobs_pb2
 

@@ -12,11 +12,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-import runward
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+import runward
 from tests.demo.claims import Claims
 from tests.demo.label import make_label
 from tests.demo.picture import MissingPictureError, make_pictures

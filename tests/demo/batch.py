@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
-    from runward import Client, Job
 
+    from runward import Client, Job
     from tests.demo.claims import Claims
     from tests.demo.picture import Picture
 

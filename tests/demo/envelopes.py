@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import runward
 from rich.json import JSON
 from rich.panel import Panel
+
+import runward
 from runward.cli.json_form import error_form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from rich.console import Console
-    from runward import Client
 
+    from runward import Client
     from tests.demo.claims import Claims
 
 

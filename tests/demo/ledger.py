@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 from rich.text import Text
-from runward.cli.text import span, status_text
 
+from runward.cli.text import span, status_text
 from tests.demo.board import run_time
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
-from runward.cli.text import plain
 
+from runward.cli.text import plain
 from tests.demo.thumbnail import palette, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console, RenderableType
-    from runward import Job
 
+    from runward import Job
     from tests.demo.picture import Picture
 
 WIDE = 100

@@ -6,12 +6,12 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
-import runward
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
-from runward.cli.text import plain
 
+import runward
+from runward.cli.text import plain
 from tests.demo.batch import run_batch
 from tests.demo.envelopes import show_failure, show_refusal
 from tests.demo.ledger import jobs_table, metrics_table, plugins_table
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
-    from runward import Client
 
+    from runward import Client
     from tests.demo.claims import Claims
     from tests.demo.picture import Picture
 

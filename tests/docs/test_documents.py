@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 import runward
 from runward_service.domain.job import JobStatus
 from runward_service.domain.plugin_state import PluginState
-
 from tests.acceptance.server_process import ServerProcess
 
 if TYPE_CHECKING:

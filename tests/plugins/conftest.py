@@ -11,6 +11,7 @@ import pytest
 import skimage
 import zxingcpp
 from PIL import Image, ImageDraw, ImageFont
+
 from runward_service.plugins.base import Payload, RunContext
 from runward_service.plugins.builtin.barcode import Barcode
 from runward_service.plugins.builtin.image_info import ImageInfo

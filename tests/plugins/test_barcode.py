@@ -10,6 +10,7 @@ import pytest
 import segno
 import zxingcpp
 from PIL import Image, ImageFilter, ImageOps
+
 from runward_service.plugins.base import InvalidInput
 from runward_service.plugins.builtin.barcode import FORMAT_GROUPS, FORMATS, Barcode
 

@@ -13,6 +13,7 @@ import jsonschema_rs
 import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
+
 from runward_service.plugins.builtin.barcode import Barcode
 from runward_service.plugins.builtin.image_info import ImageInfo
 from runward_service.plugins.builtin.ocr import Ocr
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from runward_service.plugins.base import Plugin
-
     from tests.plugins.conftest import Pictures, Run
 
 PLUGINS: tuple[type[Plugin], ...] = (ImageInfo, Barcode, Ocr)

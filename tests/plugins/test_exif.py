@@ -10,7 +10,6 @@ from PIL.TiffImagePlugin import IFDRational
 
 if TYPE_CHECKING:
     from runward_service.plugins.builtin.image_info import ImageInfo
-
     from tests.plugins.conftest import Pictures, Run
 
 

@@ -9,12 +9,12 @@ import imagehash
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFilter
+
 from runward_service.plugins.base import InvalidInput, Payload, RunContext
 from runward_service.runtime.tool_runner import ToolRunner
 
 if TYPE_CHECKING:
     from runward_service.plugins.builtin.image_info import ImageInfo
-
     from tests.plugins.conftest import Pictures, Run
 
 

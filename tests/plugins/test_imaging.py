@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image, ImageChops
+
 from runward_service.plugins.base import InvalidInput, Payload
 from runward_service.plugins.imaging import MAX_PIXELS, PILLOW_FORMATS, decode
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image, ImageOps
+
 from runward_service.plugins.base import InvalidInput, Payload, RunContext
 from runward_service.plugins.builtin.reading_order import bounds
 from runward_service.runtime.tool_runner import ToolRunner
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runward_service.plugins.builtin.ocr import Ocr
-
     from tests.plugins.conftest import Pictures, Run
 
 LABEL = ["RUNWARD STORAGE", "Shelf 14-B, row 7", "Keep dry. Handle with care!", "Net weight: 12.50 kg"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from runward_service.plugins.builtin.reading_order import Box, reading_rows, rows
 
 

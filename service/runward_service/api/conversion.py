@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from runward.v1 import errors_pb2, jobs_pb2, plugins_pb2
 
 if TYPE_CHECKING:

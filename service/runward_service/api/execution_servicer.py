@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runward.v1 import jobs_pb2, jobs_pb2_grpc
-
 from runward_service.api.call_interceptor import PRINCIPAL, JobFailed
 from runward_service.api.conversion import job_to_proto, timestamp
 from runward_service.api.requests import (

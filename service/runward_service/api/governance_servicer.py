@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from runward.v1 import governance_pb2_grpc
-
 from runward_service.api.execution_servicer import not_implemented
 
 

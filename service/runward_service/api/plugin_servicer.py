@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runward.v1 import plugins_pb2, plugins_pb2_grpc
-
 from runward_service.api.conversion import plugin_to_proto
 from runward_service.api.execution_servicer import not_implemented
 from runward_service.api.requests import invalid_field, required

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+
 from runward.v1 import (
     blobs_pb2,
     blobs_pb2_grpc,
@@ -16,7 +17,6 @@ from runward.v1 import (
     plugins_pb2,
     plugins_pb2_grpc,
 )
-
 from runward_service.api.blob_servicer import BlobServicer
 from runward_service.api.execution_servicer import ExecutionServicer
 from runward_service.api.governance_servicer import GovernanceServicer

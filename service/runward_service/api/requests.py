@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
     from google.protobuf.struct_pb2 import Struct, Value
     from google.protobuf.timestamp_pb2 import Timestamp
-    from runward.v1 import jobs_pb2
 
+    from runward.v1 import jobs_pb2
     from runward_service.domain.job import Principal
 
 MAX_REQUEST_ID = 128

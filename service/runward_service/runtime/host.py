@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import sys
@@ -84,6 +85,7 @@ class Host:
 
     def _run_jobs(self, plugin: Plugin) -> None:
         children = ChildWatch(self._keeper)
+        gc.freeze()  # what setup loaded is not looked at again
         while (message := self._receive()) is not None:
             meta, body = message
             answer, result = self._run_job(plugin, meta, body)
@@ -193,24 +195,27 @@ class ChildWatch:
 
     def __init__(self, keeper: int) -> None:
         """Take what there is now, after setup, as the plugin's own."""
-        self._threads: dict[str, int] = {}
+        self._threads: list[str] = []
+        self._children_fds: list[int] = []
+        self._tasks_fd = os.open("/proc/self/task", os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         self._keeper_fd = os.open(f"/proc/{keeper}/task/{keeper}/children", os.O_RDONLY | os.O_CLOEXEC)
         self._before = self._look()
 
     def _look(self) -> tuple[bytes, bytes]:
-        threads = os.listdir("/proc/self/task")  # noqa: PTH208 - between any two runs
-        if len(threads) != len(self._threads) or not self._threads.keys() >= set(threads):
+        threads = os.listdir(self._tasks_fd)  # noqa: PTH208 - between any two runs, on an open folder
+        if threads != self._threads:
             self._open(threads)
-        own = b"".join(sorted(os.pread(descriptor, READ_BYTES, 0) for descriptor in self._threads.values()))
+        own = b"".join(sorted(os.pread(descriptor, READ_BYTES, 0) for descriptor in self._children_fds))
         return os.pread(self._keeper_fd, READ_BYTES, 0), own
 
     def _open(self, threads: list[str]) -> None:
-        for descriptor in self._threads.values():
+        for descriptor in self._children_fds:
             os.close(descriptor)
-        self._threads = {}
+        self._threads, self._children_fds = threads, []
         for thread in threads:
             with contextlib.suppress(OSError):  # a thread may end meanwhile
-                self._threads[thread] = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
+                path = f"{thread}/children"
+                self._children_fds.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._tasks_fd))
 
     def changed(self) -> bool:
         """Whether there are other processes than before the first run, or that cannot be told."""

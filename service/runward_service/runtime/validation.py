@@ -21,6 +21,7 @@ MAX_RESULT_BYTES = 3 * 1024 * 1024
 MAX_DEPTH = 25
 """Each level takes three of protobuf's hundred levels of nesting."""
 MAX_SHOWN = 200
+OCTET_STREAM = "application/octet-stream"
 
 
 class InputValidator:
@@ -34,6 +35,7 @@ class InputValidator:
         import jsonschema_rs  # noqa: PLC0415
 
         self._description = description
+        self._admitted: set[str] = set()
         self._validation_error = jsonschema_rs.ValidationError
         self._schema = jsonschema_rs.Draft202012Validator(
             dict(description.options_schema), retriever=_refuse_reference, validate_formats=True
@@ -68,6 +70,17 @@ class InputValidator:
         if not isinstance(mime_type, str) or not mime_type.strip():
             message = 'payload.mime_type is missing or empty. Send the image\'s type, such as "image/png".'
             raise self._refusal(ErrorReason.MIME_TYPE_MISSING, message)
+        if mime_type not in self._admitted:
+            self._admit(mime_type)
+        detected = detect(head)
+        if detected != mime_type and (mime_type in KNOWN_TYPES or (detected and mime_type.startswith("image/"))):
+            found = f"the bytes are {detected}" if detected else "the bytes are not of that type"
+            message = f"payload.mime_type says {mime_type}, but {found}. Send the image's real type."
+            details = {"declared": mime_type, "detected": detected}
+            raise self._refusal(ErrorReason.MIME_TYPE_MISMATCH, message, details)
+
+    def _admit(self, mime_type: str) -> None:
+        """Refuse a type that the plugin does not take; remember for the next call one that it does."""
         supported = self._description.mime_types
         if not any(admits(pattern, mime_type) for pattern in supported):
             message = (
@@ -75,12 +88,9 @@ class InputValidator:
             )
             details = {"declared": mime_type[:MAX_SHOWN], "supported": list(supported)}
             raise self._refusal(ErrorReason.MIME_TYPE_UNSUPPORTED, message, details)
-        detected = detect(head)
-        if detected != mime_type and (mime_type in KNOWN_TYPES or (detected and mime_type.startswith("image/"))):
-            found = f"the bytes are {detected}" if detected else "the bytes are not of that type"
-            message = f"payload.mime_type says {mime_type}, but {found}. Send the image's real type."
-            details = {"declared": mime_type, "detected": detected}
-            raise self._refusal(ErrorReason.MIME_TYPE_MISMATCH, message, details)
+        # Callers choose the names that wildcards admit, so those are not all remembered.
+        if mime_type in KNOWN_TYPES or mime_type in supported or mime_type == OCTET_STREAM:
+            self._admitted.add(mime_type)
 
     def _validate_options(self, options: Mapping[str, Any]) -> None:
         try:

@@ -1,0 +1,1 @@
+"""Protos, statuses and the real gRPC server."""

@@ -1,0 +1,381 @@
+"""The real gRPC server: how calls are refused, how jobs fail, how streams and callers end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from runward.v1 import jobs_pb2, plugins_pb2
+from runward_service.domain.job import ANONYMOUS
+from tests.api.calls import METHODS, payload, refused, serving
+from tests.harness.service import PNG, ended, query
+from tests.harness.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from google.protobuf.descriptor import MethodDescriptor
+
+    from tests.api.calls import Api
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+CODES = grpc.StatusCode
+UNIMPLEMENTED = {
+    "BatchSubmitJobs", "RetryJob", "DeleteJob", "WatchJobs", "ReloadPlugin", "UploadBlob", "FindMissingBlobs",
+    "DownloadBlob", "GetGovernanceReport", "VerifyJob",
+}  # fmt: skip
+"""Methods of later releases, and no others."""
+NO_JOB = "00000000-0000-7000-8000-000000000000"
+PAYLOAD = payload()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    """A server with well-behaved and failing plugins, and one that cannot be used."""
+    folder = tmp_path_factory.mktemp("data")
+    async with serving(folder, "Echo", "Fails", "Puppet", "SinglePuppet", "SetupFails", queue_limit=1) as running:
+        await running.service.registry.all_described()
+        yield running
+
+
+def stored(api: Api) -> list[tuple[Any, ...]]:
+    """How much the store holds."""
+    return query(api.service, "SELECT (SELECT count(*) FROM job), count(*) FROM image")
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
+@pytest.mark.parametrize("raw", [b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x07" * 9], ids=["cut", "length", "tags"])
+async def test_malformed_bytes(api: Api, method: MethodDescriptor, raw: bytes) -> None:
+    """On every method, bytes that are no message get INVALID_ARGUMENT and an envelope; a stream is not even read."""
+    before = stored(api)
+    refusal = await refused(api.raw(method, raw))
+    if method.client_streaming:
+        assert (refusal.code, refusal.reason) == (CODES.UNIMPLEMENTED, "NOT_IMPLEMENTED")
+    else:
+        assert (refusal.code, refusal.reason) == (CODES.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+        assert refusal.type == "VALIDATION_ERROR"
+    assert stored(api) == before
+
+
+async def test_text_that_is_no_utf8(api: Api) -> None:
+    """A string field with other bytes is malformed too."""
+    method = next(method for method in METHODS if method.name == "GetJob")
+    assert (await refused(api.raw(method, b"\x0a\x02\xc3\x28"))).reason == "MALFORMED_REQUEST"
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m.name in UNIMPLEMENTED], ids=lambda method: method.name)
+async def test_methods_of_later_releases(api: Api, method: MethodDescriptor) -> None:
+    """UNIMPLEMENTED with an envelope that names the method."""
+    refusal = await refused(api.raw(method, b""))
+    assert (refusal.code, refusal.reason) == (CODES.UNIMPLEMENTED, "NOT_IMPLEMENTED")
+    assert (refusal.type, refusal.details) == ("EXECUTION_ERROR", {"method": method.name})
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m.name not in UNIMPLEMENTED], ids=lambda method: method.name)
+async def test_all_other_methods_are_there(api: Api, method: MethodDescriptor) -> None:
+    """An empty request is answered or refused by a rule of the method, never UNIMPLEMENTED or INTERNAL."""
+    if method.name in {"ListJobs", "GetServerInfo", "ListPlugins"}:
+        assert isinstance(await api.raw(method, b""), bytes)
+    else:
+        assert (await refused(api.raw(method, b""))).code is CODES.INVALID_ARGUMENT
+
+
+REFUSALS: list[tuple[str, dict[str, Any], grpc.StatusCode, str]] = [
+    ("plugin", {"plugin": ""}, CODES.INVALID_ARGUMENT, "INVALID_FIELD"),
+    ("unknown", {"plugin": "nothing"}, CODES.NOT_FOUND, "PLUGIN_NOT_FOUND"),
+    ("unusable", {"plugin": "setup_fails"}, CODES.FAILED_PRECONDITION, "PLUGIN_UNAVAILABLE"),
+    ("no payload", {"payload": None}, CODES.INVALID_ARGUMENT, "IMAGE_MISSING"),
+    ("no image", {"payload": payload(b"")}, CODES.INVALID_ARGUMENT, "IMAGE_MISSING"),
+    ("no type", {"payload": payload(PNG, "")}, CODES.INVALID_ARGUMENT, "MIME_TYPE_MISSING"),
+    ("text", {"payload": payload(b"some text")}, CODES.INVALID_ARGUMENT, "MIME_TYPE_MISMATCH"),
+    ("gif", {"payload": payload(PNG, "image/gif")}, CODES.INVALID_ARGUMENT, "MIME_TYPE_UNSUPPORTED"),
+    ("options", {"payload": payload(count=-1)}, CODES.INVALID_ARGUMENT, "OPTIONS_INVALID"),
+    ("too large", {"payload": payload(PNG + bytes(64 << 20))}, CODES.INVALID_ARGUMENT, "IMAGE_TOO_LARGE"),
+    ("timeout", {"timeout": Duration(seconds=11)}, CODES.INVALID_ARGUMENT, "TIMEOUT_INVALID"),
+    ("negative", {"timeout": Duration(seconds=-1)}, CODES.INVALID_ARGUMENT, "TIMEOUT_INVALID"),
+    ("digest", {"payload": jobs_pb2.Payload(image_digest="sha256:x")}, CODES.UNIMPLEMENTED, "NOT_IMPLEMENTED"),
+    ("labels", {"labels": {"": "x"}}, CODES.INVALID_ARGUMENT, "INVALID_FIELD"),
+    ("request id", {"request_id": "x" * 129}, CODES.INVALID_ARGUMENT, "INVALID_FIELD"),
+]
+
+
+@pytest.mark.parametrize("method", ["Analyze", "SubmitJob"])
+@pytest.mark.parametrize(("fields", "code", "reason"), [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS])
+async def test_a_request_that_is_not_accepted(
+    api: Api, method: str, fields: dict[str, Any], code: grpc.StatusCode, reason: str
+) -> None:
+    """Its code, a full envelope, no RetryInfo (trying again does not help), no job, no image."""
+    before = stored(api)
+    kind = jobs_pb2.AnalyzeRequest if method == "Analyze" else jobs_pb2.SubmitJobRequest
+    request = kind(**{"plugin": "echo", "payload": PAYLOAD, **fields})
+    refusal = await refused(getattr(api.jobs, method)(request))
+    assert (refusal.code, refusal.reason, refusal.retry_seconds) == (code, reason, None)
+    assert "job_id" not in refusal.metadata
+    assert refusal.message
+    assert stored(api) == before
+
+
+@pytest.mark.parametrize("method", ["GetJob", "CancelJob", "WatchJob"])
+async def test_a_job_that_is_not_there(api: Api, method: str) -> None:
+    """NOT_FOUND for an unknown id, INVALID_ARGUMENT for none."""
+    call = getattr(api.jobs, method)
+    kind = getattr(jobs_pb2, f"{method}Request")
+
+    def begin(job_id: str) -> Any:
+        begun = call(kind(job_id=job_id))
+        return anext(aiter(begun)) if method == "WatchJob" else begun
+
+    refusal = await refused(begin(NO_JOB))
+    assert (refusal.code, refusal.reason, refusal.details) == (CODES.NOT_FOUND, "JOB_NOT_FOUND", {"job_id": NO_JOB})
+    refusal = await refused(begin(""))
+    assert (refusal.code, refusal.reason, refusal.details) == (
+        CODES.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        {"field": "job_id"},
+    )
+
+
+@pytest.mark.parametrize("method", ["GetPlugin", "EnablePlugin", "DisablePlugin"])
+async def test_a_plugin_that_is_not_there(api: Api, method: str) -> None:
+    """NOT_FOUND for an unknown name, INVALID_ARGUMENT for none."""
+    call, kind = getattr(api.plugins, method), getattr(plugins_pb2, f"{method}Request")
+    refusal = await refused(call(kind(plugin="nothing")))
+    assert (refusal.code, refusal.reason) == (CODES.NOT_FOUND, "PLUGIN_NOT_FOUND")
+    assert refusal.details["plugins"] == ["echo", "fails", "puppet", "setup_fails", "single_puppet"]
+    refusal = await refused(call(kind()))
+    assert (refusal.code, refusal.reason) == (CODES.INVALID_ARGUMENT, "INVALID_FIELD")
+
+
+FAILURES = {
+    "plugin_error": (CODES.INTERNAL, "PLUGIN_RAISED", "PLUGIN_ERROR", {"lamp": 7.0}),
+    "raise": (CODES.INTERNAL, "PLUGIN_RAISED", "PLUGIN_ERROR", {}),
+    "invalid_input": (CODES.INVALID_ARGUMENT, "INPUT_REJECTED", "VALIDATION_ERROR", {"page": 1.0}),
+}
+
+
+@pytest.mark.parametrize(("how", "expected"), FAILURES.items())
+async def test_an_analyze_that_fails(api: Api, how: str, expected: tuple[Any, ...]) -> None:
+    """Its status names the job, whose GetJob is OK and holds the same envelope; of a secret there is no trace."""
+    refusal = await refused(api.jobs.Analyze(jobs_pb2.AnalyzeRequest(plugin="fails", payload=payload(how=how))))
+    assert (refusal.code, refusal.reason, refusal.type, refusal.details) == expected
+    assert refusal.metadata["plugin"] == refusal.plugin == "fails"
+    found = await api.jobs.GetJob(jobs_pb2.GetJobRequest(job_id=refusal.metadata["job_id"]))
+    assert found.job.status == jobs_pb2.JOB_STATUS_FAILED
+    assert found.job.error.error.message == refusal.message
+    assert b"hunter2" not in found.SerializeToString()
+
+
+async def test_a_huge_error_crosses_the_wire(api: Api) -> None:
+    """A plugin's error of any length and script reaches the caller typed, in trailers that clients take."""
+    for text in ("\U0001f600" * 50_000, "x" * 200_000, "\n%\x01" * 10_000):
+        async with Stage() as stage:
+            call = asyncio.ensure_future(
+                refused(api.jobs.Analyze(jobs_pb2.AnalyzeRequest(plugin="puppet", payload=payload(**stage.options))))
+            )
+            (await stage.enter()).refuse(text, more=text)
+            refusal = await call
+        assert (refusal.code, refusal.reason, refusal.details) == (CODES.INTERNAL, "PLUGIN_RAISED", {"truncated": True})
+        assert refusal.trailer_bytes < 8192
+        found = await api.jobs.GetJob(jobs_pb2.GetJobRequest(job_id=refusal.metadata["job_id"]))
+        assert found.job.error.error.message == text
+
+
+async def test_a_timeout_and_a_cancel(api: Api) -> None:
+    """The plugin's run over its time is DEADLINE_EXCEEDED, a cancelled one CANCELLED, for the caller who waits."""
+    async with Stage() as stage:
+        request = jobs_pb2.AnalyzeRequest(
+            plugin="puppet", payload=payload(**stage.options), timeout=Duration(nanos=50_000_000)
+        )
+        refusal = await refused(api.jobs.Analyze(request))
+        assert (refusal.code, refusal.reason) == (CODES.DEADLINE_EXCEEDED, "TIMEOUT")
+        await stage.enter()
+        request = jobs_pb2.AnalyzeRequest(
+            plugin="puppet", payload=payload(**stage.options), request_id="to be cancelled"
+        )
+        call = asyncio.ensure_future(refused(api.jobs.Analyze(request)))
+        visit = await stage.enter()
+        answer = await api.jobs.CancelJob(jobs_pb2.CancelJobRequest(job_id=visit.job_id))
+        assert answer.job.error.error == await jobs_error(api, visit.job_id)
+        refusal = await call
+        assert (refusal.code, refusal.reason) == (CODES.CANCELLED, "CANCELLED")
+
+
+async def jobs_error(api: Api, job_id: str) -> Any:
+    """A failed job's error as GetJob gives it."""
+    return (await api.jobs.GetJob(jobs_pb2.GetJobRequest(job_id=job_id))).job.error.error
+
+
+@pytest.mark.parametrize("how", ["cancel", "deadline"])
+async def test_a_caller_that_goes(api: Api, how: str) -> None:
+    """A caller who hangs up, or whose deadline passes, cancels the job: its process is killed and it ends CANCELLED."""
+    async with Stage() as stage:
+        timeout = 1.0 if how == "deadline" else None
+        request = jobs_pb2.AnalyzeRequest(
+            plugin="puppet", payload=payload(**stage.options), request_id=f"left by {how}"
+        )
+        call = api.jobs.Analyze(request, timeout=timeout)
+        visit = await stage.enter()
+        if how == "cancel":
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        else:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call
+        await visit.gone()
+        job = await ended(api.service, visit.job_id)
+    assert job.error is not None
+    assert job.error.reason.value == "CANCELLED"
+
+
+async def test_a_full_queue(api: Api) -> None:
+    """RESOURCE_EXHAUSTED with RetryInfo."""
+    async with Stage() as stage:
+        request = jobs_pb2.AnalyzeRequest(plugin="single_puppet", payload=payload(**stage.options))
+        first = api.jobs.Analyze(request)
+        first_answer = asyncio.ensure_future(first)  # type: ignore[arg-type]
+        visit = await stage.enter()
+        second = asyncio.ensure_future(api.jobs.Analyze(request))  # type: ignore[arg-type]
+        while len(api.service.scheduler.running) < 2:
+            await api.jobs.GetServerInfo(jobs_pb2.GetServerInfoRequest())
+        refusal = await refused(api.jobs.Analyze(request))
+        assert (refusal.code, refusal.reason, refusal.type) == (
+            CODES.RESOURCE_EXHAUSTED,
+            "QUEUE_FULL",
+            "EXECUTION_ERROR",
+        )
+        assert refusal.retry_seconds == 1.0
+        visit.give()
+        (await stage.enter()).give()
+        assert (await first_answer).job.status == (await second).job.status == jobs_pb2.JOB_STATUS_SUCCESS
+
+
+async def test_a_request_id_with_another_payload(api: Api) -> None:
+    """ALREADY_EXISTS, naming the job that has the id."""
+    request = {"plugin": "echo", "request_id": "taken"}
+    first = await api.jobs.SubmitJob(jobs_pb2.SubmitJobRequest(payload=payload(count=1), **request))
+    refusal = await refused(api.jobs.SubmitJob(jobs_pb2.SubmitJobRequest(payload=payload(count=2), **request)))
+    assert (refusal.code, refusal.reason) == (CODES.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+    assert refusal.details == {"job_id": first.job.id}
+
+
+async def test_a_submit_a_watch_and_a_list(api: Api) -> None:
+    """SubmitJob answers PENDING, WatchJob streams every status and ends OK, only its last message holds the result."""
+    answer = await api.jobs.SubmitJob(jobs_pb2.SubmitJobRequest(plugin="echo", payload=payload(count=2)))
+    assert answer.job.status == jobs_pb2.JOB_STATUS_PENDING
+    watch = jobs_pb2.WatchJobRequest(job_id=answer.job.id)
+    updates = [message.job async for message in api.jobs.WatchJob(watch)]
+    assert [update.status for update in updates] == [1, 2, 3]
+    assert [update.HasField("result") for update in updates] == [False, False, True]
+    assert updates[-1] == (await api.jobs.GetJob(jobs_pb2.GetJobRequest(job_id=answer.job.id))).job
+    watch.after_revision = updates[1].revision
+    assert [message.job async for message in api.jobs.WatchJob(watch)] == updates[2:]
+    watch.after_revision = updates[-1].revision
+    assert [message async for message in api.jobs.WatchJob(watch)] == []
+    listed = await api.jobs.ListJobs(jobs_pb2.ListJobsRequest(page_size=1, plugin="echo"))
+    assert [job.id for job in listed.jobs] == [answer.job.id]
+    assert not listed.jobs[0].HasField("result")
+    assert listed.revision >= updates[-1].revision
+
+
+async def test_a_watch_from_nowhere(api: Api) -> None:
+    """Ahead of the log: OUT_OF_RANGE with its end; a negative revision: INVALID_ARGUMENT."""
+    answer = await api.jobs.Analyze(jobs_pb2.AnalyzeRequest(plugin="echo", payload=PAYLOAD))
+    watch = jobs_pb2.WatchJobRequest(job_id=answer.job.id, after_revision=2**62)
+    refusal = await refused(anext(aiter(api.jobs.WatchJob(watch))))
+    assert (refusal.code, refusal.reason) == (CODES.OUT_OF_RANGE, "REVISION_AHEAD")
+    assert refusal.details["last_revision"] >= answer.job.revision
+    watch.after_revision = -1
+    assert (await refused(anext(aiter(api.jobs.WatchJob(watch))))).code is CODES.INVALID_ARGUMENT
+
+
+async def test_pages_by_token(api: Api) -> None:
+    """Each page's token leads to the next, to the end; with another query it is INVALID_ARGUMENT."""
+    jobs = []
+    for _ in range(3):
+        request = jobs_pb2.AnalyzeRequest(plugin="echo", payload=PAYLOAD, labels={"run": "token"})
+        jobs.append((await api.jobs.Analyze(request)).job.id)
+    found, token = [], ""
+    for _ in range(3):
+        page = await api.jobs.ListJobs(jobs_pb2.ListJobsRequest(page_size=1, page_token=token, labels={"run": "token"}))
+        found += [job.id for job in page.jobs]
+        token = page.next_page_token
+        if token:
+            other = jobs_pb2.ListJobsRequest(page_size=1, page_token=token)
+            refusal = await refused(api.jobs.ListJobs(other))
+            assert (refusal.code, refusal.details) == (CODES.INVALID_ARGUMENT, {"field": "page_token"})
+    assert (found, token) == (jobs[::-1], "")
+
+
+async def test_plugins_as_they_are(api: Api) -> None:
+    """ListPlugins and GetPlugin tell name, version, state, types, schema, limits and counters, also of the unusable."""
+    answer = await api.plugins.ListPlugins(plugins_pb2.ListPluginsRequest())
+    plugins = {plugin.name: plugin for plugin in answer.plugins}
+    assert [plugin.name for plugin in answer.plugins] == sorted(plugins)
+    echo = (await api.plugins.GetPlugin(plugins_pb2.GetPluginRequest(plugin="echo"))).plugin
+    assert (echo.version, list(echo.mime_types)) == ("2.1.0", ["image/png", "image/jpeg"])
+    assert echo.options_schema["additionalProperties"] is False
+    assert (echo.limits.timeout.seconds, echo.limits.concurrency, echo.limits.max_attempts) == (10, 1, 2)
+    success, failed = query(
+        api.service, "SELECT sum(status = 3), sum(status = 4) FROM job WHERE plugin = 'echo' AND status > 2"
+    )[0]
+    assert (echo.metrics.success_count, echo.metrics.error_count) == (success, failed)
+    broken = plugins["setup_fails"]
+    assert broken.state == plugins_pb2.PLUGIN_STATE_UNAVAILABLE
+    assert "no model here" in broken.state_reason
+
+
+async def test_health(api: Api) -> None:
+    """The server and usable plugins are SERVING, unusable and disabled ones NOT_SERVING, unknown ones NOT_FOUND;
+    FAILED is no matter of health.
+    """
+    health = health_pb2_grpc.HealthStub(api.channel)
+
+    async def check(service: str) -> int:
+        return (await health.Check(health_pb2.HealthCheckRequest(service=service))).status
+
+    serving_, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+    await refused(api.jobs.Analyze(jobs_pb2.AnalyzeRequest(plugin="fails", payload=payload(how="raise"))))
+    assert (await api.service.registry.resolve("fails")).state.value == "FAILED"
+    for name in ("", "runward.v1.ExecutionService", "runward.plugin.echo", "runward.plugin.fails"):
+        assert await check(name) == serving_, name
+    assert await check("runward.plugin.setup_fails") == not_serving
+    watch = health.Watch(health_pb2.HealthCheckRequest(service="runward.plugin.echo"))
+    assert (await watch.read()).status == serving_
+    await api.plugins.DisablePlugin(plugins_pb2.DisablePluginRequest(plugin="echo", reason="test"))
+    assert (await watch.read()).status == not_serving
+    await api.plugins.EnablePlugin(plugins_pb2.EnablePluginRequest(plugin="echo"))
+    assert (await watch.read()).status == serving_
+    watch.cancel()
+    for name in ("runward.plugin.nothing", "nothing"):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await check(name)
+        assert caught.value.code() is CODES.NOT_FOUND
+
+
+async def test_a_server_that_drains(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """New work gets UNAVAILABLE with RetryInfo and health says NOT_SERVING, while what runs may end and be read."""
+    async with serving(tmp_path_factory.mktemp("data"), "Puppet") as api, Stage() as stage:
+        request = jobs_pb2.AnalyzeRequest(plugin="puppet", payload=payload(**stage.options))
+        running = asyncio.ensure_future(api.jobs.Analyze(request))  # type: ignore[arg-type]
+        visit = await stage.enter()
+        api.health.stop_serving()
+        drain = asyncio.ensure_future(api.service.scheduler.drain(60))
+        await asyncio.sleep(0)
+        for method in (api.jobs.Analyze, api.jobs.SubmitJob):
+            kind = jobs_pb2.AnalyzeRequest if method is api.jobs.Analyze else jobs_pb2.SubmitJobRequest
+            refusal = await refused(method(kind(plugin="puppet", payload=payload(**stage.options))))
+            assert (refusal.code, refusal.reason, refusal.retry_seconds) == (CODES.UNAVAILABLE, "DRAINING", 1.0)
+        health = health_pb2_grpc.HealthStub(api.channel)
+        status = (await health.Check(health_pb2.HealthCheckRequest(service=""))).status
+        assert status == health_pb2.HealthCheckResponse.NOT_SERVING
+        visit.give()
+        assert (await running).job.status == jobs_pb2.JOB_STATUS_SUCCESS
+        await drain
+        assert (await api.service.analysis.get_job(visit.job_id, ANONYMOUS)).status.terminal

@@ -1,0 +1,1 @@
+"""The contract of each layer, on the built service with real workers."""

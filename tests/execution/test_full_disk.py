@@ -1,0 +1,71 @@
+"""A database that cannot grow: refusals are typed, nothing is half stored, and a run is never asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runward_service.domain.errors import ErrorReason
+from runward_service.domain.job import JobStatus
+from tests.harness.service import PNG, analyze, ended, query, refusal, result_of, submit
+from tests.harness.stage import Stage
+
+if TYPE_CHECKING:
+    from runward_service.bootstrap import Service
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PLUGINS = ("Puppet",)
+
+
+async def allow_pages(service: Service, pages: int) -> None:
+    """Let the database grow to a number of pages; 1: not beyond its present size."""
+    await service.writer.submit(lambda tx: tx.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+
+
+async def test_a_submit_is_refused(service: Service) -> None:
+    """STORE_UNAVAILABLE, which may be tried again, and nothing is stored; with room again the same request passes."""
+    await service.registry.resolve("puppet")
+    await allow_pages(service, 1)
+    async with Stage() as stage:
+        fields = {"image": PNG + bytes(200_000), "request_id": "no room"}
+        error = await refusal(submit(service, "puppet", stage.options, **fields))
+        assert error.reason is ErrorReason.STORE_UNAVAILABLE
+        assert query(service, "SELECT (SELECT count(*) FROM job), count(*) FROM image") == [(0, 0)]
+        await allow_pages(service, 1_000_000)
+        job = await submit(service, "puppet", stage.options, **fields)
+        (await stage.enter()).give()
+        assert (await ended(service, job.id)).status is JobStatus.SUCCESS
+
+
+async def test_an_end_that_cannot_be_stored(service: Service) -> None:
+    """A caller whose run is over and whose end finds no room gets INTERNAL, not UNAVAILABLE, after which its client
+    would run the plugin again. The worker and the service go on.
+    """
+    async with Stage() as stage:
+        call = asyncio.ensure_future(analyze(service, "puppet", stage.options, request_id="big"))
+        visit = await stage.enter()
+        await allow_pages(service, 1)
+        visit.give(text="x" * 1_000_000)
+        error = await refusal(call)
+        assert (error.reason, error.plugin) == (ErrorReason.INTERNAL, "puppet")
+        assert error.details == {"job_id": visit.job_id}
+        assert stage.visits == 1
+        await allow_pages(service, 1_000_000)
+        call = asyncio.ensure_future(analyze(service, "puppet", stage.options))
+        (await stage.enter()).give(well=True)
+        assert result_of(await call) == {"well": True}
+
+
+async def test_a_caller_whose_job_could_not_be_created(service: Service) -> None:
+    """A caller's job is written with its start; where that fails it ran all the same, so its end is INTERNAL too."""
+    await allow_pages(service, 1)
+    async with Stage() as stage:
+        call = asyncio.ensure_future(analyze(service, "puppet", stage.options, image=PNG + bytes(200_001)))
+        visit = await stage.enter()
+        visit.give()
+        error = await refusal(call)
+        assert error.reason is ErrorReason.INTERNAL
+        assert query(service, "SELECT count(*) FROM job WHERE id = ?", visit.job_id) == [(0,)]
+    await allow_pages(service, 1_000_000)

@@ -1,0 +1,1 @@
+"""What tests of the service share: the built service without its port, and plugins that tests direct."""

@@ -1,0 +1,1 @@
+"""Every legal and illegal transition of jobs and of plugins."""

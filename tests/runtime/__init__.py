@@ -1,0 +1,1 @@
+"""Validation, the result's encoding, and what crosses to a worker."""

@@ -1,0 +1,1 @@
+"""The durable state on real files."""

@@ -1,0 +1,187 @@
+"""The life of many jobs in one batch: the same rows, events and counters as one by one, and every fence holds."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runward_service.domain.envelope import ErrorEnvelope
+from runward_service.domain.errors import ErrorReason
+from runward_service.domain.image import StoredImage
+from runward_service.domain.job import Job, JobMode, JobStatus
+from runward_service.domain.outcome import Outcome
+from runward_service.store.job_store import SqliteJobStore
+
+if TYPE_CHECKING:
+    from tests.store.held_writer import HeldWriter
+
+OWNER = "me"
+EVENTS = "SELECT status, attempt FROM job_event WHERE job_seq = (SELECT seq FROM job WHERE id = ?) ORDER BY revision"
+LATE = "SELECT count(*) FROM job_event e JOIN job j ON j.seq = e.job_seq WHERE j.status > 2 AND e.revision > j.revision"
+
+
+def new_job(number: int, **fields: Any) -> Job:
+    """A SYNC job of this process."""
+    image = StoredImage(f"sha256:{number % 7:064}", 1, data=bytes([number % 7]))
+    values: dict[str, Any] = {
+        "id": str(uuid.uuid4()), "tenant": "default", "principal": "p", "request_id": "", "mode": JobMode.SYNC,
+        "plugin": f"plugin_{number % 3}", "plugin_version": "1", "status": JobStatus.PENDING, "image": image,
+        "mime_type": "image/png", "options": {"n": number}, "labels": {}, "priority": 0, "timeout_us": 1,
+        "queue_deadline_us": 0, "max_attempts": 2, "attempt": 0, "lost_attempts": 0, "owner": OWNER,
+        "cancel_requested": False, "create_time_us": 100 + number, "start_time_us": 0, "end_time_us": 0, "revision": 0,
+    }  # fmt: skip
+    return Job(**{**values, **fields})
+
+
+def outcome(number: int) -> Outcome:
+    """Every third run fails, with a traceback."""
+    plugin = f"plugin_{number % 3}"
+    if number % 3:
+        return Outcome(plugin, 300 + number, 10 + number, ran=True, result=b"", output_digest=f"digest {number}")
+    error = ErrorEnvelope(ErrorReason.PLUGIN_RAISED, f"failure {number}", {"n": number}, plugin, 299, f"trace {number}")
+    return Outcome(plugin, 300 + number, 10 + number, ran=True, envelope=error)
+
+
+@pytest.fixture
+def store(writer: HeldWriter) -> SqliteJobStore:
+    """The job store on the held writer."""
+    return SqliteJobStore(writer, OWNER, Path)
+
+
+def check(writer: HeldWriter, jobs: list[Job], finished: list[int]) -> None:
+    """The rows, events, tracebacks and counters of jobs that were created, and of which some were finished."""
+    rows = {row[0]: row[1:] for row in writer.rows(
+        "SELECT id, status, attempt, start_time, end_time, output_digest, error_message, json_extract(options, '$.n') "
+        "FROM job"
+    )}  # fmt: skip
+    assert len(rows) == len(jobs)
+    for number, job in enumerate(jobs):
+        good = number % 3
+        events = writer.rows(EVENTS, job.id)
+        if number in finished:
+            status = 3 if good else 4
+            digest, message = (f"digest {number}", None) if good else ("", f"failure {number}")
+            assert rows[job.id] == (status, 1, 200 + number, 300 + number, digest, message, number)
+            assert events == [(1, 0), (2, 1), (status, 1)]
+        else:
+            assert rows[job.id][0] in {1, 2}
+            assert events in ([(1, 0)], [(1, 0), (2, 1)])
+    assert {text for (text,) in writer.rows("SELECT traceback FROM job_traceback")} == {
+        f"trace {number}" for number in finished if number % 3 == 0
+    }
+    for plugin in range(3):
+        of_plugin = [number for number in finished if number % 3 == plugin]
+        if of_plugin:
+            counted = writer.rows(
+                "SELECT success_count, error_count, run_count, total_duration FROM plugin_counter WHERE plugin = ?",
+                f"plugin_{plugin}",
+            )
+            count, total = len(of_plugin), sum(10 + number for number in of_plugin)
+            assert counted == [((count, 0) if plugin else (0, count)) + (count, total)]
+    assert writer.rows("SELECT count(*) = count(DISTINCT revision) FROM job_event") == [(1,)]
+    assert writer.rows("SELECT count(*) FROM job j WHERE revision <> (SELECT max(revision) FROM job_event e "
+                       "WHERE e.job_seq = j.seq)") == [(0,)]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 150])
+async def test_whole_lives_in_one_batch(writer: HeldWriter, store: SqliteJobStore, count: int) -> None:
+    """Created, started and finished in one transaction: each with its three events, its counters, its traceback."""
+    jobs = [new_job(number) for number in range(count)]
+    futures: list[Any] = []
+    async with writer.held():
+        before = writer.commits()
+        for number, job in enumerate(jobs):
+            futures.append(store.create_job(job, deferred=True))
+            futures.append(store.start_job(job.id, 200 + number))
+            futures.append(store.finish_job(job._replace(attempt=1), outcome(number)))
+    answers = [await future for future in futures]
+    revisions = [answer if isinstance(answer, int) else answer.revision for answer in answers]
+    assert writer.commits() == before + 1
+    assert len(set(revisions)) == 3 * count
+    assert min(revisions) > 0
+    for first in range(0, 3 * count, 3):
+        created, started, finished = revisions[first : first + 3]
+        assert created < started < finished
+    check(writer, jobs, list(range(count)))
+    assert {job_id for job_id in writer.changes[-1]} == {job.id for job in jobs}  # noqa: C416 - as the watchers hear
+
+
+async def test_in_any_mixture(writer: HeldWriter, store: SqliteJobStore) -> None:
+    """Batches with jobs in all stages of their lives, operations of other kinds between them: nothing is mixed up."""
+    turns = random.Random(7)
+    jobs = [new_job(number) for number in range(60)]
+    stages = [0] * len(jobs)
+    while min(stages) < 3:
+        async with writer.held():
+            futures = []
+            for _ in range(40):
+                number = turns.randrange(len(jobs))
+                job = jobs[number]._replace(attempt=1)
+                if stages[number] == 0:
+                    futures.append(store.create_job(jobs[number], deferred=True))
+                elif stages[number] == 1:
+                    futures.append(store.start_job(job.id, 200 + number))
+                elif stages[number] == 2:
+                    if turns.random() < 0.3:
+                        futures.append(store.set_progress(job.id, 0.5, "half"))
+                    futures.append(store.finish_job(job, outcome(number)))
+                else:
+                    futures.append(store.request_cancel(job.id))
+                stages[number] = min(stages[number] + 1, 3)
+        answers = [await future for future in futures]
+        assert 0 not in [answer for answer in answers if answer is not False]
+    rows = writer.rows("SELECT status, count(*) FROM job GROUP BY status")
+    assert rows == [(3, 40), (4, 20)]
+    assert writer.rows("SELECT sum(success_count), sum(error_count) FROM plugin_counter") == [(40, 20)]
+    assert writer.rows(LATE) == [(0,)]
+
+
+@pytest.mark.parametrize("fence", ["another owner", "another attempt", "finished", "unknown", "not started"])
+async def test_a_fence_in_a_batch(writer: HeldWriter, store: SqliteJobStore, fence: str) -> None:
+    """A finish that finds its job in another state answers 0 and writes nothing; its neighbours finish as if alone."""
+    jobs = [new_job(number) for number in range(20)]
+    barred = 7
+    for number, job in enumerate(jobs):
+        await store.create_job(job, deferred=False)
+        if number != barred or fence != "not started":
+            store.start_job(job.id, 200 + number)
+    await writer.submit(lambda tx: tx.execute("SELECT 1"))
+    target = jobs[barred]._replace(attempt=1)
+    finished = set(range(20)) - {barred}
+    if fence == "another owner":
+        await writer.submit(lambda tx: tx.execute("UPDATE job SET owner = 'thief' WHERE id = ?", (target.id,)))
+    elif fence == "another attempt":
+        target = target._replace(attempt=2)
+    elif fence == "finished":
+        assert await store.finish_job(target, outcome(barred)) > 0
+        finished.add(barred)
+    elif fence == "unknown":
+        target = target._replace(id=str(uuid.uuid4()))
+    async with writer.held():
+        futures = [
+            store.finish_job(target if number == barred else job._replace(attempt=1), outcome(number))
+            for number, job in enumerate(jobs)
+        ]
+    answers = [await future for future in futures]
+    assert answers[barred] == 0
+    assert all(answer > 0 for number, answer in enumerate(answers) if number != barred)
+    check(writer, jobs, sorted(finished))
+
+
+async def test_a_job_is_not_created_twice(writer: HeldWriter, store: SqliteJobStore) -> None:
+    """A creation with an id that exists fails alone; what was created with it in the batch stays."""
+    jobs = [new_job(number) for number in range(5)]
+    async with writer.held():
+        futures = [store.create_job(job, deferred=True) for job in (*jobs[:3], jobs[1], *jobs[3:])]
+    answers = []
+    for future in futures:
+        try:
+            answers.append((await future).revision > 0)
+        except Exception as error:  # noqa: BLE001 - looked at below
+            answers.append(type(error).__name__)
+    assert answers == [True, True, True, "IntegrityError", True, True]
+    check(writer, jobs, [])
