@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from runward_scanner.scan import scan
 
 from .scanner_cases import BASE, Case, all_cases, over_base

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+
 from runward_scanner.__main__ import main
 from runward_scanner.command import scan as scan_command
 

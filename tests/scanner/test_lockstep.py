@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from runward_scanner.rules import RULES
 
 from .scanner_cases import CASES, all_cases

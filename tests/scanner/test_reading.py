@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from runward_scanner.scan import NothingToScanError, scan
 from runward_scanner.settings import Settings, SettingsError, load_settings
 

@@ -7,6 +7,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+
 from runward_scanner.scan import scan
 from runward_scanner.settings import Settings
 

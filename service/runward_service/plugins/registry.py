@@ -130,7 +130,11 @@ class PluginRegistry:
         self._no_longer_awaited(entry.name)
 
     def finish_setup(self, entry: PluginEntry) -> None:
-        """A worker of the plugin is ready: INITIALIZED, if that is its first word."""
+        """A worker of the plugin is ready: INITIALIZED, if that is its first word. Nothing where its description could
+        not stand.
+        """
+        if entry.description is None:
+            return
         entry.load_error = ""
         if entry.at_rest is PluginState.LOADED:
             entry.at_rest = PluginState.INITIALIZED
