@@ -25,7 +25,7 @@ DETAILS_KEY = "grpc-status-details-bin"
 MAX_TRAILER_BYTES = 7 * 1024
 """Peers refuse more than 8 KiB of metadata, and the caller would see that instead of the error."""
 SHORT_MESSAGE_BYTES = 900
-"""What is left of a message that is too long: it is sent twice in base64, once percent-encoded (up to three for one)."""
+"""What is left of a message that is too long: it is sent twice in base64, once percent-encoded, up to threefold."""
 
 REASON_CODES: dict[ErrorReason, grpc.StatusCode] = {
     ErrorReason.MALFORMED_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
