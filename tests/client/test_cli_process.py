@@ -12,6 +12,8 @@ from runward.v1 import jobs_pb2
 
 PNG = b"\x89PNG\r\n\x1a\n"
 START = "import sys; {}from runward.cli.main import main; main()"
+HEED_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+"""A process inherits whether SIGINT is ignored, as it is in the background of a shell."""
 
 
 def command(*arguments, before=""):
@@ -32,7 +34,9 @@ def test_ctrl_c_cancels_what_is_running(server, images):
     hang = server.hang()
     server.on("Analyze", hang.unary)
     process = subprocess.Popen(
-        command("analyze", "ocr", images, "--server", server.target), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command("analyze", "ocr", images, "--server", server.target, before=HEED_INTERRUPTS),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     with process:
         assert hang.entered.wait(60)

@@ -152,6 +152,14 @@ def test_every_change_takes_a_new_revision(
         shared_database.execute(f"UPDATE job SET {assignment} WHERE id = ?", (job_id,))
 
 
+def test_a_revision_does_not_fall(database: sqlite3.Connection) -> None:
+    """Not even by itself, to a number that is free: the log would be out of order."""
+    job_id = job_in(database, JobStatus.RUNNING)
+    change(database, job_id, "progress_fraction = 0.5", revision=10)
+    with pytest.raises(sqlite3.IntegrityError, match="takes a new revision"):
+        change(database, job_id, "owner = 'p'", revision=5)
+
+
 @pytest.mark.parametrize("attempt", [0, 3, 100])
 def test_attempts_rise_by_one(shared_database: sqlite3.Connection, attempt: int) -> None:
     """A RUNNING job's attempt goes up by one at a time, never back and never by two."""

@@ -225,6 +225,8 @@ def test_a_bad_schema_makes_unavailable(registry: PluginRegistry, schema: dict[s
     registry.describe(entry, description(options_schema=schema))
     assert entry.state is UNAVAILABLE
     assert entry.state_reason.startswith("options_schema is not a JSON Schema")
+    registry.finish_setup(entry)  # its worker is set up before it hears that it is of no use
+    assert entry.state is UNAVAILABLE
 
 
 def test_disabled_before_this_process(registry: PluginRegistry) -> None:

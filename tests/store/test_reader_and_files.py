@@ -67,7 +67,7 @@ def test_every_statement_fits_the_schema(tmp_path: Path, name: str) -> None:
         connection.close()
 
 
-@pytest.mark.parametrize("name", ["queued_counts", "claimable_plugins", "unfinished_owners", "next_queue_deadline"])
+@pytest.mark.parametrize("name", ["queued_counts", "claimable_plugins", "owners", "next_queue_deadline"])
 def test_what_is_asked_often_does_not_read_every_job(tmp_path: Path, name: str) -> None:
     """Questions about unfinished jobs go through an index that holds only those."""
     database = Database(tmp_path)

@@ -33,7 +33,7 @@ class Recovery:
 
     async def recover(self) -> None:
         """Look after every dead owner's jobs."""
-        for owner in await self._reader.unfinished_owners():
+        for owner in await self._reader.owners():
             if is_dead(self._owners, owner):
                 await self._recover_from(owner)
 
@@ -43,7 +43,8 @@ class Recovery:
         ended = await asyncio.gather(
             *(self._jobs.end_unrun_job(job, self._error(job.cancel_requested)) for job in left)
         )
-        logger.warning("owner %s is dead: %d jobs will run again, %d were ended", owner, released, len(ended))
+        if released or ended:
+            logger.warning("owner %s is dead: %d jobs will run again, %d were ended", owner, released, len(ended))
         await self._store.remove_owner(owner)
         forget(self._owners, owner)
 

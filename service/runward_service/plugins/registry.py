@@ -86,7 +86,7 @@ class PluginRegistry:
 
     def add(self, source: PluginSource) -> PluginEntry:
         """Enter a plugin that was found and not yet described: LOADED."""
-        name = source.placeholder
+        name = source.target if source.placeholder in self._entries else source.placeholder
         entry = PluginEntry(source, name, disabled_reason=self._disabled.get(name))
         self._entries[name] = entry
         self._undescribed.add(name)

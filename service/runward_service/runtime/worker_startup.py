@@ -64,8 +64,9 @@ class WorkerStartup:
             logger.error("plugin %s: %s", self._entry.name, meta.get("traceback", ""))
             self._end(str(meta.get("message", ""))[:1000], permanent=True)
         elif kind == "ready":
-            self._registry.finish_setup(self._entry)
-            self._end("", permanent=False)
+            if not self._ended.done():  # else it was refused by what it said before
+                self._registry.finish_setup(self._entry)
+                self._end("", permanent=False)
         else:
             logger.error("worker %d sent an unknown message", worker.pid)
 

@@ -131,9 +131,9 @@ class SqliteJobReader:
         rows = await self._rows("last_revision")
         return int(rows[0][0]) if rows else 0
 
-    async def unfinished_owners(self) -> list[str]:
-        """The owners of unfinished jobs."""
-        return [row[0] for row in await self._rows("unfinished_owners")]
+    async def owners(self) -> list[str]:
+        """The processes that have not resigned, and the owners of unfinished jobs."""
+        return [row[0] for row in await self._rows("owners")]
 
     async def owned_jobs(self, owner: str) -> list[str]:
         """The ids of an owner's unfinished jobs."""

@@ -136,7 +136,8 @@ BEGIN
   SELECT RAISE(ABORT, 'a finished job does not change');
 END;
 
-CREATE TRIGGER job_change_has_revision BEFORE UPDATE OF status, attempt, progress_fraction, progress_message ON job
+CREATE TRIGGER job_change_has_revision
+BEFORE UPDATE OF status, attempt, progress_fraction, progress_message, revision ON job
 WHEN NEW.revision <= OLD.revision
 BEGIN
   SELECT RAISE(ABORT, 'a change of a job takes a new revision');

@@ -43,8 +43,9 @@ LIMIT ?;
 -- name: last_revision
 SELECT seq FROM sqlite_sequence WHERE name = 'job_event';
 
--- name: unfinished_owners
-SELECT DISTINCT owner FROM job WHERE status IN (1, 2) AND owner <> '';
+-- name: owners
+-- Every process that has not resigned, and every owner of an unfinished job.
+SELECT id FROM owner UNION SELECT owner FROM job WHERE status IN (1, 2) AND owner <> '';
 
 -- name: owned_jobs
 SELECT id FROM job WHERE owner = ? AND status IN (1, 2) ORDER BY seq;
