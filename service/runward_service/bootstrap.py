@@ -124,7 +124,7 @@ def build(config: Config) -> Service:
     pool = LocalWorkerPool(registry, config.workers, supervisor.supervise)
     tool_runner = ToolRunner(registry, pool)
     plugins = PluginExecutionService(registry, tool_runner)
-    jobs = JobExecutionService(plugins, store, reader, images, owner)
+    jobs = JobExecutionService(plugins, store, reader, images, owner, supervisor.supervise)
     scheduler = Scheduler(registry, config.workers, config.queue_limit)
     expiry = Expiry(jobs, reader)
     analysis = AnalysisExecutionService(jobs, scheduler, Watcher(reader, signal), expiry)

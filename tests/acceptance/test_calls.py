@@ -88,7 +88,7 @@ async def test_health_of_an_unusable_plugin(server: ServerProcess, client: Clien
         watch.cancel()
     state = await client.plugin(plugin)
     assert state.state == "UNAVAILABLE"
-    expected = {"unmet": "pip install no-such-distribution", "setup_fails": "no model here"}[plugin]
+    expected = {"unmet": "pip install no-such-distribution", "setup_fails": "setup failed: RuntimeError"}[plugin]
     assert expected in state.state_reason
     with pytest.raises(runward.PluginError) as caught:
         await client.analyze(plugin, b"\x89PNG\r\n\x1a\n", mime_type="image/png")

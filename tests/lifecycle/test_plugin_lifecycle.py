@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 UNUSABLE = {
-    "setup_fails": "setup failed: RuntimeError: no model here",
+    "setup_fails": "setup failed: RuntimeError",
     "unmet": "no-such-distribution is not installed. Install: pip install no-such-distribution",
     "bad_schema": "options_schema is not a JSON Schema",
     "sample_plugins:BadName": "must be lower-case letters, digits and '_', not 'Bad Name'",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,26 @@ class Fails(Plugin):
         raise RuntimeError("password=hunter2")
 
 
+class CarelessError(PluginError):
+    """Does not call its parent's __init__, and has no text."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Surrogate(Plugin):
+    """Its setup fails with a text that no message can hold; its description holds such a text too."""
+
+    name = "surrogate"
+    description = "cannot open \udcff"
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        return {}
+
+
 class Hostile(Plugin):
     """Harms its worker in the way that its option ``how`` names."""
 
@@ -177,6 +199,20 @@ class Hostile(Plugin):
             hang()
         elif how == "hang":
             hang()
+        elif how == "kill_keeper":
+            start_orphan(payload.options["pid_file"])
+            os.kill(os.getppid(), signal.SIGKILL)
+            hang()
+        elif how == "close_stdout":
+            sys.stdout.close()
+        elif how == "bad_error":
+            raise CarelessError
+        elif how == "odd_details":
+            raise PluginError("The lamp is broken.", {"lamp": {1, 2}})
+        elif how == "leave_thread":
+            threading.Thread(target=hang, daemon=True).start()
+        elif how == "alarm":
+            signal.alarm(1)
         elif how == "print":
             for _ in range(100_000):
                 print("noise " * 20)

@@ -77,7 +77,7 @@ def _wrap_unary_unary(handler: Handler) -> Handler:
     async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             PRINCIPAL.set(ANONYMOUS)
-            return await behaviour(decode(raw), context)
+            return await behaviour(decoded(decode, raw), context)
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             status = status_of_exception(error)
         return await context.abort(status.code, status.message, status.trailers)
@@ -91,7 +91,7 @@ def _wrap_unary_stream(handler: Handler) -> Handler:
     async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
             PRINCIPAL.set(ANONYMOUS)
-            async with aclosing(behaviour(decode(raw), context)) as messages:
+            async with aclosing(behaviour(decoded(decode, raw), context)) as messages:
                 async for message in messages:
                     yield message
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
@@ -117,13 +117,19 @@ def _wrap_stream_unary(handler: Handler) -> Handler:
     return grpc.stream_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
 
 
+def decoded(decode: Callable[[bytes], Any], raw: bytes) -> Any:
+    """A request's message. Raises GovernedError MALFORMED_REQUEST."""
+    try:
+        return decode(raw)
+    except DecodeError as error:
+        message = "The request's bytes are not the message of this method."
+        raise GovernedError(ErrorReason.MALFORMED_REQUEST, message) from error
+
+
 def status_of_exception(error: Exception) -> CallStatus:
     """The status of what a method raised; a fault of ours is logged and says nothing of itself."""
     if isinstance(error, JobFailed):
         return status_of_envelope(error.envelope, error.job_id)
-    if isinstance(error, DecodeError):
-        message = "The request's bytes are not the message of this method."
-        return status_of_error(GovernedError(ErrorReason.MALFORMED_REQUEST, message))
     if not isinstance(error, GovernedError):
         logger.error("a fault of the service", exc_info=error)
         error = GovernedError(ErrorReason.INTERNAL, "The service failed. Its operator finds the cause in its log.")

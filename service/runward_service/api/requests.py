@@ -25,6 +25,10 @@ MAX_LABELS = 32
 MAX_LABEL_KEY = 63
 MAX_LABEL_VALUE = 255
 MAX_PRIORITY = 1000
+MAX_MIME_TYPE = 255
+MAX_OPTIONS_BYTES = 256 * 1024
+"""They are converted on the loop and travel with the job in every answer."""
+MAX_OPTIONS_DEPTH = 25
 MAX_PAGE = 1000
 DEFAULT_PAGE = 50
 MAX_SECONDS = 10 * 365 * 86_400
@@ -71,6 +75,8 @@ def _job_request(
     if len(message.request_id) > MAX_REQUEST_ID:
         raise invalid_field("request_id", f"has at most {MAX_REQUEST_ID} characters.")
     payload = message.payload
+    if len(payload.mime_type) > MAX_MIME_TYPE:
+        raise invalid_field("payload.mime_type", f"has at most {MAX_MIME_TYPE} characters.")
     if payload.WhichOneof("source") == "image_digest":
         message_text = "payload.image_digest is not offered by this release. Send payload.image."
         raise GovernedError(ErrorReason.NOT_IMPLEMENTED, message_text, {"field": "payload.image_digest"}, plugin=plugin)
@@ -80,7 +86,7 @@ def _job_request(
     return JobRequest(
         plugin=plugin,
         image=payload.image,
-        mime_type=payload.mime_type.lower(),
+        mime_type=payload.mime_type.strip().lower(),
         options=options_of(payload.options) if payload.HasField("options") else {},
         mode=mode,
         principal=principal,
@@ -113,20 +119,29 @@ def _microseconds(value: Duration) -> int | None:
 
 def options_of(options: Struct) -> dict[str, Any]:
     """Options as a plugin gets them, whole numbers as int. Raises GovernedError OPTIONS_INVALID for what is no JSON."""
-    return {key: _python_value(value, f"$.{key}") for key, value in options.fields.items()}
+    if options.ByteSize() > MAX_OPTIONS_BYTES:
+        message = f"payload.options takes {options.ByteSize()} bytes; at most {MAX_OPTIONS_BYTES} are taken."
+        raise GovernedError(ErrorReason.OPTIONS_INVALID, message, {"path": "$", "limit_bytes": MAX_OPTIONS_BYTES})
+    return {key: _python_value(value, f"$.{key}", 2) for key, value in options.fields.items()}
 
 
-def _python_value(value: Value, path: str) -> Any:
+def _python_value(value: Value, path: str, depth: int) -> Any:
     kind = value.WhichOneof("kind")
+    if depth > MAX_OPTIONS_DEPTH and kind in {"struct_value", "list_value"}:
+        message = f"payload.options is nested more than {MAX_OPTIONS_DEPTH} deep."
+        raise GovernedError(ErrorReason.OPTIONS_INVALID, message, {"path": path[:200]})
     if kind == "number_value":
         number = value.number_value
         if not math.isfinite(number):
             raise GovernedError(ErrorReason.OPTIONS_INVALID, f"{path[:200]} is no JSON number.", {"path": path[:200]})
         return int(number) if number.is_integer() and abs(number) <= EXACT_INTEGERS else number
     if kind == "struct_value":
-        return {key: _python_value(item, f"{path}.{key}") for key, item in value.struct_value.fields.items()}
+        fields = value.struct_value.fields
+        return {key: _python_value(item, f"{path}.{key}", depth + 1) for key, item in fields.items()}
     if kind == "list_value":
-        return [_python_value(item, f"{path}[{index}]") for index, item in enumerate(value.list_value.values)]
+        return [
+            _python_value(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value.list_value.values)
+        ]
     if kind == "null_value":
         return None
     if kind is None:

@@ -79,7 +79,8 @@ class CallStatus:
 
 def status_of_error(error: GovernedError) -> CallStatus:
     """The status of a call that is refused."""
-    return status_of_envelope(envelope_of(error, plugin="", time_us=now_us()))
+    job_id = str(error.details.get("job_id", "")) if error.reason is ErrorReason.INTERNAL else ""
+    return status_of_envelope(envelope_of(error, plugin="", time_us=now_us()), job_id)
 
 
 def status_of_envelope(envelope: ErrorEnvelope, job_id: str = "") -> CallStatus:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 import uvloop
 
 from runward_service.config import Config
+from runward_service.log_writer import start_logging
 from runward_service.server import ListenError
 from runward_service.server import serve as run_server
 from runward_service.store.database import SchemaError
@@ -96,7 +96,7 @@ def serve(  # noqa: PLR0917 - click passes each option by name
 
     Every option can also be set by its RUNWARD_ variable. Prints "runward: serving on HOST:PORT" when calls are taken.
     """
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    start_logging(log_level)
     config = Config(listen, data_dir, workers, plugins, discover, grace, queue_limit)
     try:
         status = uvloop.run(run_server(config, announce_json if as_json else announce))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from runward_service.store.job_store import SqliteJobStore
     from runward_service.store.transitions import Creation
 
+FIRST_STORE_RETRY_SECONDS = 0.2
+LAST_STORE_RETRY_SECONDS = 5.0
 BACKOFF_SECONDS = 0.1
 """The pause before the second attempt; it doubles with each further one."""
 
@@ -34,15 +37,20 @@ logger = logging.getLogger(__name__)
 class JobExecutionService:
     """Creates jobs, runs them, stores what they come to."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - built once, in bootstrap
         self,
         plugins: PluginExecutionService,
         store: SqliteJobStore,
         reader: SqliteJobReader,
         images: ImageStore,
         owner: str,
+        supervise: Callable[[Awaitable[None], str], object],
     ) -> None:
-        """Run through the plugin service; write and read the given stores as one owner process."""
+        """Run through the plugin service; write and read the given stores as one owner process.
+
+        ``supervise`` runs what goes on after a call has ended.
+        """
+        self._supervise = supervise
         self._plugins = plugins
         self._store = store
         self._reader = reader
@@ -126,15 +134,33 @@ class JobExecutionService:
             if not (outcome.lost and control.error is None and job.lost_attempts + 1 < job.max_attempts):
                 break
             logger.warning("job %s lost attempt %d of %d", job.id, job.attempt, job.max_attempts)
-            if not await self._store.next_attempt(job):
-                return await self._reader.get_job(job.id, None)
+            try:
+                if not await self._store.next_attempt(job):
+                    return await self._reader.get_job(job.id, None)
+            except GovernedError:  # the store takes no further attempt, so this one was the last
+                logger.exception("job %s: no further attempt can be stored", job.id)
+                break
             job = job._replace(attempt=job.attempt + 1, lost_attempts=job.lost_attempts + 1)
             await asyncio.sleep(BACKOFF_SECONDS * 2 ** (job.lost_attempts - 1))
         on_ran()
         try:
             return await self._ended(job, outcome, await self._store.finish_job(job, outcome))
         except GovernedError as error:
+            self._supervise(self._store_later(job, outcome), "storing the end of a job")
             raise unstored_end(job) from error
+
+    async def _store_later(self, job: Job, outcome: Outcome) -> None:
+        """Try to store an end until the store takes it, so that no job stays RUNNING after its run."""
+        delay = FIRST_STORE_RETRY_SECONDS
+        while not self._store.closed:
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LAST_STORE_RETRY_SECONDS)
+            try:
+                await self._store.finish_job(job, outcome)
+            except GovernedError:
+                continue
+            logger.warning("job %s: its end is stored now", job.id)
+            return
 
     async def end_unrun_job(self, job: Job, error: GovernedError) -> Job:
         """End a job FAILED that is not running here: cancelled while PENDING, expired, or left by a dead owner.
@@ -181,11 +207,15 @@ class JobExecutionService:
     async def _existing(self, job: Job, existing_id: str) -> Job:
         """The job that a request id made before. Raises GovernedError REQUEST_ID_REUSED when it has another payload."""
         existing = await self._reader.get_job(existing_id, job.tenant)
-        same = ("plugin", "mime_type", "options")
-        if existing.image.digest != job.image.digest or any(getattr(existing, n) != getattr(job, n) for n in same):
+        if payload_of(existing) != payload_of(job):
             message = "The request_id was used before with another payload. Use a new one."
             raise GovernedError(ErrorReason.REQUEST_ID_REUSED, message, {"job_id": existing_id}, plugin=job.plugin)
         return existing
+
+
+def payload_of(job: Job) -> tuple[str, ...]:
+    """What makes two requests the same: their texts, for Python takes True for 1."""
+    return job.plugin, job.image.digest, job.mime_type, json.dumps(job.options, sort_keys=True)
 
 
 def checked_timeout(request: JobRequest, description: PluginDescription) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.plugin_state import PluginState
 from runward_service.runtime.run_control import RunControl
+from runward_service.runtime.run_errors import unavailable_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -87,8 +88,15 @@ class Scheduler:
         self._registry.listen(self._plugin_changed)
 
     def _plugin_changed(self, entry: PluginEntry) -> None:
-        if entry.state is not PluginState.RUNNING and entry.name in self._queues:
-            self._dispatch(entry.name)
+        queue = self._queues.get(entry.name)
+        if queue is None or entry.state is PluginState.RUNNING:
+            return
+        if entry.load_error:
+            # Callers wait for an answer; stored jobs wait for the plugin.
+            for future in queue.callers:
+                if not future.done():
+                    future.set_exception(unavailable_error(entry, entry.load_error))
+        self._dispatch(entry.name)
 
     def check_room(self) -> None:
         """Raises GovernedError QUEUE_FULL when too many callers wait, DRAINING when the server stops."""
@@ -150,11 +158,12 @@ class Scheduler:
         """A slot of the plugin came back."""
         self._taken -= 1
         self._queue(plugin).taken -= 1
-        self._dispatch(plugin)
-        if self._taken < self._limit:
-            for other, queue in list(self._queues.items()):
-                if other != plugin and (queue.callers or queue.stored):
-                    self._dispatch(other)
+        # The plugins stand in the order in which they last got a slot, so that none waits for ever behind another.
+        for name, queue in list(self._queues.items()):
+            if self._taken >= self._limit:
+                return
+            if queue.callers or queue.stored:
+                self._dispatch(name)
 
     def _queue(self, plugin: str) -> PluginQueue:
         queue = self._queues.get(plugin)
@@ -175,6 +184,7 @@ class Scheduler:
     def _take(self, plugin: str, queue: PluginQueue) -> Slot:
         queue.taken += 1
         self._taken += 1
+        self._queues[plugin] = self._queues.pop(plugin)
         return Slot(self, plugin)
 
     def _dispatch(self, plugin: str) -> None:

@@ -111,8 +111,9 @@ class Plugin(ABC):
     """The command that installs all of ``requires``; empty: ``pip install`` of the absent distributions."""
 
     def setup(self) -> None:  # noqa: B027 - a plugin without models has nothing to set up
-        """Load what runs need (libraries, models): once a worker, before its first run. An exception makes the plugin
-        UNAVAILABLE.
+        """Load what runs need (libraries, models, lasting threads): once a worker, before its first run.
+
+        An exception makes the plugin UNAVAILABLE. A run that leaves threads or processes behind costs its worker.
         """
 
     @abstractmethod

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from runward_service.domain.errors import GovernedError
 from runward_service.domain.plugin_description import PLUGIN_NAME, PluginDescription
 from runward_service.plugins.base import Plugin
+from runward_service.runtime.validation import validate_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,12 +61,21 @@ def load_plugin_class(target: str) -> type[Plugin]:
         for part in class_name.split("."):
             loaded = getattr(loaded, part)
     except BaseException as error:
-        raise PluginUnusable(f"{target} cannot be imported: {type(error).__name__}: {error}") from error
+        raise PluginUnusable(f"{target} cannot be imported: {told(error)}") from error
     if not (isinstance(loaded, type) and issubclass(loaded, Plugin)):
         raise PluginUnusable(f"{target} is not a subclass of runward_service.plugins.Plugin")
     if inspect.isabstract(loaded):
         raise PluginUnusable(f"{target} does not define run")
     return loaded
+
+
+def told(error: BaseException) -> str:
+    """What may be told of an error while a plugin is loaded: the text of one that names code; of others, whose texts
+    may hold secrets, the type alone.
+    """
+    if isinstance(error, ImportError | SyntaxError | AttributeError):
+        return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__} (the server's log has the traceback)"
 
 
 def describe(plugin_class: type[Plugin]) -> PluginDescription:
@@ -88,6 +99,8 @@ def describe(plugin_class: type[Plugin]) -> PluginDescription:
 
 def absent_requirements(plugin_class: type[Plugin]) -> str:
     """Why the plugin lacks what it requires and how to install it; empty when it lacks nothing."""
+    if not isinstance(plugin_class.requires, dict):
+        raise PluginUnusable(f"{plugin_class.__name__}.requires must be a dict of modules and their distributions")
     absent = [dist for module, dist in plugin_class.requires.items() if not _is_installed(module)]
     if not absent:
         return ""
@@ -105,15 +118,26 @@ def _is_installed(module: str) -> bool:
 
 def _text(plugin_class: type[Plugin], attribute: str) -> str:
     value = getattr(plugin_class, attribute)
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
+    if not isinstance(value, str) or len(value) > MAX_TEXT or not _encodes(value):
         raise PluginUnusable(f"{plugin_class.__name__}.{attribute} must be a str of at most {MAX_TEXT} characters")
     return value
+
+
+def _encodes(text: str) -> bool:
+    """Whether a text is without lone surrogates, which no message can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _mime_types(plugin_class: type[Plugin]) -> tuple[str, ...]:
     value: object = plugin_class.mime_types
     if not isinstance(value, tuple | list) or not value or not all(isinstance(v, str) and "/" in v for v in value):
         raise PluginUnusable(f"{plugin_class.__name__}.mime_types must be a tuple of types such as 'image/png'")
+    if not all(map(_encodes, value)):
+        raise PluginUnusable(f"{plugin_class.__name__}.mime_types hold what is no text")
     return tuple(item.lower() for item in value)
 
 
@@ -121,6 +145,11 @@ def _schema(plugin_class: type[Plugin]) -> dict[str, object]:
     value = plugin_class.options_schema
     if not isinstance(value, dict):
         raise PluginUnusable(f"{plugin_class.__name__}.options_schema must be a dict")
+    try:
+        validate_output(value)
+    except GovernedError as error:
+        problem = error.message.replace("The plugin's output", "it")
+        raise PluginUnusable(f"{plugin_class.__name__}.options_schema does not fit JSON: {problem}") from error
     return value
 
 

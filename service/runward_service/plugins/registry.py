@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from runward_service.plugins.loader import PluginSource
 
 logger = logging.getLogger(__name__)
-DESCRIBE_WAIT_SECONDS = 30.0
+DESCRIBE_WAIT_SECONDS = 10.0
+MAX_REASON = 1000
 
 
 class IllegalTransition(Exception):  # noqa: N818 - named for what it is
@@ -123,6 +124,7 @@ class PluginRegistry:
 
     def fail_loading(self, entry: PluginEntry, reason: str) -> None:
         """The plugin cannot be loaded or set up: UNAVAILABLE."""
+        reason = reason[:MAX_REASON].encode(errors="backslashreplace").decode()
         if entry.load_error != reason:
             logger.error("plugin %s is unavailable: %s", entry.name, reason)
         entry.load_error = reason

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
+import json
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.plugins.base import InvalidInput, Payload, PluginError, RunContext
-from runward_service.plugins.loader import PluginUnusable, absent_requirements, describe, load_plugin_class
+from runward_service.plugins.loader import PluginUnusable, absent_requirements, describe, load_plugin_class, told
 from runward_service.runtime.frames import HEADER, decode_meta, encode_frame
 from runward_service.runtime.result_codec import encode_result, output_digest
 from runward_service.runtime.tool_runner import ToolRunner
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 NICENESS = 5
 OOM_SCORE = "500"
 PROGRESS_SECONDS = 0.25
+PROGRESS_THREAD = "runward-progress"
+MAX_MESSAGE = 2_000
+MAX_DETAILS = 64_000
 MAX_TRACEBACK = 100_000
 MAX_PROGRESS_MESSAGE = 500
 READ_BYTES = 4096
@@ -55,20 +61,21 @@ class Host:
         self._keeper = keeper
         self._progress: ProgressReporter | None = None
         self._job_id = ""
+        self._stdout = sys.stdout
 
     def serve(self, target: str, limit_pipe: int) -> None:
         """Load, describe, set up, then run jobs until the connection ends."""
         try:
             plugin_class = load_plugin_class(target)
             description = describe(plugin_class)
+            absent = absent_requirements(plugin_class)  # empty, or what to install
         except PluginUnusable as error:
-            self._send({"type": "unavailable", "message": str(error), "traceback": traceback.format_exc()})
+            self._send({"type": "unavailable", "message": str(error), "traceback": traceback_of(error)})
             return
         os.write(limit_pipe, b"%d" % description.memory_bytes)
         os.close(limit_pipe)
         limit = 2 * description.memory_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        absent = absent_requirements(plugin_class)  # empty, or what to install
         fields = {name: getattr(description, name) for name in description.__slots__}
         self._send({"type": "described", "description": fields, "absent": absent})
         if absent:
@@ -77,8 +84,8 @@ class Host:
             plugin = plugin_class()
             plugin.setup()
         except BaseException as error:  # noqa: BLE001 - whatever setup raises makes the plugin unavailable
-            message = f"setup failed: {type(error).__name__}: {error}"
-            self._send({"type": "unavailable", "message": message, "traceback": traceback.format_exc()})
+            message = f"setup failed: {told(error)}"
+            self._send({"type": "unavailable", "message": message, "traceback": traceback_of(error)})
             return
         self._send({"type": "ready"})
         self._run_jobs(plugin)
@@ -89,15 +96,19 @@ class Host:
         while (message := self._receive()) is not None:
             meta, body = message
             answer, result = self._run_job(plugin, meta, body)
+            self._job_id = ""
             if self._progress is not None:
                 self._progress.stop()
+            signal.alarm(0)
             answer["tainted"] = children.changed()
-            sys.stdout.flush()
+            with contextlib.suppress(Exception):  # the plugin may have closed or replaced it
+                self._stdout.flush()
             self._send(answer, result)
 
     def _run_job(self, plugin: Plugin, meta: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         self._job_id = meta["job_id"]
-        context = RunContext(meta["job_id"], meta["attempt"], self._report_progress)
+        report = functools.partial(self._report_progress, meta["job_id"])
+        context = RunContext(meta["job_id"], meta["attempt"], report)
         start = time.perf_counter_ns()
         try:
             image = Path(meta["path"]).read_bytes() if "path" in meta else body
@@ -111,10 +122,12 @@ class Host:
         answer["duration_us"] = (time.perf_counter_ns() - start) // 1000
         return answer, result
 
-    def _report_progress(self, fraction: float, message: str) -> None:
+    def _report_progress(self, job_id: str, fraction: float, message: str) -> None:
+        if job_id != self._job_id:
+            return  # a thread of an earlier run
         if self._progress is None:
             self._progress = ProgressReporter(self._send)
-        self._progress.report(self._job_id, fraction, str(message)[:MAX_PROGRESS_MESSAGE])
+        self._progress.report(job_id, fraction, str(message)[:MAX_PROGRESS_MESSAGE])
 
     def _send(self, meta: dict[str, Any], body: bytes = b"") -> None:
         with self._lock:
@@ -132,39 +145,60 @@ def failure_of(error: BaseException) -> dict[str, Any]:
     """What the service is told of a run that raised. Only what the plugin or a rule meant for the caller is in its
     message.
     """
+    reason = ErrorReason.PLUGIN_RAISED
+    message: object = ""
+    details: object = {}
     if isinstance(error, GovernedError):
         reason, message, details = error.reason, error.message, error.details
-    elif isinstance(error, InvalidInput):
-        reason, message, details = ErrorReason.INPUT_REJECTED, error.message, error.details
     elif isinstance(error, PluginError):
-        reason, message, details = ErrorReason.PLUGIN_RAISED, error.message, error.details
+        # A subclass may not have called its parent's __init__.
+        message, details = getattr(error, "message", ""), getattr(error, "details", {})
+        if isinstance(error, InvalidInput):
+            reason = ErrorReason.INPUT_REJECTED
     elif isinstance(error, MemoryError):
-        reason, message, details = ErrorReason.MEMORY_LIMIT, "", {}
-    else:
-        reason, message, details = ErrorReason.PLUGIN_RAISED, "", {}
-    try:
-        validate_output({"message": message, "details": details})
-    except GovernedError:
-        message, details = "", {}
-    text = "".join(traceback.format_exception(error))
+        reason = ErrorReason.MEMORY_LIMIT
     return {
         "type": "failure",
         "reason": reason.value,
-        "message": message,
-        "details": details,
-        "traceback": text[-MAX_TRACEBACK:].encode(errors="backslashreplace").decode(),
+        "message": readable(message, MAX_MESSAGE) if isinstance(message, str) else "",
+        "details": details if fits_json(details) else {},
+        "traceback": readable(traceback_of(error), MAX_TRACEBACK),
     }
 
 
+def readable(text: str, limit: int) -> str:
+    """A text cut to a length, without what no message can hold."""
+    return text[:limit].encode(errors="backslashreplace").decode()
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback, its end where it is long; without the error's text where that cannot be had."""
+    try:
+        return "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
+    except Exception:  # noqa: BLE001 - the plugin's own __str__ may raise anything
+        return "".join(traceback.format_tb(error.__traceback__))[-MAX_TRACEBACK:] + type(error).__name__
+
+
+def fits_json(details: object) -> bool:
+    """Whether a plugin's details can be sent, and are not too much to be kept."""
+    try:
+        validate_output(details)
+        return len(json.dumps(details)) <= MAX_DETAILS
+    except Exception:  # noqa: BLE001 - a mapping of the plugin's own may raise anything
+        return False
+
+
 class ProgressReporter:
-    """Sends progress at most four times a second, the last report always, from a thread that waits between."""
+    """Sends progress at most four times a second, from a thread that waits between; while the run goes on, the latest
+    report always follows.
+    """
 
     def __init__(self, send: Any) -> None:
         """Send through a function that takes a message's meta."""
         self._send = send
         self._latest: dict[str, Any] | None = None
         self._wake = threading.Condition()
-        threading.Thread(target=self._main, name="runward-progress", daemon=True).start()
+        threading.Thread(target=self._main, name=PROGRESS_THREAD, daemon=True).start()
 
     def report(self, job_id: str, fraction: float, message: str) -> None:
         """Take the latest report, which replaces one that was not sent yet."""
@@ -195,6 +229,7 @@ class ChildWatch:
 
     def __init__(self, keeper: int) -> None:
         """Take what there is now, after setup, as the plugin's own."""
+        self._own_threads = set(threading.enumerate())
         self._threads: list[str] = []
         self._children_fds: list[int] = []
         self._tasks_fd = os.open("/proc/self/task", os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
@@ -218,7 +253,11 @@ class ChildWatch:
                 self._children_fds.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._tasks_fd))
 
     def changed(self) -> bool:
-        """Whether there are other processes than before the first run, or that cannot be told."""
+        """Whether there are other processes than before the first run, threads that a run began and did not end, or
+        that cannot be told.
+        """
+        if any(t not in self._own_threads and t.name != PROGRESS_THREAD for t in threading.enumerate()):
+            return True
         try:
             return self._look() != self._before
         except OSError:

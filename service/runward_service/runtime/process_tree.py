@@ -48,8 +48,23 @@ def proportional_bytes(pid: int) -> int:
 
 
 def kill(pid: int) -> None:
-    """Send SIGKILL; nothing when the process is gone."""
+    """Send SIGKILL; nothing when the process is gone, or has become another user's."""
     try:
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return
+
+
+def kill_marked(mark: str) -> None:
+    """Kill every process whose environment at its start held ``mark`` ("NAME=value"), until none is left."""
+    wanted = mark.encode()
+    while pids := [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_marked(pid, wanted)]:  # noqa: PTH208
+        for pid in pids:
+            kill(pid)
+
+
+def _is_marked(pid: int, mark: bytes) -> bool:
+    try:
+        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import ErrorReason, GovernedError
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from runward_service.plugins.registry import PluginEntry
     from runward_service.runtime.run_control import RunControl
     from runward_service.runtime.worker_process import WorkerEnd
+
+MAX_MESSAGE = 2_000
+MAX_DETAILS_BYTES = 16 * 1024
 
 
 def time_out(job: Job, control: RunControl) -> None:
@@ -61,5 +65,7 @@ def failure_error(meta: dict[str, Any], entry: PluginEntry) -> GovernedError:
         error.internal = internal
         return error
     details = meta.get("details")
+    if len(json.dumps(details)) > MAX_DETAILS_BYTES:
+        details = {"truncated": True}
     message = str(meta.get("message") or "The plugin failed. Its operator finds the cause by the job's id.")
-    return GovernedError(reason, message, details if isinstance(details, dict) else {}, internal=internal)
+    return GovernedError(reason, message[:MAX_MESSAGE], details if isinstance(details, dict) else {}, internal=internal)

@@ -59,6 +59,8 @@ class PluginWorkers:
     idle: list[WorkerProcess] = field(default_factory=list)
     waiting: deque[asyncio.Future[WorkerProcess]] = field(default_factory=deque)
     starting: int = 0
+    was_ready: bool = False
+    """Whether setup ever succeeded, so that a later failure of it is worth another try."""
     retry_seconds: float = FIRST_RETRY_SECONDS
 
 
@@ -185,6 +187,7 @@ class LocalWorkerPool:
         group.starting -= 1
         if not problem:
             group.retry_seconds = FIRST_RETRY_SECONDS
+            group.was_ready = True
             self._watch_idle(group, worker)
             self._give_back(group, worker)
             self._warm_up(group)
@@ -197,7 +200,7 @@ class LocalWorkerPool:
         if not group.workers:
             self._registry.fail_loading(group.entry, problem)
         self._fail_waiting(group, problem)
-        if not permanent:
+        if not permanent or group.was_ready:
             await self._pause(group.retry_seconds)
             group.retry_seconds = min(2 * group.retry_seconds, LAST_RETRY_SECONDS)
             if not group.workers and not group.starting:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -13,13 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runward_service.runtime.frames import FrameDecoder, FrameError, encode_frame
-from runward_service.runtime.process_tree import descendants_of, kill
+from runward_service.runtime.process_tree import descendants_of, kill, kill_marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runward_service.runtime.plugin_output import PluginOutput
 
+MARK = "RUNWARD_WORKER"
+"""The variable by which a worker's descendants are known."""
 KILL_GRACE_SECONDS = 3.0
 REPORT_SECONDS = 0.25
 SOCKET_BUFFER_BYTES = 1024 * 1024
@@ -59,6 +62,7 @@ class WorkerProcess:
         self._lifeline: socket.socket
         self._popen: subprocess.Popen[bytes]
         self._report = b""
+        self._mark = secrets.token_hex(16)
         self.exited: asyncio.Future[WorkerEnd] = self._loop.create_future()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self.idle_since = 0.0
@@ -86,7 +90,7 @@ class WorkerProcess:
                 stderr=self._output.descriptor,
                 pass_fds=(theirs.fileno(), their_lifeline.fileno()),
                 start_new_session=True,
-                env=dict(environment),
+                env={**environment, MARK: self._mark},
             )
         except BaseException:
             ours.close()
@@ -183,6 +187,14 @@ class WorkerProcess:
             end = WorkerEnd(**json.loads(self._report))
         except (ValueError, TypeError):
             end = WorkerEnd()
+        if self._report:
+            self._end(end)
+            return
+        # The keeper was killed and could not end its descendants; their environment tells them.
+        sweep = self._loop.run_in_executor(None, kill_marked, f"{MARK}={self._mark}")
+        sweep.add_done_callback(lambda _: self._end(end))
+
+    def _end(self, end: WorkerEnd) -> None:
         if not self.exited.done():
             self.exited.set_result(end)
 

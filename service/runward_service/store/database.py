@@ -51,11 +51,14 @@ class Database:
             raise SchemaError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed.")
         for folder in (self.folder, self.images, self.owners):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = self.connect()
         try:
-            migrate(connection)
-        finally:
-            connection.close()
+            connection = self.connect()
+            try:
+                migrate(connection)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise SchemaError(f"{self.path} cannot be used as a database: {error}.") from error
 
     def connect(self) -> sqlite3.Connection:
         """A connection for writing: transactions begin and end where the code says, commits survive power loss."""
@@ -96,7 +99,8 @@ def migrate(connection: sqlite3.Connection) -> None:
                 connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SQL = statements("job_reader.sql")
 LAST_SEQ = 2**62
+MAX_PAGE_BYTES = 1024 * 1024
+"""Characters take up to three bytes, and a stock client reads four mebibytes."""
+ROW_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,16 @@ class PluginCounters:
     last_used_time_us: int = 0
 
 
+def bounded(rows: Sequence[Sequence[Any]]) -> int:
+    """How many rows, one at least, a page may hold without being too large for a stock client."""
+    size = 0
+    for count, row in enumerate(rows):
+        size += ROW_BYTES + sum(len(value) for value in row if isinstance(value, str))
+        if count and size > MAX_PAGE_BYTES:
+            return count
+    return len(rows)
+
+
 class SqliteJobReader:
     """The reads, each one crossing to the reader's thread once."""
 
@@ -118,8 +131,8 @@ class SqliteJobReader:
                 "limit": limit + 1,
             },
         )
-        page = rows[:limit]
-        return JobPage([job_of(row) for row in page], page[-1][-1] if len(rows) > limit else 0, revision)
+        page = rows[: bounded(rows[:limit])]
+        return JobPage([job_of(row) for row in page], page[-1][-1] if len(rows) > len(page) else 0, revision)
 
     async def events_of_job(self, job_id: str, after_revision: int, limit: int) -> list[JobEvent]:
         """A job's events after a revision, in order."""

@@ -31,6 +31,11 @@ class SqliteJobStore:
         self._owner = owner
         self._image_path = image_path
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self._writer.closed
+
     def create_job(self, job: Job, *, deferred: bool) -> Awaitable[Creation]:
         """Store a PENDING job and its image.
 

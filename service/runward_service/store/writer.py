@@ -75,6 +75,11 @@ class GroupCommitWriter:
         self.ended = self._loop.create_future()
         self._thread.start()
 
+    @property
+    def closed(self) -> bool:
+        """Whether close was called or the thread has ended."""
+        return self._closing or self.ended.done()
+
     def submit(self, operation: Callable[[Transaction], T], *, deferred: bool = False) -> asyncio.Future[T]:
         """Hand an operation over; the future is done once it is on disk.
 
@@ -82,7 +87,7 @@ class GroupCommitWriter:
         commit. The future raises what the operation raised, or GovernedError STORE_UNAVAILABLE where the database
         failed.
         """
-        if self._closing or self.ended.done():
+        if self.closed:
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting.append((operation, future))
