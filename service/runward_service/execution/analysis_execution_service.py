@@ -42,10 +42,11 @@ class AnalysisExecutionService:
         if running is None:
             return await self._end_of(job, request.principal)
         try:
-            return await asyncio.shield(running.task)
+            await running.ended
         except asyncio.CancelledError:
             running.control.stop(cancelled_error())
             raise
+        return running.task.result()
 
     async def submit(self, request: JobRequest) -> Job:
         """Store a request as a job that runs later; it is on disk when this returns. Raises GovernedError for whatever

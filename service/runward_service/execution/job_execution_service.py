@@ -99,12 +99,10 @@ class JobExecutionService:
             end_time_us=0,
             revision=0,
         )
-        deferred = not is_async and not job.request_id
-        creation = self._store.create_job(job, deferred=deferred)
-        if deferred:
-            ignore_result(creation)
+        if not is_async and not job.request_id:
+            self._store.defer_creation(job)
             return job, False
-        created: Creation = await creation
+        created: Creation = await self._store.create_job(job, deferred=False)
         if created.existing_id:
             return await self._existing(job, created.existing_id), True
         return job._replace(revision=created.revision), False

@@ -44,6 +44,8 @@ class RunningJob:
 
     control: RunControl
     task: asyncio.Task[Job]
+    ended: asyncio.Future[None]
+    """Done when the task is; whoever waits on it may be cancelled without harm to the task."""
 
 
 @dataclass(slots=True)
@@ -120,13 +122,16 @@ class Scheduler:
     def run(self, job: Job, work: Callable[[RunControl], Awaitable[Job]]) -> RunningJob:
         """Run a job's work in a task of its own, so that the end of the call that began it does not end the job."""
         control = RunControl()
-        running = RunningJob(control, asyncio.ensure_future(work(control)))
+        loop = asyncio.get_running_loop()
+        running = RunningJob(control, asyncio.ensure_future(work(control)), loop.create_future())
         self.running[job.id] = running
         running.task.add_done_callback(lambda task: self._ended(job.id, task))
         return running
 
     def _ended(self, job_id: str, task: asyncio.Task[Job]) -> None:
-        del self.running[job_id]
+        running = self.running.pop(job_id)
+        if not running.ended.done():
+            running.ended.set_result(None)
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, GovernedError):
             logger.error("job %s could not be brought to its end", job_id, exc_info=error)
 

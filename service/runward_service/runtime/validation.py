@@ -40,6 +40,7 @@ class InputValidator:
         self._schema = jsonschema_rs.Draft202012Validator(
             dict(description.options_schema), retriever=_refuse_reference, validate_formats=True
         )
+        self._takes_no_options = self._schema.is_valid({})
 
     def validate(self, head: object, size_bytes: int, mime_type: object, options: Mapping[str, Any]) -> None:
         """Check an image's first bytes and size, its declared type (in lower case) and the options.
@@ -93,6 +94,8 @@ class InputValidator:
             self._admitted.add(mime_type)
 
     def _validate_options(self, options: Mapping[str, Any]) -> None:
+        if options == {} and self._takes_no_options:
+            return
         try:
             self._schema.validate(options)
         except self._validation_error as error:

@@ -53,6 +53,10 @@ class SqliteJobStore:
 
         return self._writer.submit(operation, deferred=deferred)
 
+    def defer_creation(self, job: Job) -> None:
+        """Store a PENDING job without a request id, and its image, together with the job's next transition."""
+        self._writer.defer(CreateJob(job))
+
     def start_job(self, job_id: str, start_time_us: int) -> Awaitable[int]:
         """PENDING to RUNNING, attempt 1, of a SYNC job that this process owns. Deferred: answers with the revision once
         it is on disk with a later change, or 0 when the job has ended meanwhile.

@@ -59,7 +59,7 @@ class GroupCommitWriter:
         """Write to a database; ``on_commit`` is called on the loop with the ids of the jobs that a commit changed."""
         self._database = database
         self._on_commit = on_commit
-        self._waiting: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = deque()
+        self._waiting: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any] | None]] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._signalled = False
         self._closing = False
@@ -96,6 +96,14 @@ class GroupCommitWriter:
         elif self._flush_timer is None:
             self._flush_timer = self._loop.call_later(DEFER_SECONDS, self._flush)
         return future
+
+    def defer(self, operation: Callable[[Transaction], Any]) -> None:
+        """Hand over a deferred operation whose outcome nobody waits for; a failure is logged. Raises as submit."""
+        if self.closed:
+            raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
+        self._waiting.append((operation, None))
+        if self._flush_timer is None:
+            self._flush_timer = self._loop.call_later(DEFER_SECONDS, self._flush)
 
     def _flush(self) -> None:
         self._flush_timer = None
@@ -139,15 +147,18 @@ class GroupCommitWriter:
             if self._closing:
                 return
 
-    def _take(self) -> list[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]]:
+    def _take(self) -> list[tuple[Callable[[Transaction], Any], asyncio.Future[Any] | None]]:
         waiting = self._waiting
         return [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
 
-    def _complete(self, futures: list[asyncio.Future[Any]], outcomes: list[Any], changed: list[str]) -> None:
+    def _complete(self, futures: list[asyncio.Future[Any] | None], outcomes: list[Any], changed: list[str]) -> None:
         for future, outcome in zip(futures, outcomes, strict=True):
-            if future.done():
+            if future is None:
+                if isinstance(outcome, BaseException):
+                    logger.error("a deferred write failed: %s", outcome)
+            elif future.done():
                 continue
-            if isinstance(outcome, BaseException):
+            elif isinstance(outcome, BaseException):
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
@@ -158,7 +169,7 @@ class GroupCommitWriter:
         failure = GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
         while self._waiting:
             _, future = self._waiting.popleft()
-            if not future.done():
+            if future is not None and not future.done():
                 future.set_exception(failure)
         if error is None:
             self.ended.set_result(None)

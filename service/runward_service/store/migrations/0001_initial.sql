@@ -69,7 +69,6 @@ CREATE UNIQUE INDEX job_request_id ON job (tenant, principal, request_id) WHERE 
 CREATE INDEX job_claimable ON job (plugin, priority DESC, seq) WHERE claimable = 1;
 CREATE INDEX job_queue_deadline ON job (queue_deadline) WHERE claimable = 1 AND queue_deadline > 0;
 CREATE INDEX job_unfinished ON job (owner) WHERE status IN (1, 2);
-CREATE INDEX job_image ON job (tenant, image_digest);
 
 -- One row a change. The id is the revision: it rises with every change, and AUTOINCREMENT never gives one out twice.
 CREATE TABLE job_event (
