@@ -8,7 +8,7 @@ STUBS := clients/python/runward/v1
 SOURCES := clients service scanner tests
 PORT ?= 50051
 
-.PHONY: help setup demo test check gen bench serve constraints \
+.PHONY: help setup demo test check gen bench matrix serve constraints \
         format lint types proto stubs layers scan tests clean
 
 help: ## List the targets
@@ -40,6 +40,9 @@ test: setup ## Run the tests
 
 bench: setup ## Measure speed against a bare echo
 	@$(BIN)/python -m tests.bench
+
+matrix: setup ## Break the rules in copies of the service and publish what the scanner finds
+	@$(BIN)/python -m tests.scanner.mutation --write
 
 gen: $(GEN_VENV)/.made ## Generate the stubs from proto/
 	@PATH="$(CURDIR)/$(GEN_VENV)/bin:$$PATH" $(GEN_VENV)/bin/python -m grpc_tools.protoc -Iproto \

@@ -35,7 +35,10 @@ class Project:
         self._modules: dict[Path, ModuleInfo | None] = {}
         self._names: dict[str, Path] = {}
         self._packages: dict[Path, bool] = {}
-        self._resolved: dict[tuple[str, Path], ModuleInfo | None] = {}
+        self._resolved: dict[ModuleInfo, dict[str, ModuleInfo | None]] = {}
+        self._beside_known: dict[tuple[str, Path], Path | None] = {}
+        self.root_names = {root.name: root for root in self.roots}
+        self._tops_below: dict[str, set[Path]] | None = None
         self._index_roots()
 
     def _index_roots(self) -> None:
@@ -57,12 +60,16 @@ class Project:
     def governed(self) -> list[ModuleInfo]:
         """Parse and give every governed module, in order; those that cannot be parsed land in ``unreadable``."""
         found = []
-        for path, source in self.sources.items():
-            if self.root_of(path) is not None or self._mentions_sdk(source):
+        for path in self.sources:
+            if self.may_govern(path):
                 module = self.module(path)
                 if module is not None and module.governed:
                     found.append(module)
         return found
+
+    def may_govern(self, path: Path) -> bool:
+        """Whether a file may be governed: it lies in a root, or its text could import the SDK."""
+        return self.root_of(path) is not None or self._mentions_sdk(self.sources[path])
 
     def module(self, path: Path) -> ModuleInfo | None:
         """Parse a file once. None where it cannot be parsed."""
@@ -134,10 +141,12 @@ class Project:
 
     def resolve(self, name: str, importer: ModuleInfo) -> ModuleInfo | None:
         """The module that an absolute import names, seen from a file; None where it is not among the files."""
-        key = (name, importer.path.parent)
-        if key not in self._resolved:
-            self._resolved[key] = self._resolve(name, importer)
-        return self._resolved[key]
+        known = self._resolved.get(importer)
+        if known is None:
+            known = self._resolved[importer] = {}
+        if name not in known:
+            known[name] = self._resolve(name, importer)
+        return known[name]
 
     def _resolve(self, name: str, importer: ModuleInfo) -> ModuleInfo | None:
         path = self._names.get(name)
@@ -145,12 +154,28 @@ class Project:
             top = name.partition(".")[0]
             if top in sys.stdlib_module_names:
                 return None
-            path = self._beside(name, importer)
+            if importer.local and self.root_names.get(top) == self.root_of(importer.path):
+                return None  # the importer's own package, whose modules are all known by name
+            key = (name, importer.path.parent)
+            if key not in self._beside_known:
+                # A module below a package that is not among the files is not among them either.
+                above = top == name or self._resolve_below(top, importer)
+                self._beside_known[key] = self._beside(name, importer) if above else None
+            path = self._beside_known[key]
         if path is None:
             return None
         if is_foreign(path, self.scanned) and self.root_of(path) is None and importer.path.parent != path.parent:
             return None
         return self.module(path)
+
+    def _resolve_below(self, top: str, importer: ModuleInfo) -> bool:
+        """Whether a folder or a file named so lies on the way from a file upwards."""
+        if self._tops_below is None:
+            self._tops_below = {}
+            for path in self.sources:
+                for part in (path, *path.parents):
+                    self._tops_below.setdefault(part.stem, set()).add(part.parent)
+        return not self._tops_below.get(top, set()).isdisjoint(importer.path.parents)
 
     def _beside(self, name: str, importer: ModuleInfo) -> Path | None:
         """Look for a module from the file's folder upwards, as if each folder were on the import path."""

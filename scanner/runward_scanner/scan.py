@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runward_scanner.cache import Cache, key_of
+from runward_scanner.cache import Cache, Kept, key_of
 from runward_scanner.finding import Finding, Place
 from runward_scanner.inference.engine import Engine
-from runward_scanner.layout import excluded, governed_roots, python_files
+from runward_scanner.layout import excluded, governed_roots, is_foreign, python_files
 from runward_scanner.project import Project
 from runward_scanner.rules import RULES
+from runward_scanner.rules.rwd000 import unparsed
 from runward_scanner.settings import Settings, load_settings
 from runward_scanner.source import Source, UnreadableError, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -46,14 +49,51 @@ def scan(path: Path, settings: Settings | None = None, cache: Path | None = None
     if not sources and not unreadable:
         raise NothingToScanError(f"{path} holds no Python file to scan")
     store = Cache(cache, resolved) if cache is not None else None
-    key = key_of(settings, sources.values()) if store is not None else ""
-    kept = store.read(key) if store is not None else None
-    if kept is None:
-        kept = _analyse(Project(settings, scanned, sources, roots))
-        if store is not None:
-            store.write(key, *kept)
-    findings = tuple(sorted(_unique([*unreadable, *kept[0]])))
-    return Report(findings, len(sources) + len(unreadable), kept[1], _named_lines(findings, sources.values()))
+    project = Project(settings, scanned, sources, roots)
+    kept = _analyse(project) if store is None else _cached(store, project)
+    findings = tuple(sorted(_unique([*unreadable, *kept.findings])))
+    return Report(findings, len(sources) + len(unreadable), kept.governed, _named_lines(findings, sources.values()))
+
+
+def _cached(store: Cache, project: Project) -> Kept:
+    """The report from the cache, brought up to date where no change can affect it; else a new one, which is kept."""
+    key = key_of(project.settings, project.roots, project.sources.values())
+    kept = store.read(key)
+    if kept is not None and kept.changed:
+        kept = _refreshed(project, kept)
+    elif kept is not None:
+        return kept
+    if kept is not None:
+        store.write(key, kept, kept.read)
+        return kept
+    kept = _analyse(project)
+    store.write(key, kept, [project.sources[path].shown for path in project.parsed])
+    return kept
+
+
+def _refreshed(project: Project, kept: Kept) -> Kept | None:
+    """A report whose changed files were never read: they are looked at again. None where one is governed now."""
+    findings = [finding for finding in kept.findings if finding.place.path not in kept.changed]
+    for path, source in project.sources.items():
+        if source.shown in kept.changed:
+            if project.may_govern(path):
+                return None
+            if not is_foreign(path, project.scanned):
+                findings.extend(unparsed(source))
+    return Kept(findings, kept.governed, read=kept.read)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Leave the cyclic collector off for a while: trees and values live until the end, and it would only walk them."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _read(path: Path) -> tuple[dict[Path, Source], list[Finding]]:
@@ -69,16 +109,17 @@ def _read(path: Path) -> tuple[dict[Path, Source], list[Finding]]:
     return sources, unreadable
 
 
-def _analyse(project: Project) -> tuple[list[Finding], int]:
+def _analyse(project: Project) -> Kept:
     """What the rules find in a project, and how many modules are governed."""
-    rules = [rule() for rule in RULES]
-    engine = Engine(project, rules)
-    modules = project.governed()
-    engine.read(modules)
-    found = engine.findings()
-    for rule in rules:
-        found.extend(rule.finish(engine))
-    return _unique(found), len(modules)
+    with _without_collection():
+        rules = [rule() for rule in RULES]
+        engine = Engine(project, rules)
+        modules = project.governed()
+        engine.read(modules)
+        found = engine.findings()
+        for rule in rules:
+            found.extend(rule.finish(engine))
+        return Kept(_unique(found), len(modules))
 
 
 def _named_lines(findings: Iterable[Finding], sources: Iterable[Source]) -> dict[tuple[str, int], str]:

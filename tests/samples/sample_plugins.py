@@ -27,7 +27,6 @@ class Noop(Plugin):
     description = "Does nothing."
     mime_types = ("*/*",)
     options_schema = ANY
-    concurrency = 2
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
         return {}

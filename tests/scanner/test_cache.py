@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 from runward_scanner.scan import scan
@@ -10,6 +11,8 @@ from .scanner_cases import BASE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 HELPER = "runward_service/domain/help.py"
 USER = "tools/case.py"
@@ -56,3 +59,43 @@ def test_a_damaged_cache_is_ignored(tmp_path: Path) -> None:
     for file in cache.iterdir():
         file.write_text("{", encoding="utf-8")
     assert scan(code, cache=cache) == first
+
+
+OUTSIDE = "vendorless/other.py"
+EDITS = (
+    "\nfrom runward_service.plugins import Plugin\nPlugin.run(1)\n",
+    "\ndef harmless():\n    return 1\n",
+    "\nimport runward_service.runtime.tool_runner\n",
+    "\ndef (:\n",
+    "\n# runward: ignore\n",
+)
+
+
+def test_warm_equals_cold_after_any_edit(tmp_path: Path) -> None:
+    """Whichever file is edited, and however, a warm scan finds what a cold one does."""
+    code, cache = tmp_path / "code", tmp_path / "cache"
+    tree(code)
+    (code / "vendorless").mkdir()
+    (code / OUTSIDE).write_text("x = 1\n", encoding="utf-8")
+    chance = random.Random(7)
+    for file in sorted(code.rglob("*.py")):
+        before = file.read_text(encoding="utf-8")
+        for edit in chance.sample(EDITS, 3):
+            file.write_text(before + edit, encoding="utf-8")
+            assert scan(code, cache=cache) == scan(code), (file, edit)
+        file.write_text(before, encoding="utf-8")
+        assert scan(code, cache=cache).findings == ()
+
+
+def test_a_change_that_nothing_reads_keeps_the_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is not governed, and that governed code does not use, is looked at by itself."""
+    code, cache = tmp_path / "code", tmp_path / "cache"
+    tree(code)
+    (code / "vendorless").mkdir()
+    (code / OUTSIDE).write_text("x = 1\n", encoding="utf-8")
+    cold = scan(code, cache=cache)
+    monkeypatch.setattr("runward_scanner.scan.Engine", None)
+    (code / OUTSIDE).write_text("x = 2\n", encoding="utf-8")
+    assert scan(code, cache=cache) == cold
+    (code / OUTSIDE).write_text("x = (\n", encoding="utf-8")
+    assert [finding.code for finding in scan(code, cache=cache).findings] == ["RWD000"]

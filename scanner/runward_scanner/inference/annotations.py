@@ -18,6 +18,7 @@ from runward_scanner.inference.values import (
     Role,
     Thing,
     Value,
+    is_inert,
     one,
 )
 
@@ -50,6 +51,16 @@ SEQUENCES = frozenset(
 
 def annotated(frame: Frame, node: ast.expr) -> Value:
     """What a value annotated so may be; UNKNOWN where the annotation says nothing."""
+    known = frame.engine.annotations.get(node)
+    if known is not None:
+        return known
+    value = _annotated(frame, node)
+    if value and all(atom.__class__ is Instance or is_inert(atom) for atom in value):
+        frame.engine.annotations[node] = value
+    return value
+
+
+def _annotated(frame: Frame, node: ast.expr) -> Value:
     if isinstance(node, ast.Constant):
         return _constant(frame, node)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):

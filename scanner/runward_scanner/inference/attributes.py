@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runward_scanner.inference import containers
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.classes import ancestors, derives, descendants, find_attribute, kept_by
@@ -30,6 +31,7 @@ from runward_scanner.inference.values import (
     Thing,
     Value,
     bounded,
+    external,
     is_open,
     one,
 )
@@ -94,17 +96,16 @@ def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if role is Role.OPAQUE:
         return OPAQUE
     if role in {Role.REGISTRY, Role.PLUGINS, Role.ENTRY_POINTS}:
-        return one(Method(role, name)) | UNKNOWN
+        named = role is Role.ENTRY_POINTS and name in {"name", "value", "group"}
+        return OPAQUE if named else one(Method(role, name)) | UNKNOWN
     if role is Role.TOOL_RUNNER_CLASS or role is Role.TOOL_RUNNER:
         return UNKNOWN if name != RUN else one(Method(role, RUN))
     if role in {Role.STATE_ENUM, Role.STATUS_ENUM}:
         made = Role.STATE if role is Role.STATE_ENUM else Role.STATUS
         return one(made) if name.isupper() else one(Method(role, name))
-    if role is Role.EXCEPTION:
-        return _of_exception(name)
     if role in {Role.EXCEPTION_TEXT, Role.TRACEBACK}:
         return one(Method(role, name))
-    return UNKNOWN
+    return _of_exception(name) if role is Role.EXCEPTION else UNKNOWN
 
 
 def _of_exception(name: str) -> Value:
@@ -134,6 +135,8 @@ def _of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Valu
         return plugin_run(frame, atom, node, bound=True)
     if name == "__class__":
         return one(Class(info))
+    if name == "__getattribute__":
+        return one(Method(atom, name))
     found = find_attribute(frame.engine, info, name, frame.activation)
     if not atom.exact and info.subclasses and not name.startswith("__"):
         for sub in descendants(info):
@@ -171,7 +174,8 @@ def _of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
     if "plugin" in info.traits and name == RUN:
         return plugin_run(frame, atom, node, bound=False)
     if name in {"__mro__", "__bases__"}:
-        return frozenset(Class(item) for item in ancestors(info)[1:]) or OPAQUE
+        line = frozenset(Class(item) for item in ancestors(info)[name == "__bases__" :])
+        return containers.make(frame, "tuple", [], node, line or OPAQUE)
     if name in {"__name__", "__qualname__"}:
         return one(Text(info.name))
     found = find_attribute(frame.engine, info, name, frame.activation)
@@ -238,7 +242,7 @@ def _of_external(frame: Frame, atom: External, name: str, node: ast.AST) -> Valu
         return one(Module(module))
     if project.is_own_name(path):
         return frame.engine.own_external(path)
-    return one(External(path))
+    return external(path)
 
 
 def _of_function(frame: Frame, atom: Function, name: str, node: ast.AST) -> Value:

@@ -6,16 +6,14 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from runward_scanner.inference import attributes, calls, dynamic
+from runward_scanner.inference import attributes, calls, dynamic, expressions, statements  # noqa: F401 - they read nodes
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.attributes import put
-from runward_scanner.inference.expressions import EXPRESSIONS
 from runward_scanner.inference.frame import Frame
 from runward_scanner.inference.functions import bind_parameters
 from runward_scanner.inference.heap import Heap
 from runward_scanner.inference.model import Activation
 from runward_scanner.inference.names import role_of_call, role_of_name
-from runward_scanner.inference.statements import STATEMENTS
 from runward_scanner.inference.values import (
     NOTHING,
     UNKNOWN,
@@ -28,7 +26,6 @@ from runward_scanner.inference.values import (
     Text,
     Value,
     one,
-    texts,
 )
 from runward_scanner.logging_calls import logged
 from runward_scanner.rule import Rule
@@ -43,7 +40,10 @@ if TYPE_CHECKING:
 
 MOST_EVALUATIONS = 8
 """How often one activation is read; what it may be has settled long before, or is too wide to matter."""
+PATIENCE, SPARE = 3, 200
+"""Once this many readings a function, and so many more, were made, code is tangled: then each is read once more."""
 DEEPEST_NESTING = 40
+MAKERS = frozenset({"__init__", "__new__", "__post_init__"})
 OWN_CLASSES = {"ToolRunner": Role.TOOL_RUNNER_CLASS}
 INSTANCES = {
     Role.PLUGIN_CLASS: Role.PLUGIN,
@@ -72,8 +72,6 @@ class Engine:
     every_attribute = staticmethod(dynamic.every_attribute)
     exceptions_of = staticmethod(dynamic.exceptions_of)
     alias_of_generic = staticmethod(dynamic.alias_of_generic)
-    expressions: dict[type, Callable[[Any, Any], Value]] = EXPRESSIONS
-    statements: dict[type, Callable[[Any, Any], None]] = STATEMENTS
 
     def __init__(self, project: Project, rules: Iterable[Rule]) -> None:
         """Read nothing yet."""
@@ -87,15 +85,18 @@ class Engine:
         self.receivers: dict[ast.AST, Value] = {}
         self.defaults: dict[tuple[FunctionInfo, str], Value] = {}
         self.default_values: dict[ast.AST, Value] = {}
+        self.annotations: dict[ast.expr, Value] = {}
+        """What annotations say that cannot say anything else later."""
         self.quoted: dict[ast.AST, ast.expr] = {}
         self.governed: list[ModuleInfo] = []
         self.tool_runners: list[ClassInfo] = []
-        self.argument_texts: dict[ast.AST, tuple[Value, ...]] = {}
         self.indices: dict[ast.AST, Value] = {}
         self._logged: dict[ModuleInfo, set[ast.AST]] = {}
         self._activations: list[Activation] = []
-        self._queue: deque[Activation] = deque()
+        self._unread: deque[Activation] = deque()
+        self._again: deque[Activation] = deque()
         self._nesting = 0
+        self._readings = 0
         given = tuple(rules)
         self._hooks = {name: _hooks(given, name) for name in vars(Rule) if name.startswith("on_")}
 
@@ -109,22 +110,34 @@ class Engine:
             self.governed = modules
             for module in modules:
                 self.ensure_module(module)
-                self._drain()
+            self._drain()
         finally:
             sys.setrecursionlimit(limit)
 
     def _drain(self) -> None:
-        while self._queue:
-            activation = self._queue.popleft()
-            activation.queued = False
-            self.evaluate(activation)
+        """Read what waits: first what was never read, for that may change what is read again."""
+        while self._unread or self._again:
+            activation = (self._unread or self._again).popleft()
+            if activation.queued:  # else a call read it meanwhile
+                activation.queued = False
+                self.evaluate(activation)
 
     def enqueue(self, activation: Activation) -> None:
         """Put an activation in the queue, unless it is there or has been read often enough."""
-        if activation.queued or activation.evaluations >= MOST_EVALUATIONS:
+        if activation.queued or activation.evaluations >= self._most_evaluations():
             return
         activation.queued = True
-        self._queue.append(activation)
+        if activation.evaluations:
+            self._again.append(activation)
+        elif activation.function is not None and activation.function.name in MAKERS:
+            self._unread.appendleft(activation)  # what objects are made of comes before what uses them
+        else:
+            self._unread.append(activation)
+
+    def _most_evaluations(self) -> int:
+        """How often an activation may be read: less often once a scan has taken long."""
+        tangled = self._readings > PATIENCE * len(self.functions) + SPARE
+        return 2 if tangled else MOST_EVALUATIONS
 
     def ensure_module(self, module: ModuleInfo) -> None:
         """Read a module's top level once."""
@@ -140,6 +153,8 @@ class Engine:
         if activation.evaluations == 0:
             self._activations.append(activation)
         activation.evaluations += 1
+        self._readings += 1
+        activation.queued = False
         activation.running = True
         activation.findings = []
         self._nesting += 1
@@ -237,6 +252,10 @@ class Engine:
         """A frame in which a module's names can be looked up."""
         return Frame(self, module.top or Activation(module, None))
 
+    def frame_of(self, activation: Activation) -> Frame:
+        """A frame in which an activation's names can be looked up before it is read."""
+        return Frame(self, activation)
+
     def logged_nodes(self, module: ModuleInfo) -> set[ast.AST]:
         """Every node within a log call of a module."""
         found = self._logged.get(module)
@@ -282,9 +301,6 @@ class Engine:
 
     def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """A call is made."""
-        known = tuple(value for value in (*arguments.positional, *arguments.keywords.values()) if texts(value))
-        if known:
-            self.argument_texts[node] = known
         for hook in self._hooks["on_call"]:
             hook(frame, node, callee, arguments)
 

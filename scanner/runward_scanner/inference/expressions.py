@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runward_scanner.inference import containers, strings
 from runward_scanner.inference.attributes import RUN, plugin_run
 from runward_scanner.inference.calls import gather_arguments, named_call
+from runward_scanner.inference.frame import EXPRESSIONS
 from runward_scanner.inference.functions import make_function
 from runward_scanner.inference.narrowing import narrow
 from runward_scanner.inference.targets import bind_target
@@ -24,6 +25,7 @@ from runward_scanner.inference.values import (
     Value,
     is_open,
     one,
+    text_value,
     texts,
 )
 
@@ -44,8 +46,8 @@ def name(frame: Frame, node: ast.Name) -> Value:
 def constant(frame: Frame, node: ast.Constant) -> Value:
     """A literal: strings are kept, and bytes that could be decoded to one."""
     value = node.value
-    if isinstance(value, str):
-        return frozenset((Text(value),))
+    if value.__class__ is str:
+        return text_value(value)
     if isinstance(value, bytes) and len(value) < 40:
         return frozenset((Text(value.decode("latin-1")),))
     return OPAQUE
@@ -91,6 +93,7 @@ def index_of(node: ast.expr) -> int | None:
 
 def _slice(frame: Frame, value: Value, node: ast.Slice) -> Value:
     """A slice: of a known string worked out, of a container the same elements."""
+    slice_(frame, node)
     bounds = [index_of(part) if part is not None else None for part in (node.lower, node.upper, node.step)]
     known = all(
         part is None or bound is not None
@@ -265,6 +268,7 @@ def dict_(frame: Frame, node: ast.Dict) -> Value:
 def comprehension(frame: Frame, node: Any) -> Value:
     """A comprehension or generator expression: its names are its own."""
     before = dict(frame.env)
+    around, frame.walruses = frame.walruses, set()
     for generator in node.generators:
         source = frame.value(generator.iter)
         bind_target(frame, generator.target, containers.elements(frame, source, generator.iter), generator.target)
@@ -278,11 +282,10 @@ def comprehension(frame: Frame, node: Any) -> Value:
         made = containers.make(frame, "list", [], node, frame.value(node.elt))
     inner = frame.env
     frame.env = before
-    for target, bound in inner.items():
-        if target not in before and any(
-            isinstance(child, ast.NamedExpr) and child.target.id == target for child in ast.walk(node)
-        ):
-            frame.bind(target, bound, node)
+    for target in frame.walruses:
+        if target in inner:
+            frame.bind(target, inner[target], node)
+    frame.walruses |= around
     return made
 
 
@@ -290,6 +293,7 @@ def walrus(frame: Frame, node: ast.NamedExpr) -> Value:
     """``name := value``."""
     value = frame.value(node.value)
     frame.bind(node.target.id, value, node)
+    frame.walruses.add(node.target.id)
     return value
 
 
@@ -345,7 +349,7 @@ def slice_(frame: Frame, node: ast.Slice) -> Value:
     return OPAQUE
 
 
-EXPRESSIONS: dict[type, Callable[[Any, Any], Value]] = {
+READERS: dict[type, Callable[[Any, Any], Value]] = {
     ast.Name: name,
     ast.Constant: constant,
     ast.Attribute: attribute,
@@ -374,3 +378,4 @@ EXPRESSIONS: dict[type, Callable[[Any, Any], Value]] = {
     ast.YieldFrom: yield_from,
     ast.Slice: slice_,
 }
+EXPRESSIONS.update(READERS)

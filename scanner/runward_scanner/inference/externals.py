@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from runward_scanner.inference import containers, strings
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
-from runward_scanner.inference.functions import interesting
+from runward_scanner.inference.interest import interesting
 from runward_scanner.inference.tables import (
     COLLECTING,
     HOLDING,
@@ -128,6 +128,15 @@ def _collect(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Va
         found = containers.elements(frame, value, node)
         held |= containers.elements(frame, found, node) if path.endswith("from_iterable") else found
     return containers.make(frame, "list", [], node, held)
+
+
+def _push(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """What puts an element into a list that it is given, and perhaps takes one out."""
+    held = arguments.at(1)
+    for atom in arguments.at(0):
+        if isinstance(atom, (Container, Thing)):
+            frame.engine.heap.write((atom, containers.ANY), held, frame.module, node)
+    return OPAQUE if path in {"heapq.heappush", "bisect.insort"} else containers.elements(frame, arguments.at(0), node)
 
 
 def _mapping(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -389,6 +398,13 @@ MODELS: dict[str, Model] = {
     "builtins.max": _choose,
     "random.choice": _choose,
     "statistics.mode": _choose,
+    "heapq.heappush": _push,
+    "heapq.heappop": _push,
+    "heapq.heappushpop": _push,
+    "heapq.heapreplace": _push,
+    "bisect.insort": _push,
+    "bisect.insort_left": _push,
+    "bisect.insort_right": _push,
     "builtins.zip": _zip,
     "itertools.zip_longest": _zip,
     "itertools.product": _zip,

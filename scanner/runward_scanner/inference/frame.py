@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding, Place, Step
 from runward_scanner.inference.names import role_of_name
@@ -11,7 +11,7 @@ from runward_scanner.inference.values import NOTHING, UNKNOWN, External, Module,
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine
@@ -21,6 +21,9 @@ BUILTINS = {
     name: one(External(f"builtins.{name}")) for name in dir(builtins) if name not in {"_", "__doc__", "__name__"}
 }
 BUILTINS["__builtins__"] = one(External("builtins"))
+EXPRESSIONS: dict[type, Callable[[Any, Any], Value]] = {}
+STATEMENTS: dict[type, Callable[[Any, Any], None]] = {}
+"""How each kind of node is read; the modules that know fill these in."""
 DEEPEST = 150
 """How deep expressions may nest before they count as unknown; Python's own stack is the limit behind it."""
 
@@ -42,8 +45,10 @@ class Frame:
         "global_names",
         "inside",
         "live",
+        "missed",
         "module",
         "nonlocal_names",
+        "walruses",
         "yielded",
     )
 
@@ -59,6 +64,10 @@ class Frame:
         self.env: dict[str, Value] = {}
         self.bound: dict[str, ast.AST] = {}
         self.live = True
+        self.missed: set[str] = set()
+        """Names that were looked up while they were not bound here."""
+        self.walruses: set[str] = set()
+        """Names that ``:=`` bound in the comprehension being read."""
         self.captured = False
         self.depth = 0
         self.global_names: set[str] = set()
@@ -79,16 +88,14 @@ class Frame:
         if self.depth > DEEPEST:
             return UNKNOWN
         self.depth += 1
-        try:
-            return self.engine.expressions[node.__class__](self, node)
-        finally:
-            self.depth -= 1
+        value = EXPRESSIONS[node.__class__](self, node)
+        self.depth -= 1  # an exception ends the whole evaluation, and this frame with it
+        return value
 
     def execute(self, statements: Sequence[ast.stmt]) -> None:
         """Read statements in order, updating what the names may be."""
-        table = self.engine.statements
         for statement in statements:
-            table[statement.__class__](self, statement)
+            STATEMENTS[statement.__class__](self, statement)
 
     def call(self, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
         """What calling a value gives; the callee's body is read with these arguments."""
@@ -105,6 +112,7 @@ class Frame:
             if name in self.activation.rebound and self.class_info is None:
                 return value | self.engine.heap.read((self.activation, name), self.activation)
             return value
+        self.missed.add(name)
         heap = self.engine.heap
         if name not in self.global_names:
             parent = self.activation.parent if self.class_info is None else self.activation

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.classes import derives
+from runward_scanner.inference.interest import interesting, is_filled, takes_words, tells
 from runward_scanner.inference.model import Activation, FunctionInfo, FunctionNode
 from runward_scanner.inference.names import role_of_name
 from runward_scanner.inference.values import (
@@ -16,14 +17,14 @@ from runward_scanner.inference.values import (
     Atom,
     Class,
     Container,
-    External,
     Function,
     Instance,
     Role,
-    Text,
-    Thing,
     Value,
+    is_inert,
     is_open,
+    is_prose,
+    is_text,
     one,
 )
 
@@ -33,39 +34,9 @@ if TYPE_CHECKING:
 
 MOST_CONTEXTS = 6
 """With how many different sets of arguments a function is read before they are read as one."""
+FEWEST_CONTEXTS = 1
+"""The same where none of the arguments is itself what a rule asks for, nor holds it."""
 DEEPEST_CALL = 10
-WORDS = frozenset(
-    {"run", "r", "u", "n", "ru", "un", "_internal", "internal", "ToolRunner", "validate_input", "validate_output"}
-)
-DYNAMIC = ("builtins.", "operator.", "importlib.", "functools.", "inspect.")
-
-
-def interesting(frame: Frame, value: Value) -> bool:
-    """Whether a value is worth reading a function anew for."""
-    return any(_interesting(frame, atom) for atom in value)
-
-
-def _interesting(frame: Frame, atom: Atom) -> bool:
-    kind = atom.__class__
-    if kind is Role:
-        return atom is not Role.UNKNOWN and atom is not Role.OPAQUE
-    if kind is Text:
-        text: str = atom.text  # type: ignore[union-attr]
-        return text in WORDS or (text.isupper() and len(text) < 20)
-    if kind is External:
-        return atom.path.startswith(DYNAMIC)  # type: ignore[union-attr]
-    if kind is Container or kind is Thing:
-        heap = frame.engine.heap
-        names = heap.names.get(atom, ())
-        reader = frame.activation
-        heap.read((atom, "*"), reader)
-        return any(_deep(frame, heap.read((atom, name), reader), 2) for name in tuple(names))
-    return True
-
-
-def _deep(frame: Frame, value: Value, levels: int) -> bool:
-    """Whether an element is of interest, looking into nested containers a little."""
-    return any(levels > 0 if isinstance(atom, Container) else _interesting(frame, atom) for atom in value)
 
 
 def make_function(frame: Frame, node: FunctionNode, name: str) -> Function:
@@ -82,7 +53,9 @@ def make_function(frame: Frame, node: FunctionNode, name: str) -> Function:
     closure = frame.activation if frame.activation.function is not None else None
     made = Function(info, closure)
     if frame.module.governed:
-        engine.enqueue(activation_of(frame, made, {}))
+        activation = activation_of(frame, made, {})
+        if activation.evaluations == 0:
+            engine.enqueue(activation)
     return made
 
 
@@ -93,7 +66,9 @@ def activation_of(frame: Frame, function: Function, arguments: dict[str, Value])
     found = info.activations.get(key)
     if found is not None:
         return found
-    if len(info.activations) >= MOST_CONTEXTS:
+    if len(info.activations) >= FEWEST_CONTEXTS and (
+        len(info.activations) >= MOST_CONTEXTS or not any(tells(frame, value, 2) for value in arguments.values())
+    ):
         key = (function.closure, "wide")
         wide = info.activations.get(key)
         if wide is not None:
@@ -113,14 +88,7 @@ def invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AST
     info = function.info
     if function.bound is not None:
         arguments = arguments.before(function.bound)
-    given = match_parameters(info.node.args, arguments)
-    words = any(interesting(frame, value - _texts(value)) for value in given.values())
-    kept = {
-        name: value
-        for name, value in given.items()
-        if (interesting(frame, value) or (words and any(isinstance(atom, Text) for atom in value)))
-        and not _covered(frame, info, name, value)
-    }
+    kept = _worth_keeping(frame, function, match_parameters(info.node.args, arguments))
     activation = activation_of(frame, function, kept)
     if activation.caller is None and (kept or not info.module.governed):
         activation.caller = (frame.activation, node)
@@ -139,6 +107,21 @@ def invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AST
     return result or OPAQUE
 
 
+def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) -> dict[str, Value]:
+    """The arguments that a function is read anew for, without what nothing can be learnt from."""
+    info = function.info
+    told = {name: interesting(frame, value) for name, value in given.items()}
+    words = any(told[name] and any(map(takes_words, value)) for name, value in given.items())
+    kept = {}
+    for name, value in given.items():
+        filled = not told[name] and is_filled(info, name, value)
+        if told[name] or filled or (words and any(map(is_text, value))):
+            live = frozenset(atom for atom in value if not is_inert(atom) and not is_prose(atom))
+            if live and not _covered(frame, function, info, name, live):
+                kept[name] = live
+    return kept
+
+
 def _declared_result(frame: Frame, info: FunctionInfo) -> Value:
     """What a function's annotation says that it gives; nothing where it says nothing."""
     if isinstance(info.node, ast.Lambda) or info.node.returns is None:
@@ -147,24 +130,42 @@ def _declared_result(frame: Frame, info: FunctionInfo) -> Value:
     return NOTHING if is_open(claimed) else claimed
 
 
-def _texts(value: Value) -> Value:
-    return frozenset(atom for atom in value if isinstance(atom, Text))
-
-
-def _covered(frame: Frame, info: FunctionInfo, name: str, value: Value) -> bool:
+def _covered(frame: Frame, function: Function, info: FunctionInfo, name: str, value: Value) -> bool:
     """Whether a parameter is taken to be all of this anyway, without knowing its argument."""
     default = frame.engine.defaults.get((info, name))
     if default is None:
-        return False
-    return all(atom in default or _is_narrower(atom, default) for atom in value)
+        if name not in parameters_of(info):
+            return False
+        plain = activation_of(frame, function, {})
+        default = expected(frame.engine.frame_of(plain), info, name)
+    return all(atom in default or _is_narrower(frame, atom, default, 2) for atom in value)
 
 
-def _is_narrower(atom: Atom, default: Value) -> bool:
+def _is_narrower(frame: Frame, atom: Atom, default: Value, levels: int) -> bool:
     if isinstance(atom, Instance):
         return any(isinstance(other, Instance) and derives(atom.info, other.info) for other in default)
     if isinstance(atom, Class):
         return any(isinstance(other, Class) and derives(atom.info, other.info) for other in default)
+    if isinstance(atom, Container) and levels:
+        return _is_held_narrower(frame, atom, default, levels)
     return atom is Role.UNKNOWN or atom is Role.OPAQUE
+
+
+def _is_held_narrower(frame: Frame, atom: Container, default: Value, levels: int) -> bool:
+    """Whether a container holds what its annotation says; it may then hold whatever is put in under that name."""
+    heap = frame.engine.heap
+    for other in default:
+        if not isinstance(other, Container) or other.kind != "annotated":
+            continue
+        claimed = heap.read((other, "*"), frame.activation)
+        names = tuple(heap.names.get(atom, ()))
+        held = NOTHING.union(*(heap.read((atom, name), frame.activation) for name in names if name != "keys"))
+        if is_open(claimed):
+            continue
+        if all(is_inert(item) or item in claimed or _is_narrower(frame, item, claimed, levels - 1) for item in held):
+            heap.write((atom, "*"), claimed, frame.module, atom.site)
+            return True
+    return False
 
 
 def match_parameters(spec: ast.arguments, arguments: Arguments) -> dict[str, Value]:
@@ -172,6 +173,8 @@ def match_parameters(spec: ast.arguments, arguments: Arguments) -> dict[str, Val
     names = [argument.arg for argument in (*spec.posonlyargs, *spec.args)]
     given = dict(zip(names, arguments.positional, strict=False))
     surplus = arguments.positional[len(names) :]
+    if not arguments.keywords and not arguments.rest and not arguments.mapping and not surplus:
+        return given
     keyword_names = {*names, *(argument.arg for argument in spec.kwonlyargs)}
     for name, value in arguments.keywords.items():
         if name in keyword_names:
@@ -187,25 +190,40 @@ def match_parameters(spec: ast.arguments, arguments: Arguments) -> dict[str, Val
     return given
 
 
+def parameters_of(info: FunctionInfo) -> dict[str, tuple[int, ast.arg, ast.expr | None]]:
+    """Every parameter but the variadic ones by name, with its position and the default written."""
+    if info.parameters is None:
+        spec = info.node.args
+        positional = [*spec.posonlyargs, *spec.args]
+        defaults: list[ast.expr | None] = [None] * (len(positional) - len(spec.defaults))
+        pairs = [
+            *zip(positional, [*defaults, *spec.defaults], strict=True),
+            *zip(spec.kwonlyargs, spec.kw_defaults, strict=True),
+        ]
+        info.parameters = {item.arg: (index, item, default) for index, (item, default) in enumerate(pairs)}
+    return info.parameters
+
+
+def expected(frame: Frame, info: FunctionInfo, name: str) -> Value:
+    """What a parameter is taken to be where its argument is not known; the frame is of the function itself."""
+    index, parameter, default = parameters_of(info)[name]
+    base = frame.engine.defaults.get((info, name))
+    if base is None or default is not None:
+        base = _default(frame, info, index, parameter, default)
+        frame.engine.defaults[info, name] = base
+    return base
+
+
 def bind_parameters(frame: Frame) -> None:
     """Let the parameters of the function being read be the arguments, or what annotation, default and name say."""
     info = frame.function
     if info is None:
         return
+    arguments = frame.activation.arguments
+    for name, (_, parameter, _) in parameters_of(info).items():
+        base = expected(frame, info, name)
+        frame.bind(name, _joined(base, arguments.get(name)), parameter)
     spec = info.node.args
-    positional = [*spec.posonlyargs, *spec.args]
-    defaults: list[ast.expr | None] = [None] * (len(positional) - len(spec.defaults))
-    pairs = [
-        *zip(positional, [*defaults, *spec.defaults], strict=True),
-        *zip(spec.kwonlyargs, spec.kw_defaults, strict=True),
-    ]
-    for index, (parameter, default) in enumerate(pairs):
-        base = frame.engine.defaults.get((info, parameter.arg))
-        if base is None or default is not None:
-            base = _default(frame, info, index, parameter, default)
-            frame.engine.defaults[info, parameter.arg] = base
-        given = frame.activation.arguments.get(parameter.arg)
-        frame.bind(parameter.arg, _joined(base, given), parameter)
     for variadic, kind in ((spec.vararg, "tuple"), (spec.kwarg, "dict")):
         if variadic is not None:
             _bind_variadic(frame, variadic, kind)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from runward_scanner.inference.values import NOTHING, Value, bounded
+from runward_scanner.inference.values import NOTHING, Value, bounded, is_inert, is_prose
 
 if TYPE_CHECKING:
     import ast
@@ -46,6 +46,8 @@ class Heap:
         if old is None:
             self.cells[key] = bounded(value)
             self.names.setdefault(key[0], set()).add(key[1])
+            if not value:
+                return
         elif value <= old:
             return
         else:
@@ -53,6 +55,8 @@ class Heap:
             if grown == old:
                 return
             self.cells[key] = grown
+            if all(is_inert(atom) or is_prose(atom) for atom in value - old):
+                return
         self.origins.setdefault(key, (module, site))
         for reader in tuple(self._readers.get(key, ())):
             self._changed(reader)

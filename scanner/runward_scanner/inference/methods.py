@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference import containers, strings
-from runward_scanner.inference.functions import interesting
+from runward_scanner.inference.interest import interesting
 from runward_scanner.inference.names import role_of_call
 from runward_scanner.inference.values import (
     NOTHING,

@@ -9,10 +9,35 @@ from typing import TYPE_CHECKING, TypeAlias
 from runward_scanner.inference.values import NOTHING, Value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from runward_scanner.finding import Finding
     from runward_scanner.source import Source
+
+SIMPLE = frozenset(
+    {
+        ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete, ast.Return, ast.Raise, ast.Assert, ast.Break,
+        ast.Continue, ast.Global, ast.Nonlocal, ast.Pass, ast.Import, ast.ImportFrom,
+    }
+)  # fmt: skip
+"""Statements that hold no other."""
+
+
+def bodies_of(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """The blocks of a compound statement in order."""
+    if isinstance(statement, ast.Match):
+        for case in statement.cases:
+            yield case.body
+        return
+    for name in ("body", "handlers", "orelse", "finalbody"):
+        block = getattr(statement, name, None) or []
+        if name == "handlers":
+            for handler in block:
+                yield handler.body
+        elif block:
+            yield block
+
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -30,6 +55,20 @@ class ModuleInfo:
     tree: ast.Module
     stars: list[Value] = field(default_factory=list)
     top: Activation | None = None
+    _statements: list[ast.stmt] | None = None
+
+    @property
+    def statements(self) -> list[ast.stmt]:
+        """Every statement of the file, outer ones before those within them."""
+        if self._statements is None:
+            self._statements = []
+            pending: list[list[ast.stmt]] = [self.tree.body]
+            while pending:
+                for statement in pending.pop():
+                    self._statements.append(statement)
+                    if statement.__class__ not in SIMPLE:
+                        pending.extend(bodies_of(statement))
+        return self._statements
 
     def __repr__(self) -> str:
         """Name the module."""
@@ -48,6 +87,9 @@ class FunctionInfo:
     inside: tuple[ClassInfo, ...]
     kind: str = "function"
     activations: dict[object, Activation] = field(default_factory=dict)
+    filled: frozenset[str] | None = None
+    """The names whose elements the body writes, once that was asked."""
+    parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] | None = None
 
     @property
     def is_generator(self) -> bool:

@@ -9,6 +9,7 @@ from runward_scanner.inference import containers, imports
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.definitions import define_class, define_function
+from runward_scanner.inference.frame import STATEMENTS
 from runward_scanner.inference.narrowing import narrow
 from runward_scanner.inference.targets import bind_pattern, bind_target, narrowed_to
 from runward_scanner.inference.values import (
@@ -20,6 +21,7 @@ from runward_scanner.inference.values import (
     Role,
     Thing,
     Value,
+    is_inert,
     is_open,
     one,
     texts,
@@ -166,16 +168,33 @@ def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, enter: Callabl
     before = dict(frame.env)
     exits: list[dict[str, Value]] = []
     frame.exits.append(exits)
+    outer = frame.missed
     for _ in range(2):
+        frame.missed = set()
         enter()
         frame.execute(node.body)
         frame.merge([before])
-        if frame.env == before:
+        outer |= frame.missed
+        if not _changed(before, frame):
             break
         before = dict(frame.env)
+    frame.missed = outer
     frame.exits.pop()
     frame.execute(node.orelse)
     frame.merge(exits)
+
+
+def _changed(before: dict[str, Value], frame: Frame) -> bool:
+    """Whether a name that the body reads may be something else as it is entered again."""
+    after = frame.env
+    for name, value in after.items():
+        old = before.get(name)
+        if old is None:
+            if name in frame.missed:
+                return True
+        elif old is not value and not all(is_inert(atom) for atom in value - old):
+            return True
+    return False
 
 
 def leave_loop(frame: Frame, node: ast.Break | ast.Continue) -> None:
@@ -297,7 +316,7 @@ def nothing(frame: Frame, node: ast.stmt) -> None:
     """``pass``."""
 
 
-STATEMENTS: dict[type, Callable[[Any, Any], None]] = {
+READERS: dict[type, Callable[[Any, Any], None]] = {
     ast.Expr: expression,
     ast.Assign: assign,
     ast.AnnAssign: annotated_assign,
@@ -332,4 +351,5 @@ if hasattr(ast, "TypeAlias"):  # Python 3.12
         """``type Name = …``."""
         frame.bind(node.name.id, frame.value(node.value), node)
 
-    STATEMENTS[ast.TypeAlias] = type_alias
+    READERS[ast.TypeAlias] = type_alias
+STATEMENTS.update(READERS)

@@ -6,6 +6,7 @@ Atoms are compared by content, except those that stand for a place in the code.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
@@ -233,11 +234,46 @@ def one(atom: Atom) -> Value:
     return frozenset((atom,))
 
 
+@functools.lru_cache(maxsize=4096)
+def text_value(text: str) -> Value:
+    """The value that is this string."""
+    return frozenset((Text(text),))
+
+
+@functools.lru_cache(maxsize=4096)
+def external(path: str) -> Value:
+    """The value that is this name of elsewhere."""
+    return frozenset((External(path),))
+
+
 def texts(value: Value) -> list[str]:
     """The strings that a value may be, as far as they are known, in order."""
-    return sorted(atom.text for atom in value if atom.__class__ is Text)
+    found = [atom.text for atom in value if atom.__class__ is Text]
+    if len(found) > 1:
+        found.sort()
+    return found
 
 
 def is_open(value: Value) -> bool:
     """Whether a value may be something that is not among its atoms."""
     return not value or Role.UNKNOWN in value
+
+
+def is_text(atom: Atom) -> bool:
+    """Whether an atom is a string that is known."""
+    return atom.__class__ is Text
+
+
+def is_inert(atom: Atom) -> bool:
+    """Whether nothing can be learnt from an atom, now or later: it holds nothing and no rule asks for it."""
+    kind = atom.__class__
+    if kind is Thing:
+        return atom.site is None  # type: ignore[union-attr]
+    if kind is Method:
+        return is_inert(atom.receiver)  # type: ignore[union-attr]
+    return atom is Role.OPAQUE
+
+
+def is_prose(atom: Atom) -> bool:
+    """Whether an atom is a string that names nothing: it has a blank in it."""
+    return atom.__class__ is Text and " " in atom.text

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 from runward_scanner.finding import Finding
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.tables import TRACEBACKS
-from runward_scanner.inference.values import Class, External, Function, Role, Value, texts
+from runward_scanner.inference.values import (
+    Class,
+    Container,
+    External,
+    Function,
+    Method,
+    Role,
+    Text,
+    Thing,
+    Value,
+    texts,
+)
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import matches
 
@@ -59,6 +70,8 @@ INTERNAL_NAMES = frozenset(
     }
 )
 RAW = frozenset({Role.EXCEPTION_TEXT, Role.TRACEBACK})
+TELLING = RAW | {Role.EXCEPTION}
+INTERNAL_TEXT = Text(INTERNAL)
 
 
 def is_raw(value: Value) -> bool:
@@ -78,6 +91,13 @@ def in_api(engine: Engine, module: ModuleInfo) -> bool:
 
 def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> str:
     """What is wrong with a call that is handed an exception's text; empty where nothing is."""
+    given = (*arguments.positional, *arguments.keywords.values(), arguments.rest, arguments.mapping)
+    if hands_out(frame, callee, arguments) and not is_log_call(node):
+        return "The API hands out an envelope with its _internal part"
+    if is_api(frame) and any(INTERNAL_TEXT in value for value in given) and not is_log_call(node):
+        return "The API reaches an envelope's _internal part"
+    if all(TELLING.isdisjoint(value) for value in given):
+        return ""
     name = name_of(node)
     if is_log_call(node) or "envelope" in name.lower() or _makes_exception(name, callee):
         return ""
@@ -98,6 +118,22 @@ def _makes_exception(name: str, callee: Value) -> bool:
     if name.endswith(("Error", "Exception", "Failure")) and name != "HTTPException":
         return True
     return any(isinstance(atom, Class) and atom.info.name.endswith(("Error", "Exception")) for atom in callee)
+
+
+def holds_internal(frame: Frame, value: Value) -> bool:
+    """Whether a value is an envelope with its ``_internal`` part."""
+    names = frame.engine.heap.names
+    return any(isinstance(atom, Container) and f"={INTERNAL}" in names.get(atom, ()) for atom in value)
+
+
+def hands_out(frame: Frame, callee: Value, arguments: Arguments) -> bool:
+    """Whether an API module gives an envelope with its ``_internal`` part to what is not this project's code."""
+    if not is_api(frame) or not any(isinstance(atom, (External, Method, Thing)) for atom in callee):
+        return False
+    if any(isinstance(atom, Method) and isinstance(atom.receiver, Container) for atom in callee):
+        return False
+    given = (*arguments.positional, *arguments.keywords.values())
+    return any(holds_internal(frame, value) for value in given)
 
 
 def in_dict(frame: Frame, node: ast.Dict) -> ast.AST | None:
@@ -147,9 +183,10 @@ def check_api(engine: Engine, code: str) -> Iterator[Finding]:
     for module in engine.governed:
         if not in_api(engine, module):
             continue
-        ignored = engine.logged_nodes(module) | _docstrings(module)
-        for node in ast.walk(module.tree):
-            if node not in ignored and (problem := _internal(engine, node)):
+        problems = [(node, problem) for node in ast.walk(module.tree) if (problem := _internal(engine, node))]
+        ignored = engine.logged_nodes(module) | _docstrings(module) if problems else set()
+        for node, problem in problems:
+            if node not in ignored:
                 yield Finding(place_of(module, node), code, problem)
 
 
@@ -168,8 +205,6 @@ def _internal(engine: Engine, node: ast.AST) -> str:
                 return "The API takes a traceback"
             if isinstance(atom, Function) and "traceback" in atom.info.name:
                 return "The API takes a traceback"
-        if any(INTERNAL in texts(value) for value in engine.argument_texts.get(node, ())):
-            return "The API reaches an envelope's _internal part"
     if isinstance(node, ast.Subscript) and INTERNAL in texts(engine.indices.get(node, frozenset())):
         return "The API reaches an envelope's _internal part"
     return ""
@@ -178,7 +213,5 @@ def _internal(engine: Engine, node: ast.AST) -> str:
 def _docstrings(module: ModuleInfo) -> set[ast.AST]:
     """The strings that are statements by themselves."""
     return {
-        node.value
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        node.value for node in module.statements if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runward_scanner.inference.engine import Engine
-    from runward_scanner.project import Project
     from runward_scanner.source import Source
 
 CANDIDATE = re.compile(r"#[^\n]*(?:rwd|runward)", re.IGNORECASE)
@@ -50,16 +49,9 @@ Remove the cause.
                 error = project.unreadable[path]
                 yield Finding(Place(source.shown, error.line), self.code, f"The file cannot be checked: {error.reason}")
             elif path not in project.parsed and not is_foreign(path, project.scanned):
-                yield from self._unparsed(source)
+                yield from unparsed(source)
         for module in engine.governed:
             yield from self._suppressions(module.source)
-
-    def _unparsed(self, source: Source) -> Iterator[Finding]:
-        """A file that nothing else asked for is parsed too, for one that does not parse may hold anything."""
-        try:
-            source.parse()
-        except UnreadableError as error:
-            yield Finding(Place(source.shown, error.line), self.code, f"The file cannot be checked: {error.reason}")
 
     def _suppressions(self, source: Source) -> Iterator[Finding]:
         if CANDIDATE.search(source.text) is None:
@@ -75,6 +67,9 @@ Remove the cause.
             return
 
 
-def parses(project: Project) -> int:
-    """How many files were parsed."""
-    return len(project.parsed)
+def unparsed(source: Source) -> Iterator[Finding]:
+    """Parse a file that nothing else asked for, for one that does not parse may hold anything."""
+    try:
+        source.parse()
+    except UnreadableError as error:
+        yield Finding(Place(source.shown, error.line), Checkable.code, f"The file cannot be checked: {error.reason}")

@@ -12,6 +12,7 @@ from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Class, Function, Instance, Role, Value, texts
 from runward_scanner.rule import Rule
 from runward_scanner.rules.execution import METRICS, FinallyEffects, Methods, executes, metric_calls, own_nodes
+from runward_scanner.rules.validators import is_abstract, is_empty, is_stub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,10 @@ finally.
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
         """Check ToolRunner and the classes that derive from it."""
+        for function in engine.functions.values():
+            named = function.name == METRICS and function.module.governed and not is_abstract(function)
+            if named and is_empty(function.node) and not is_stub(function.node):
+                yield Finding(place_of(function.module, function.node), self.code, f"{METRICS} counts nothing")
         for info in engine.classes.values():
             if not info.module.governed:
                 continue

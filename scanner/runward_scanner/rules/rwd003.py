@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from runward_scanner.rules.states import STATES, StateRule, is_outcome
+from runward_scanner.rules import rwd004
+from runward_scanner.rules.states import STATES, StateReading, is_outcome
 
 
-class OnlyLifecycleStates(StateRule):
-    """No word but the five stands where a plugin's lifecycle state stands."""
+class OnlyLifecycleStates(StateReading):
+    """No word but the five stands where a plugin's lifecycle state stands; the one reading serves RWD004 too."""
 
     code = "RWD003"
     title = "A plugin state that is none of the five lifecycle states"
@@ -15,10 +16,8 @@ A plugin is LOADED, INITIALIZED, RUNNING, FAILED or UNAVAILABLE, and nothing els
 compared, built, parsed or added to the enum.
 """
 
-    def owns(self, word: str) -> bool:
-        """Every word but the outcomes, which are RWD004's."""
-        return not is_outcome(word)
-
-    def says(self, word: str) -> str:
-        """Name the word and what is allowed."""
-        return f"{word} is no plugin state; the states are {', '.join(sorted(STATES))}"
+    def says(self, word: str) -> tuple[str, str]:
+        """Name the word and what is allowed; the outcomes are RWD004's."""
+        if is_outcome(word):
+            return rwd004.OutcomesAreNoStates.code, rwd004.OutcomesAreNoStates.says(word)
+        return self.code, f"{word} is no plugin state; the states are {', '.join(sorted(STATES))}"

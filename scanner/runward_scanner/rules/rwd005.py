@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value, texts
 from runward_scanner.patterns import matches
 from runward_scanner.rule import Rule
-from runward_scanner.rules import raw_errors, swallowing, validation
+from runward_scanner.rules import raw_errors, swallowing, validation, validators
 from runward_scanner.rules.execution import is_run
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """Report a validator that is replaced, and a raw error that is stored."""
-        if validation.VALIDATOR.fullmatch(name) and self._replaces(frame, node, receiver, value):
+        if validators.VALIDATOR.fullmatch(name) and self._replaces(frame, node, receiver, value):
             frame.report(self.code, node, f"The validator {name} is replaced")
+        elif receiver is not None and validators.silences(frame, receiver, name, value):
+            frame.report(self.code, node, "A validator is replaced by one that checks nothing")
         elif receiver is not None and raw_errors.ERROR_FIELD.fullmatch(name) and raw_errors.is_raw(value):
             frame.report(self.code, node, "An exception's text is stored as an error, past the envelope")
 
@@ -79,22 +81,21 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
 
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """Report ToolRunner's worker half being taken outside the worker."""
-        if (
-            name == "run"
-            or frame.engine.is_tool_runner_code(frame)
-            or matches(frame.engine.settings.worker, frame.module.local or frame.module.name)
-        ):
-            return
-        for atom in result:
-            if isinstance(atom, Function) and _is_worker_half(frame, atom.info):
-                frame.report(
-                    self.code, node, f"ToolRunner.{name} runs the plugin without governing it; only the worker calls it"
-                )
-                return
-        if name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver):
+        if name != "run" and self._takes_worker_half(frame, receiver, name, result):
             frame.report(
                 self.code, node, f"ToolRunner.{name} runs the plugin without governing it; only the worker calls it"
             )
+
+    def _takes_worker_half(self, frame: Frame, receiver: Value, name: str, result: Value) -> bool:
+        """Whether ToolRunner's worker half is taken where neither ToolRunner nor the worker stands."""
+        half = any(atom.__class__ is Function and _is_worker_half(frame, atom.info) for atom in result) or (
+            name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver)
+        )
+        return (
+            half
+            and not frame.engine.is_tool_runner_code(frame)
+            and not matches(frame.engine.settings.worker, frame.module.local or frame.module.name)
+        )
 
     # -- raw errors ----------------------------------------------------------------------------------------------------
 
@@ -103,9 +104,10 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
         problem = raw_errors.in_call(frame, node, callee, arguments)
         if problem:
             frame.report(self.code, node, problem)
-        for value in arguments.positional[:2]:
-            if any(validation.PATCHED.search(text) for text in texts(value)) and _patches(node):
-                frame.report(self.code, node, "A validator is patched")
+        if _patches(node):
+            for value in arguments.positional[:2]:
+                if any(validators.PATCHED.search(text) for text in texts(value)):
+                    frame.report(self.code, node, "A validator is patched")
 
     def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
         """Report ``job["error"] = str(exc)``."""
@@ -123,12 +125,19 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
         answered = node.value is not None and not isinstance(node.value, ast.Dict)
         if answered and Role.EXCEPTION_TEXT in value and raw_errors.is_api(frame):
             frame.report(self.code, node, "The API answers with an exception's text")
+        elif answered and raw_errors.is_api(frame) and self._answers_whole(frame, node, value):
+            frame.report(self.code, node, "The API answers with an envelope and its _internal part")
+
+    def _answers_whole(self, frame: Frame, node: ast.Return, value: Value) -> bool:
+        """Whether a public function of the API returns an envelope just made, its ``_internal`` part in it."""
+        public = frame.function is not None and not frame.function.name.startswith("_")
+        return public and isinstance(node.value, ast.Call) and raw_errors.holds_internal(frame, value)
 
 
 def _is_validator(atom: Function | External) -> bool:
     if isinstance(atom, External):
-        return validation.VALIDATOR.fullmatch(atom.path.rpartition(".")[2]) is not None
-    return validation.VALIDATOR.fullmatch(atom.info.name) is not None
+        return validators.VALIDATOR.fullmatch(atom.path.rpartition(".")[2]) is not None
+    return validators.VALIDATOR.fullmatch(atom.info.name) is not None
 
 
 def _patches(node: ast.Call) -> bool:

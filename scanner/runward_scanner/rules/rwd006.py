@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from runward_scanner.finding import Finding
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.imports import absolute
+from runward_scanner.inference.model import SIMPLE, bodies_of
 from runward_scanner.inference.proof import steps_to
 from runward_scanner.inference.values import Class, Function, Instance, Module, Role, Value
 from runward_scanner.patterns import matches
@@ -58,7 +59,7 @@ builds them. Imports under TYPE_CHECKING are fine.
             layer = layer_of(engine.settings, module.local) if module.local else None
             if layer is None:
                 continue
-            for node in _runtime_imports(module.tree):
+            for node in _runtime_imports(module.tree.body):
                 for target, name in _targets(engine, module, node):
                     other = layer_of(engine.settings, target)
                     if other is not None and not _may(layer, other) and not _is_below(module, target):
@@ -78,10 +79,8 @@ builds them. Imports under TYPE_CHECKING are fine.
 
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """Report the use of a layer that is not the next one down."""
-        if not frame.module.local or DATA.fullmatch(name):
-            return
         held = _layer_names(receiver)
-        if not held:
+        if not held or not frame.module.local or DATA.fullmatch(name):
             return
         settings = frame.engine.settings
         layer = layer_of(settings, frame.module.local)
@@ -142,10 +141,12 @@ def _layer_names(value: Value) -> set[str]:
     """The layers of the chain whose objects a value may be."""
     found = set()
     for atom in value:
-        if isinstance(atom, Role) and atom in CHAIN_ROLES:
-            found.add(CHAIN_ROLES[atom])
-        elif isinstance(atom, Instance) and atom.info.name in CHAIN_CLASSES and atom.info.module.governed:
-            found.add(CHAIN_CLASSES[atom.info.name])
+        kind = atom.__class__
+        if kind is Role:
+            if atom in CHAIN_ROLES:
+                found.add(CHAIN_ROLES[atom])
+        elif kind is Instance and atom.info.name in CHAIN_CLASSES and atom.info.module.governed:  # type: ignore[union-attr]
+            found.add(CHAIN_CLASSES[atom.info.name])  # type: ignore[union-attr]
     return found
 
 
@@ -154,17 +155,16 @@ def _own(frame: Frame, receiver: Value) -> bool:
     return any(isinstance(atom, Instance) and atom.info in frame.inside for atom in receiver)
 
 
-def _runtime_imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
+def _runtime_imports(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
     """The import statements that run, those under TYPE_CHECKING left out."""
-    pending: list[ast.AST] = list(tree.body)
-    while pending:
-        node = pending.pop(0)
+    for node in body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield node
         elif isinstance(node, ast.If) and _is_type_checking(node.test):
-            pending[:0] = node.orelse
-        elif not isinstance(node, ast.expr):
-            pending[:0] = ast.iter_child_nodes(node)
+            yield from _runtime_imports(node.orelse)
+        elif node.__class__ not in SIMPLE:
+            for block in bodies_of(node):
+                yield from _runtime_imports(block)
 
 
 def _is_type_checking(node: ast.expr) -> bool:

@@ -26,7 +26,12 @@ EXECUTES = frozenset(
         "marshal.loads", "importlib.machinery.ExtensionFileLoader", "pkgutil.resolve_name",
     }
 )  # fmt: skip
-IMPORTS = frozenset({"importlib.import_module", "builtins.__import__", "importlib.__import__"})
+HANDED: Value = frozenset(
+    External(path)
+    for path in (
+        "builtins.exec", "builtins.eval", "importlib.import_module", "builtins.__import__", "importlib.__import__"
+    )
+)  # fmt: skip
 
 
 class NoDynamicExecution(Rule):
@@ -41,27 +46,23 @@ sees. The plugin loader is the one exception.
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Report calls that execute code which no reading sees, and such functions handed on."""
-        if _is_loader(frame):
-            return
         for atom in callee:
-            if isinstance(atom, External) and _executes(atom.path):
+            if atom.__class__ is External and atom.path in EXECUTES and not _is_loader(frame):
                 frame.report(
                     self.code,
                     node,
-                    f"{_short(atom.path)}() executes code that cannot be checked",
+                    f"{_short(atom)}() executes code that cannot be checked",
                     steps_to(frame, node.func),
                 )
                 return
-        if isinstance(node.func, ast.Attribute) and node.func.attr in {"exec_module", "load_module"}:
+        loads = isinstance(node.func, ast.Attribute) and node.func.attr in {"exec_module", "load_module"}
+        if isinstance(node.func, ast.Attribute) and loads and not _is_loader(frame):
             receiver = frame.engine.receivers.get(node.func, frozenset())
             if is_open(receiver) or any(atom.__class__.__name__ in {"Thing", "Method"} for atom in receiver):
                 frame.report(self.code, node, f"{node.func.attr}() executes a module that cannot be checked")
                 return
         for value in (*arguments.positional, *arguments.keywords.values()):
-            if any(
-                isinstance(atom, External) and (atom.path in {"builtins.exec", "builtins.eval"} or atom.path in IMPORTS)
-                for atom in value
-            ):
+            if not HANDED.isdisjoint(value) and not _is_loader(frame):
                 frame.report(self.code, node, "A function that executes code which cannot be checked is handed on")
                 return
 
@@ -76,12 +77,8 @@ sees. The plugin loader is the one exception.
             frame.report(self.code, node, "An attribute of a plugin is taken by a computed name")
 
 
-def _executes(path: str) -> bool:
-    return path in EXECUTES
-
-
-def _short(path: str) -> str:
-    return path.removeprefix("builtins.")
+def _short(atom: object) -> str:
+    return atom.path.removeprefix("builtins.") if isinstance(atom, External) else ""
 
 
 def _is_loader(frame: Frame) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.names import role_of_name
-from runward_scanner.inference.values import Class, Container, Function, Instance, Role, Text, Value, texts
+from runward_scanner.inference.values import Class, Container, External, Function, Instance, Role, Text, Value, texts
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def is_outcome(text: str) -> bool:
 
 def is_state_enum(value: Iterable[object]) -> bool:
     """Whether a value may be the enum of lifecycle states."""
-    return any(atom is Role.STATE_ENUM or (isinstance(atom, Class) and "state" in atom.info.traits) for atom in value)
+    return any(atom is Role.STATE_ENUM or (atom.__class__ is Class and "state" in atom.info.traits) for atom in value)
 
 
 def is_state(value: Value) -> bool:
@@ -74,37 +74,34 @@ def _keeps_state(name: str) -> bool:
     return "plugin" in low and not low.endswith(("service", "servicer", "error", "job"))
 
 
-class StateRule(Rule):
-    """Finds words that stand where a lifecycle state stands; subclasses say which of them are theirs."""
+class StateReading(Rule):
+    """Finds words that stand where a lifecycle state stands, for the rules that say what is wrong with them."""
 
-    def owns(self, word: str) -> bool:
-        """Whether a wrong word is this rule's to report."""
-        raise NotImplementedError
-
-    def says(self, word: str) -> str:
-        """The message for a word."""
+    def says(self, word: str) -> tuple[str, str]:
+        """The code and the message for a word."""
         raise NotImplementedError
 
     def check(self, frame: Frame, node: ast.AST, words: Iterable[str]) -> None:
-        """Report the words that are wrong and this rule's."""
+        """Report the words that are wrong, one for each rule."""
+        reported = set()
         for word in words:
-            if wrong(word) and is_word(word) and self.owns(word):
-                frame.report(self.code, node, self.says(word))
-                return
+            if wrong(word) and is_word(word):
+                code, message = self.says(word)
+                if code not in reported:
+                    reported.add(code)
+                    frame.report(code, node, message)
 
     # -- the enum ------------------------------------------------------------------------------------------------------
 
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """``PluginState.NAME``, and constants of the API's enum."""
-        if name in ENUM_OWN or name.startswith("__"):
-            return
         if is_state_enum(receiver):
-            if not any(isinstance(atom, Function) for atom in result) and not (
-                name.startswith("_") or _is_method(receiver, name)
-            ):
+            own = name in ENUM_OWN or name.startswith("_") or any(isinstance(atom, Function) for atom in result)
+            if not own and not _is_method(receiver, name):
                 self.check(frame, node, [name])
-        elif (match := PROTO.fullmatch(name)) is not None and match[1] in OUTCOMES:
-            self.check(frame, node, [match[1]])
+        elif name.startswith("PLUGIN_STATE_") and (match := PROTO.fullmatch(name)):
+            generated = match[1] != "UNSPECIFIED" and _is_generated(receiver)
+            self.check(frame, node, [match[1]] if generated or match[1] in OUTCOMES else [])
 
     def on_member(self, frame: Frame, node: ast.AST, owner: Value, index: Value) -> None:
         """``PluginState["NAME"]`` and ``PluginState("value")``."""
@@ -212,7 +209,9 @@ class StateRule(Rule):
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Words handed to what takes a state."""
-        if not any(_may_be_wrong(value) for value in (*arguments.positional, *arguments.keywords.values())):
+        if not any(map(_may_be_wrong, arguments.positional)) and not any(
+            map(_may_be_wrong, arguments.keywords.values())
+        ):
             return
         name = (
             node.func.attr
@@ -234,8 +233,18 @@ class StateRule(Rule):
         if is_state_enum(receiver) or (name == "extend_enum" and is_state_enum(arguments.at(0))):
             handed.extend(arguments.positional)
         handed.extend(_declared_states(frame, callee, arguments))
+        handed.extend(self._handed_by_name(frame, name, arguments))
         for value in handed:
             self.check(frame, node, [*texts(value), *self._status_words(frame, node, value)])
+
+    def _handed_by_name(self, frame: Frame, name: str, arguments: Arguments) -> list[Value]:
+        """What ``Value("PLUGIN_STATE_…")`` of the API's enum and ``replace(entry, state=…)`` are given."""
+        if name == "Value":
+            return [value for value in arguments.positional if any(map(PROTO.fullmatch, texts(value)))]
+        state = arguments.keywords.get("state")
+        if name != "replace" or state is None or not self._is_state_slot(frame, arguments.at(0), "state"):
+            return []
+        return [state]
 
     def on_match(self, frame: Frame, node: ast.Match, subject: Value) -> None:
         """A state matched against words."""
@@ -276,6 +285,11 @@ class StateRule(Rule):
             and texts(value)
         ) and is_state_enum(_named(frame, function.returns)):
             self.check(frame, node, texts(value))
+
+
+def _is_generated(receiver: Value) -> bool:
+    """Whether a value is a module or an enum that protoc made."""
+    return any(isinstance(atom, External) and "_pb2" in atom.path for atom in receiver)
 
 
 def _may_be_wrong(value: Value) -> bool:

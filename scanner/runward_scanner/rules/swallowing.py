@@ -11,7 +11,7 @@ from runward_scanner.flow.paths import suppresses
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Function, Instance, Method, Role
 from runward_scanner.logging_calls import is_log_call, name_of
-from runward_scanner.rules.execution import is_run
+from runward_scanner.rules.execution import dispatches, is_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,8 @@ def check(engine: Engine, code: str) -> Iterator[Finding]:
     """Check every try, every suppress and every gather that encloses an execution."""
     reach = Reach(engine)
     for module in engine.governed:
-        for node in ast.walk(module.tree):
+        reach.dispatching = any(info.module is module for info in engine.tool_runners)
+        for node in module.statements:
             if isinstance(node, (ast.Try, ast.TryStar)):
                 yield from _of_try(reach, code, module, node)
             elif isinstance(node, (ast.With, ast.AsyncWith)):
@@ -61,13 +62,15 @@ class Reach:
     def __init__(self, engine: Engine) -> None:
         """Nothing is known yet."""
         self.engine = engine
+        self.dispatching = False
+        """Whether the code looked at is ToolRunner's, where what goes to the workers is an execution."""
         self._known: dict[FunctionInfo, bool] = {}
 
     def execution(self, statements: list[ast.stmt]) -> ast.AST | None:
         """The first call in the statements that leads to an execution, not looking into functions made there."""
         for statement in statements:
             for node in _walk(statement):
-                if isinstance(node, ast.Call) and self.executes(node, 0):
+                if isinstance(node, ast.Call) and (self.executes(node, 0) or (self.dispatching and dispatches(node))):
                     return node
         return None
 

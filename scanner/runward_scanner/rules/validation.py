@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Step
@@ -13,68 +12,34 @@ from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Function
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import Methods, dispatches, executes, is_run
+from runward_scanner.rules.validators import INPUT, OUTPUT, checks, idle, is_abstract, names_validator, unused
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
     from runward_scanner.flow.paths import State
     from runward_scanner.inference.engine import Engine
-    from runward_scanner.inference.model import ClassInfo, FunctionInfo
+    from runward_scanner.inference.model import ClassInfo
 
-INPUT = re.compile(r"_*(?:validate|check|ensure)_(?:the_)?(?:input|payload|request|image_input)\w*")
-OUTPUT = re.compile(r"_*(?:validate|check|ensure)_(?:the_|plugin_)?(?:output|result)\w*")
-VALIDATOR = re.compile(r"_*validate_(?:input|output|payload|result)\w*")
-PATCHED = re.compile(r"(?:^|\.)_*validate_(?:input|output|payload|result)\w*$")
 START: frozenset[State] = frozenset({frozenset()})
 
 
 def check(engine: Engine, code: str) -> Iterator[Finding]:
     """Check every class named ToolRunner or derived from it, and the validators themselves."""
-    yield from _emptied(engine, code)
+    yield from idle(engine, code)
+    found = list(_check_classes(engine, code))
+    yield from found
+    runs = any(_has_run(info) for info in engine.tool_runners)
+    if not found and runs:
+        yield from unused(engine, code)
+
+
+def _check_classes(engine: Engine, code: str) -> Iterator[Finding]:
     for info in engine.classes.values():
         named = info.name == engine.settings.tool_runner_class
         if info.module.governed and (engine.is_tool_runner(info) if named else "tool_runner" in info.traits):
             yield from _check_class(engine, code, info)
-
-
-def _emptied(engine: Engine, code: str) -> Iterator[Finding]:
-    """Report validators that check nothing."""
-    for function in engine.functions.values():
-        if (
-            function.module.governed
-            and VALIDATOR.fullmatch(function.name)
-            and is_empty(function.node)
-            and not _is_abstract(function)
-        ):
-            yield Finding(
-                place_of(function.module, function.node), code, f"The validator {function.name} checks nothing"
-            )
-
-
-def _is_abstract(function: FunctionInfo) -> bool:
-    if function.owner is not None and "protocol" in function.owner.traits:
-        return True
-    return not isinstance(function.node, ast.Lambda) and any(
-        isinstance(item, (ast.Name, ast.Attribute)) and "abstract" in ast.dump(item)
-        for item in function.node.decorator_list
-    )
-
-
-def is_empty(node: ast.AST) -> bool:
-    """Whether a function's body decides nothing: only pass, constants and returns of constants or of its arguments."""
-    if isinstance(node, ast.Lambda):
-        return isinstance(node.body, (ast.Constant, ast.Name))
-    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return False
-    return all(_is_idle(statement) for statement in node.body)
-
-
-def _is_idle(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Return):
-        return statement.value is None or isinstance(statement.value, (ast.Constant, ast.Name))
-    return isinstance(statement, ast.Pass) or (
-        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    )
 
 
 def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding]:
@@ -123,7 +88,8 @@ def _check_run(
     """Check that ``run`` validates before it executes, and that what it executes is validated."""
     engine, info = methods.engine, methods.info
     effects = Effects(engine, methods, run)
-    effects.worker_validates = any(_validates_output(engine, methods, item) for item in direct)
+    itself = any(isinstance(node, ast.Call) and OUTPUT.fullmatch(name_of(node)) for node in ast.walk(run))
+    effects.worker_validates = not itself and any(_validates_output(engine, methods, item) for item in direct)
     Walk(effects).body(run.body, START)
     for node in effects.unchecked:
         yield _finding(code, info, run, node, "the plugin is run without its input having been validated on every path")
@@ -165,18 +131,22 @@ class Effects:
         self.unvalidated: list[ast.AST] = []
         self.worker_validates = False
         self._results = _results(engine, methods, method)
+        self._outputs = _outputs(engine, methods, method)
+        self._around_runs = _around_runs(engine, methods, method)
         self._awaited = {node.value for node in ast.walk(method) if isinstance(node, ast.Await)}
 
     def apply(self, node: ast.AST, state: State) -> State:
         """Calls that validate or execute; a return of unvalidated output is noted."""
         if isinstance(node, ast.Return):
-            if "ran" in state and "valid" not in state and "failed" not in state and node.value is not None:
+            bare = isinstance(node.value, ast.Name) and node.value.id in self._outputs
+            excused = "failed" in state or ("refused" in state and not bare)
+            if "ran" in state and "valid" not in state and not excused and node.value is not None:
                 self._note(self.unvalidated, node)
             return state
         if not isinstance(node, ast.Call):
             return state
         if self.validates(node, INPUT):
-            return state | {"checked"}
+            return state | ({"checked"} if self._always_checks(node) else frozenset())
         if self.validates(node, OUTPUT) and self._takes_result(node):
             return state | {"valid"}
         if executes(self.engine, self.methods, node):
@@ -188,7 +158,7 @@ class Effects:
         inner = self._within(node)
         if "checked" not in state and "checked" not in inner:
             self._note(self.unchecked, node)
-        after = (state | {"ran"}) - {"valid", "failed"}
+        after = (state | {"ran"}) - {"valid", "failed", "refused"}
         handed = self.worker_validates and not is_run(self.engine, node) and dispatches(node)
         return after | {"valid"} if handed or "valid" in inner else after
 
@@ -198,19 +168,31 @@ class Effects:
 
     def caught(self, handler: ast.ExceptHandler, state: State) -> State:
         """An exception was caught: what is returned from here on is not the plugin's output."""
-        return state | {"failed"}
+        return state | {"failed" if handler in self._around_runs else "refused"}
 
     def validates(self, node: ast.Call, pattern: re.Pattern[str]) -> bool:
         """Whether a call is one of the validators, and is one that checks something."""
-        if not pattern.fullmatch(name_of(node)):
+        named = pattern.fullmatch(name_of(node)) is not None
+        if not named and not _is_asked(node, pattern):
             return False
         functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
-        if any(not pattern.fullmatch(info.name) or is_empty(info.node) for info in functions if not _is_abstract(info)):
-            return False
+        for info in functions:
+            if not is_abstract(info) and (
+                (named and not pattern.fullmatch(info.name)) or not checks(self.engine, info)
+            ):
+                return False
         if any(isinstance(info.node, ast.AsyncFunctionDef) for info in functions) and node not in self._awaited:
             return False
         arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
         return not arguments or not all(_is_literal(argument) for argument in arguments)
+
+    def _always_checks(self, node: ast.Call) -> bool:
+        """Whether a validating method of ToolRunner itself asks its validator on every way through it."""
+        function = self.methods.function(node)
+        if function is None or function.owner is not self.methods.info or isinstance(function.node, ast.Lambda):
+            return True
+        calls = [item for item in ast.walk(function.node) if isinstance(item, ast.Call)]
+        return not any(self.validates(item, INPUT) for item in calls) or "checked" in self._within(node)
 
     def _takes_result(self, node: ast.Call) -> bool:
         """Whether a validator is given what the plugin gave, as far as that can be followed."""
@@ -243,12 +225,41 @@ class Effects:
             where.append(node)
 
 
+def _is_asked(node: ast.Call, pattern: re.Pattern[str]) -> bool:
+    """Whether a call asks an object that is a validator by its name, of this kind as far as the name says."""
+    owner = names_validator(node.func)
+    other = INPUT if pattern is OUTPUT else OUTPUT
+    return bool(owner) and not other.fullmatch(f"validate_{owner.lstrip('_')}")
+
+
 def _is_literal(node: ast.expr) -> bool:
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
         return all(_is_literal(item) for item in node.elts)
     if isinstance(node, ast.Dict):
         return all(_is_literal(item) for item in node.values)
     return isinstance(node, ast.Constant)
+
+
+def _around_runs(engine: Engine, methods: Methods, method: ast.AST) -> set[ast.ExceptHandler]:
+    """The handlers of what an execution raises, as against those of what a validator alone does."""
+    return {
+        handler
+        for node in ast.walk(method)
+        if isinstance(node, (ast.Try, ast.TryStar))
+        and any(executes(engine, methods, part) for statement in node.body for part in ast.walk(statement))
+        for handler in node.handlers
+    }
+
+
+def _outputs(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
+    """The names that an execution's result is assigned to as it is."""
+    names: set[str] = set()
+    for node in ast.walk(method):
+        if isinstance(node, ast.Assign):
+            value = node.value.value if isinstance(node.value, ast.Await) else node.value
+            if isinstance(value, ast.Call) and executes(engine, methods, value):
+                names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+    return names
 
 
 def _results(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:

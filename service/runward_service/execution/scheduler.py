@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.plugin_state import PluginState
@@ -14,7 +14,7 @@ from runward_service.runtime.run_control import RunControl
 from runward_service.runtime.run_errors import unavailable_error
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from runward_service.domain.job import Job
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
@@ -119,11 +119,11 @@ class Scheduler:
         """A caller that entered waits no more."""
         self._waiting_callers -= 1
 
-    def run(self, job: Job, work: Callable[[RunControl], Awaitable[Job]]) -> RunningJob:
+    def run(self, job: Job, work: Callable[[RunControl], Coroutine[Any, Any, Job]]) -> RunningJob:
         """Run a job's work in a task of its own, so that the end of the call that began it does not end the job."""
         control = RunControl()
         loop = asyncio.get_running_loop()
-        running = RunningJob(control, asyncio.ensure_future(work(control)), loop.create_future())
+        running = RunningJob(control, loop.create_task(work(control)), loop.create_future())
         self.running[job.id] = running
         running.task.add_done_callback(lambda task: self._ended(job.id, task))
         return running

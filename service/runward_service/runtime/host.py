@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from runward_service.plugins.base import Plugin
 
-NICENESS = 10
+NICENESS = 5
 OOM_SCORE = "500"
 PROGRESS_SECONDS = 0.25
 PROGRESS_THREAD = "runward-progress"

@@ -1,0 +1,123 @@
+"""Which arguments a function is worth reading anew for."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.values import (
+    NOTHING,
+    Atom,
+    Class,
+    Container,
+    External,
+    Instance,
+    Method,
+    Partial,
+    PluginRun,
+    Role,
+    Text,
+    Thing,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import FunctionInfo
+
+WORDS = frozenset(
+    {"run", "r", "u", "n", "ru", "un", "_internal", "internal", "ToolRunner", "validate_input", "validate_output"}
+)
+DYNAMIC = ("operator.", "importlib.", "functools.", "inspect.", "builtins.")
+PLAIN = frozenset(
+    f"builtins.{name}" for name in ("str", "int", "float", "bool", "bytes", "bytearray", "len", "repr", "None")
+)
+"""Built-in classes that a function may be given without anything to learn from it."""
+HELD: frozenset[type] = frozenset({Container, Thing})
+FILLING = frozenset({"append", "appendleft", "add", "extend", "insert", "update", "setdefault", "put", "put_nowait"})
+TELLING = frozenset({"plugin", "tool_runner", "state", "status", "envelope", "exception"})
+DULL = frozenset({Role.UNKNOWN, Role.OPAQUE, Role.COMPUTED})
+
+
+def interesting(frame: Frame, value: Value, levels: int = 3) -> bool:
+    """Whether a value is worth reading a function anew for, looking into nested containers a little."""
+    return any(_interesting(frame, atom, levels) for atom in value)
+
+
+def _interesting(frame: Frame, atom: Atom, levels: int) -> bool:
+    kind = atom.__class__
+    if kind is Role:
+        return atom not in DULL
+    if kind is Text:
+        text: str = atom.text  # type: ignore[union-attr]
+        return text in WORDS or (text.isupper() and len(text) < 20)
+    if kind is External:
+        return atom.path.startswith(DYNAMIC) and atom.path not in PLAIN  # type: ignore[union-attr]
+    if kind is Method:
+        receiver: Atom = atom.receiver  # type: ignore[union-attr]
+        return receiver.__class__ not in HELD or _interesting(frame, receiver, levels)
+    if kind is Instance:
+        traits = atom.info.traits  # type: ignore[union-attr]
+        return "enum" not in traits or not traits.isdisjoint(("state", "status"))
+    return kind not in HELD or _holds_interest(frame, atom, levels)
+
+
+def _holds_interest(frame: Frame, atom: Atom, levels: int) -> bool:
+    """Whether an element of a container is of interest; deep down it counts as being."""
+    if levels == 0:
+        return True
+    heap = frame.engine.heap
+    reader = frame.activation
+    heap.read((atom, "*"), reader)
+    names = tuple(heap.names.get(atom, ()))
+    return any(interesting(frame, heap.read((atom, name), reader), levels - 1) for name in names)
+
+
+def tells(frame: Frame, value: Value, levels: int) -> bool:
+    """Whether a value is what a rule asks for, or holds it; a function or an object that leads to it is not."""
+    for atom in value:
+        kind = atom.__class__
+        if kind is Role:
+            if atom not in DULL:
+                return True
+        elif kind is Instance or kind is Class:
+            if not atom.info.traits.isdisjoint(TELLING):  # type: ignore[union-attr]
+                return True
+        elif kind in HELD:
+            heap = frame.engine.heap
+            names = heap.names.get(atom, ()) if levels else ()
+            if any(tells(frame, heap.cells.get((atom, name), NOTHING), levels - 1) for name in names):
+                return True
+        elif kind is PluginRun or kind is Partial or kind is External or (kind is Text and atom.text in WORDS):  # type: ignore[union-attr]
+            return True
+    return False
+
+
+def is_filled(info: FunctionInfo, name: str, value: Value) -> bool:
+    """Whether a parameter is a container that the function puts something into."""
+    if not any(atom.__class__ is Container for atom in value):
+        return False
+    if info.filled is None:
+        info.filled = frozenset(_filled(info.node))
+    return name in info.filled
+
+
+def _filled(function: ast.AST) -> Iterator[str]:
+    """The names whose elements a function writes."""
+    for node in ast.walk(function):
+        target: ast.expr | None = None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FILLING:
+            target = node.func.value
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            target = node.value
+        if isinstance(target, ast.Name):
+            yield target.id
+
+
+def takes_words(atom: Atom) -> bool:
+    """Whether a string beside such an argument may name an attribute or a module that matters."""
+    if isinstance(atom, (Instance, Class)):
+        return not atom.info.traits.isdisjoint(("plugin", "tool_runner", "state"))
+    return atom.__class__ is not Text and atom.__class__ not in HELD

@@ -1,0 +1,206 @@
+"""Validators: which functions they are, whether they check anything, whether anybody asks them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from runward_scanner.finding import Finding
+from runward_scanner.inference.classes import find_attribute
+from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.values import Class, Function, Instance
+from runward_scanner.logging_calls import is_log_call, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runward_scanner.inference.engine import Engine
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import FunctionInfo
+    from runward_scanner.inference.values import Value
+
+WORD = r"(?:input|output|payload|result|request|encoded|reply|response)"
+INPUT = re.compile(r"_*(?:validate|check|ensure)_(?:the_)?(?:input|payload|request|image_input)\w*")
+OUTPUT = re.compile(r"_*(?:validate|check|ensure)_(?:the_|plugin_)?(?:output|result|encoded|reply|response)\w*")
+VALIDATOR = re.compile(rf"_*validate_{WORD}\w*")
+PATCHED = re.compile(rf"(?:^|\.)_*validate_{WORD}\w*$")
+OWNER = re.compile(r"_*(?:\w+_)?validators?|\w*Validator")
+ASKS = re.compile(r"_*(?:validate|check|verify|ensure|assert|require|iter_errors|is_valid)(?:_\w+)?|__call__")
+PART = re.compile(r"_+validate_\w+")
+DEEPEST = 4
+
+
+def names_validator(node: ast.expr) -> str:
+    """The name of the object whose method is called, where it is a validator by its name; else empty."""
+    if not isinstance(node, ast.Attribute) or not ASKS.fullmatch(node.attr):
+        return ""
+    owner = node.value
+    name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
+    return name if OWNER.fullmatch(name) else ""
+
+
+def idle(engine: Engine, code: str) -> Iterator[Finding]:
+    """Report validators that check nothing."""
+    for function in engine.functions.values():
+        if (
+            function.module.governed
+            and is_validator(function)
+            and not is_abstract(function)
+            and not checks(engine, function)
+        ):
+            yield _finding(function, code, f"The validator {function.name} checks nothing")
+
+
+def unused(engine: Engine, code: str) -> Iterator[Finding]:
+    """Report validators beside ToolRunner, and parts of them, that nobody calls."""
+    parts = [item for item in engine.functions.values() if _is_part(engine, item) and not is_abstract(item)]
+    called = {atom.info for value in engine.callees.values() for atom in value if isinstance(atom, Function)}
+    for function in parts:
+        if function not in called and not _mentioned(engine, function):
+            yield _finding(function, code, f"The validator {function.name} is never called")
+
+
+def _finding(function: FunctionInfo, code: str, message: str) -> Finding:
+    return Finding(place_of(function.module, function.node), code, message)
+
+
+def is_validator(function: FunctionInfo) -> bool:
+    """Whether a function is a validator by its name, or by its class's."""
+    if VALIDATOR.fullmatch(function.name):
+        return True
+    owner = function.owner
+    if owner is None or OWNER.fullmatch(owner.name) is None:
+        return False
+    return function.name in {"validate", "__call__"} or PART.fullmatch(function.name) is not None
+
+
+def _is_part(engine: Engine, function: FunctionInfo) -> bool:
+    """Whether a function is a validator beside ToolRunner, or a part of one."""
+    if (
+        not function.module.governed
+        or isinstance(function.node, ast.Lambda)
+        or function.module.path.parent != engine.tool_runners[0].module.path.parent
+    ):
+        return False
+    owner = function.owner
+    if owner is None:
+        imported = function.name.encode() in engine.tool_runners[0].module.source.data
+        return imported and VALIDATOR.fullmatch(function.name) is not None
+    return PART.fullmatch(function.name) is not None and (
+        OWNER.fullmatch(owner.name) is not None or owner is engine.tool_runners[0]
+    )
+
+
+def _mentioned(engine: Engine, function: FunctionInfo) -> bool:
+    """Whether any governed code uses a function's name other than to define or import it."""
+    word = re.compile(rf"\b{re.escape(function.name)}\b".encode())
+    for module in engine.governed:
+        if word.search(module.source.data) is None:
+            continue
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Constant) and node.value == function.name and isinstance(node.value, str):
+                return True
+            if (isinstance(node, ast.Name) and node.id == function.name) or (
+                isinstance(node, ast.Attribute) and node.attr == function.name
+            ):
+                return True
+    return False
+
+
+def silences(frame: Frame, receiver: Value, name: str, value: Value) -> bool:
+    """Whether a write takes a validator out of force: replaces its method, or puts one there that checks nothing."""
+    if name in {"validate", "__call__"}:
+        owners = [atom.info.name for atom in receiver if isinstance(atom, (Class, Instance))]
+        return any(OWNER.fullmatch(owner) for owner in owners)
+    if not OWNER.fullmatch(name):
+        return False
+    methods = [
+        method.info.node
+        for atom in value
+        if isinstance(atom, Instance)
+        for method in find_attribute(frame.engine, atom.info, "validate", frame.activation)
+        if isinstance(method, Function) and not is_abstract(method.info)
+    ]
+    return any(is_empty(node) and not is_stub(node) for node in methods)
+
+
+def is_abstract(function: FunctionInfo) -> bool:
+    """Whether a function only declares: in a protocol, or marked abstract."""
+    if function.owner is not None and "protocol" in function.owner.traits:
+        return True
+    return not isinstance(function.node, ast.Lambda) and any(
+        isinstance(item, (ast.Name, ast.Attribute)) and "abstract" in ast.dump(item)
+        for item in function.node.decorator_list
+    )
+
+
+def is_stub(node: ast.AST) -> bool:
+    """Whether a function's body is ``...`` alone: to be written elsewhere."""
+    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and all(
+        isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and item.value.value is Ellipsis
+        for item in node.body
+    )
+
+
+def is_empty(node: ast.AST) -> bool:
+    """Whether a function's body does nothing: only pass, constants, log calls, returns of constants or names."""
+    if isinstance(node, ast.Lambda):
+        return isinstance(node.body, (ast.Constant, ast.Name))
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    for statement in node.body:
+        if isinstance(statement, ast.Return) and _is_idle(statement):
+            return True  # what follows is never reached
+        if not _is_idle(statement):
+            return False
+    return True
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Return):
+        return statement.value is None or isinstance(statement.value, (ast.Constant, ast.Name))
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Delete)):
+        targets = statement.targets if not isinstance(statement, ast.AnnAssign) else [statement.target]
+        value = getattr(statement, "value", None)
+        return all(isinstance(item, ast.Name) for item in targets) and (
+            value is None or isinstance(value, (ast.Constant, ast.Name, ast.Attribute))
+        )
+    return isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and (isinstance(statement.value, ast.Constant) or is_log_call(statement.value))
+    )
+
+
+def checks(engine: Engine, function: FunctionInfo, depth: int = 0) -> bool:
+    """Whether a validator decides anything: it tests what it is given, or asks a validator that does."""
+    if depth > DEEPEST or isinstance(function.node, ast.Lambda):
+        return not is_empty(function.node)
+    if is_empty(function.node):
+        return False
+    if not function.owner:
+        return True
+    return any(_decides(engine, node, depth) for statement in function.node.body for node in ast.walk(statement))
+
+
+def _decides(engine: Engine, node: ast.AST, depth: int) -> bool:
+    if isinstance(node, (ast.If, ast.IfExp, ast.While, ast.Assert)):
+        return not _asks_for_validator(node.test)
+    if isinstance(node, (ast.Match, ast.For, ast.AsyncFor, ast.Try, ast.TryStar, ast.BoolOp, ast.Compare)):
+        return not isinstance(node, ast.Compare) or not _asks_for_validator(node)
+    if isinstance(node, ast.Call) and not is_log_call(node):
+        functions = [atom.info for atom in engine.callees.get(node, ()) if isinstance(atom, Function)]
+        known = [info for info in functions if not is_abstract(info)]
+        if known and ASKS.fullmatch(name_of(node)):
+            return any(checks(engine, info, depth + 1) for info in known)
+        return True if known else ASKS.fullmatch(name_of(node)) is not None
+    return False
+
+
+def _asks_for_validator(test: ast.expr) -> bool:
+    """Whether a test only asks whether there is a validator."""
+    while isinstance(test, ast.UnaryOp):
+        test = test.operand
+    if isinstance(test, ast.Compare):
+        test = test.left
+    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
+    return OWNER.fullmatch(name) is not None
