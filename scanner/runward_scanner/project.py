@@ -35,9 +35,11 @@ class Project:
         self._modules: dict[Path, ModuleInfo | None] = {}
         self._names: dict[str, Path] = {}
         self._packages: dict[Path, bool] = {}
-        self._resolved: dict[ModuleInfo, dict[str, ModuleInfo | None]] = {}
+        self._neighbours: dict[tuple[Path, Path | None], dict[str, ModuleInfo | None]] = {}
+        self._foreign: dict[Path, bool] = {}
         self._beside_known: dict[tuple[str, Path], Path | None] = {}
         self.root_names = {root.name: root for root in self.roots}
+        self._own_tops = frozenset({settings.sdk_package, *self.root_names})
         self._tops_below: dict[str, set[Path]] | None = None
         self._index_roots()
 
@@ -86,7 +88,8 @@ class Project:
         local = _dotted(path, root) if root else ""
         name = f"{root.name}.{local}".rstrip(".") if root else self._package_name(path)
         governed = root is not None or self._imports_sdk(tree)
-        module = ModuleInfo(path, name, local, path.stem == "__init__", governed, source, tree)
+        neighbours = self._neighbours.setdefault((path.parent, root if local else None), {})
+        module = ModuleInfo(path, name, local, path.stem == "__init__", governed, source, tree, neighbours)
         self._modules[path] = module
         return module
 
@@ -141,9 +144,7 @@ class Project:
 
     def resolve(self, name: str, importer: ModuleInfo) -> ModuleInfo | None:
         """The module that an absolute import names, seen from a file; None where it is not among the files."""
-        known = self._resolved.get(importer)
-        if known is None:
-            known = self._resolved[importer] = {}
+        known = importer.neighbours
         if name not in known:
             known[name] = self._resolve(name, importer)
         return known[name]
@@ -164,9 +165,16 @@ class Project:
             path = self._beside_known[key]
         if path is None:
             return None
-        if is_foreign(path, self.scanned) and self.root_of(path) is None and importer.path.parent != path.parent:
+        if self._is_elsewhere(path) and importer.path.parent != path.parent:
             return None
         return self.module(path)
+
+    def _is_elsewhere(self, path: Path) -> bool:
+        """Whether a file is another's and lies in no governed root."""
+        known = self._foreign.get(path)
+        if known is None:
+            known = self._foreign[path] = is_foreign(path, self.scanned) and self.root_of(path) is None
+        return known
 
     def _resolve_below(self, top: str, importer: ModuleInfo) -> bool:
         """Whether a folder or a file named so lies on the way from a file upwards."""
@@ -192,8 +200,7 @@ class Project:
 
     def is_own_name(self, name: str) -> bool:
         """Whether a full name belongs to the governed packages, though perhaps not to a file given."""
-        top = name.partition(".")[0]
-        return top == self.settings.sdk_package or any(root.name == top for root in self.roots)
+        return name.partition(".")[0] in self._own_tops
 
 
 def _dotted(path: Path, root: Path) -> str:

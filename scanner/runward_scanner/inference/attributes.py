@@ -58,15 +58,19 @@ SAME = frozenset({"__func__", "__wrapped__", "__self__", "__call__"})
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     """What ``receiver.name`` may be."""
-    result = NOTHING
-    for atom in bounded(receiver):
-        result |= _of_atom(frame, atom, name, node)
-    if not receiver:
-        result = UNKNOWN
-    if is_open(receiver):
+    if len(receiver) == 1:
+        (atom,) = receiver
+        result = _of_atom(frame, atom, name, node)
+    else:
+        result = NOTHING
+        for atom in bounded(receiver):
+            result |= _of_atom(frame, atom, name, node)
+        if not receiver:
+            result = UNKNOWN
+    if not receiver or Role.UNKNOWN in receiver:
         result |= frame.engine.heap.read(("?", name), frame.activation)
         result = frame.named(result or UNKNOWN, name)
-    elif is_open(result):
+    elif not result or Role.UNKNOWN in result:
         result = frame.named(result, name)
     frame.engine.hook_attribute(frame, node, receiver, name, result)
     return result
@@ -141,9 +145,10 @@ def _of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Valu
     if not atom.exact and info.subclasses and not name.startswith("__"):
         for sub in descendants(info):
             found |= frame.engine.heap.read((sub, name), frame.activation)
-    result = NOTHING
-    for item in found:
-        result |= _bound(frame, item, one(atom), node, info)
+    result = found
+    if any(item.__class__ is Function for item in found):
+        owner = one(atom)
+        result = NOTHING.union(*(_bound(frame, item, owner, node, info) for item in found))
     if "state" in info.traits or "status" in info.traits:
         return result or UNKNOWN
     return result or _without_definition(frame, atom, name, node)

@@ -295,7 +295,9 @@ class Engine:
 
     def hook_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """An attribute is read."""
-        self.receivers[node] = receiver | self.receivers.get(node, NOTHING)
+        known = self.receivers.get(node)
+        if known is not receiver:
+            self.receivers[node] = receiver if known is None else known | receiver
         for hook in self._hooks["on_attribute"]:
             hook(frame, node, receiver, name, result)
 

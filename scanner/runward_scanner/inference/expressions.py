@@ -37,10 +37,12 @@ if TYPE_CHECKING:
 
 def name(frame: Frame, node: ast.Name) -> Value:
     """A name: what it was last bound to, or what it claims to be."""
-    value = frame.lookup(node.id)
+    value = frame.env.get(node.id)
+    if value is None or node.id in frame.activation.rebound or node.id in frame.global_names:
+        value = frame.lookup(node.id)
     if node.id == RUN and frame.class_info is not None and "plugin" in frame.class_info.traits:
         return plugin_run(frame, Class(frame.class_info), node, bound=False)
-    return frame.named(value, node.id) if is_open(value) else value
+    return frame.named(value, node.id) if not value or Role.UNKNOWN in value else value
 
 
 def constant(frame: Frame, node: ast.Constant) -> Value:

@@ -376,7 +376,10 @@ def _enum(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value
 
 def is_run(value: Value) -> bool:
     """Whether a value may be a plugin's ``run`` that was obtained within ToolRunner."""
-    return any(isinstance(atom, PluginRun) and not atom.reported for atom in value)
+    for atom in value:  # noqa: SIM110 - as in interesting()
+        if atom.__class__ is PluginRun and not atom.reported:  # type: ignore[union-attr]
+            return True
+    return False
 
 
 MODELS: dict[str, Model] = {

@@ -5,6 +5,7 @@ Each cell holds all that was ever written to it. A cell that grows sends those w
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runward_scanner.inference.values import NOTHING, Value, bounded, is_inert, is_prose
@@ -27,17 +28,13 @@ class Heap:
         self.cells: dict[Key, Value] = {}
         self.names: dict[Any, set[str]] = {}
         self.origins: dict[Key, tuple[ModuleInfo, ast.AST]] = {}
-        self._readers: dict[Key, set[Activation]] = {}
+        self._readers: defaultdict[Key, set[Activation]] = defaultdict(set)
         self._changed = changed
 
     def read(self, key: Key, reader: Activation | None) -> Value:
         """Give all that the cell may hold and note the reader."""
         if reader is not None:
-            readers = self._readers.get(key)
-            if readers is None:
-                self._readers[key] = {reader}
-            else:
-                readers.add(reader)
+            self._readers[key].add(reader)
         return self.cells.get(key, NOTHING)
 
     def write(self, key: Key, value: Value, module: ModuleInfo, site: ast.AST) -> None:

@@ -53,6 +53,8 @@ class ModuleInfo:
     governed: bool
     source: Source
     tree: ast.Module
+    neighbours: dict[str, ModuleInfo | None]
+    """What absolute names mean in this folder, as far as that was asked."""
     stars: list[Value] = field(default_factory=list)
     top: Activation | None = None
     _statements: list[ast.stmt] | None = None
@@ -117,6 +119,8 @@ class ClassInfo:
     decorators: set[str] = field(default_factory=set)
     fields: list[str] = field(default_factory=list)
     annotations: dict[str, ast.expr] = field(default_factory=dict)
+    line: tuple[ClassInfo, ...] | None = None
+    """The class and those it derives from, nearest first, once that was asked; None after a base changed."""
     traits: frozenset[str] = frozenset()
     """What its ancestors make it: plugin, enum, state, status, tool_runner, protocol, open (a base is not in sight)."""
 

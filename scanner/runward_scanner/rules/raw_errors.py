@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding
 from runward_scanner.inference.frame import place_of
@@ -25,7 +25,7 @@ from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine
@@ -91,12 +91,13 @@ def in_api(engine: Engine, module: ModuleInfo) -> bool:
 
 def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> str:
     """What is wrong with a call that is handed an exception's text; empty where nothing is."""
-    given = (*arguments.positional, *arguments.keywords.values(), arguments.rest, arguments.mapping)
-    if hands_out(frame, callee, arguments) and not is_log_call(node):
-        return "The API hands out an envelope with its _internal part"
-    if is_api(frame) and any(INTERNAL_TEXT in value for value in given) and not is_log_call(node):
-        return "The API reaches an envelope's _internal part"
-    if all(TELLING.isdisjoint(value) for value in given):
+    every = arguments.every()
+    if is_api(frame):
+        if hands_out(frame, callee, arguments) and not is_log_call(node):
+            return "The API hands out an envelope with its _internal part"
+        if INTERNAL_TEXT in every and not is_log_call(node):
+            return "The API reaches an envelope's _internal part"
+    if TELLING.isdisjoint(every):
         return ""
     name = name_of(node)
     if is_log_call(node) or "envelope" in name.lower() or _makes_exception(name, callee):
@@ -104,7 +105,6 @@ def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -
     for keyword, value in arguments.keywords.items():
         if ERROR_FIELD.fullmatch(keyword) and is_raw(value):
             return "An exception's text is handed on as an error, past the envelope"
-    every = arguments.every()
     if is_raw(every) and FAILING.fullmatch(name):
         return "An exception's text is stored as an error, past the envelope"
     if is_raw(every) and (name in ANSWERING and name != "write"):
@@ -191,23 +191,47 @@ def check_api(engine: Engine, code: str) -> Iterator[Finding]:
 
 
 def _internal(engine: Engine, node: ast.AST) -> str:
-    if isinstance(node, ast.Constant) and node.value == INTERNAL:
-        return "The API reaches an envelope's _internal part"
-    if isinstance(node, ast.Attribute) and node.attr in INTERNAL_NAMES:
+    reader = INTERNAL_READERS.get(node.__class__)
+    return reader(engine, node) if reader is not None else ""
+
+
+def _internal_constant(engine: Engine, node: ast.Constant) -> str:
+    return "The API reaches an envelope's _internal part" if node.value == INTERNAL else ""
+
+
+def _internal_attribute(engine: Engine, node: ast.Attribute) -> str:
+    if node.attr in INTERNAL_NAMES:
         receivers = engine.receivers.get(node, frozenset())
         if not any(isinstance(atom, External) for atom in receivers):
             return f"The API reaches {node.attr}, which is internal"
-    if isinstance(node, ast.keyword) and node.arg == INTERNAL:
-        return "The API reaches an envelope's _internal part"
-    if isinstance(node, ast.Call):
-        for atom in engine.callees.get(node, ()):
-            if isinstance(atom, External) and (atom.path in TRACEBACKS or atom.path.startswith("traceback.")):
-                return "The API takes a traceback"
-            if isinstance(atom, Function) and "traceback" in atom.info.name:
-                return "The API takes a traceback"
-    if isinstance(node, ast.Subscript) and INTERNAL in texts(engine.indices.get(node, frozenset())):
-        return "The API reaches an envelope's _internal part"
     return ""
+
+
+def _internal_keyword(engine: Engine, node: ast.keyword) -> str:
+    return "The API reaches an envelope's _internal part" if node.arg == INTERNAL else ""
+
+
+def _internal_call(engine: Engine, node: ast.Call) -> str:
+    for atom in engine.callees.get(node, ()):
+        if isinstance(atom, External) and (atom.path in TRACEBACKS or atom.path.startswith("traceback.")):
+            return "The API takes a traceback"
+        if isinstance(atom, Function) and "traceback" in atom.info.name:
+            return "The API takes a traceback"
+    return ""
+
+
+def _internal_item(engine: Engine, node: ast.Subscript) -> str:
+    reached = INTERNAL in texts(engine.indices.get(node, frozenset()))
+    return "The API reaches an envelope's _internal part" if reached else ""
+
+
+INTERNAL_READERS: dict[type, Callable[[Engine, Any], str]] = {
+    ast.Constant: _internal_constant,
+    ast.Attribute: _internal_attribute,
+    ast.keyword: _internal_keyword,
+    ast.Call: _internal_call,
+    ast.Subscript: _internal_item,
+}
 
 
 def _docstrings(module: ModuleInfo) -> set[ast.AST]:

@@ -88,9 +88,10 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
 
     def _takes_worker_half(self, frame: Frame, receiver: Value, name: str, result: Value) -> bool:
         """Whether ToolRunner's worker half is taken where neither ToolRunner nor the worker stands."""
-        half = any(atom.__class__ is Function and _is_worker_half(frame, atom.info) for atom in result) or (
-            name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver)
-        )
+        half = name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver)
+        for atom in result:
+            if atom.__class__ is Function and _is_worker_half(frame, atom.info):  # type: ignore[union-attr]
+                half = True
         return (
             half
             and not frame.engine.is_tool_runner_code(frame)
@@ -154,6 +155,7 @@ def _patches(node: ast.Call) -> bool:
 def _is_worker_half(frame: Frame, info: FunctionInfo) -> bool:
     """Whether a function is a method of ToolRunner, other than ``run``, that runs the plugin itself."""
     owner = info.owner
-    if owner is None or info.name == "run" or not frame.engine.is_tool_runner(owner):
+    tool_runner = frame.engine.settings.tool_runner_class
+    if owner is None or owner.name != tool_runner or info.name == "run" or not frame.engine.is_tool_runner(owner):
         return False
     return any(is_run(frame.engine, node) for node in ast.walk(info.node))

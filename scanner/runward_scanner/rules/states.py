@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo
 
 STATES = frozenset({"LOADED", "INITIALIZED", "RUNNING", "FAILED", "UNAVAILABLE"})
+STATES_OR_NONE = STATES | {""}
 OUTCOMES = frozenset({"SUCCESS", "ERROR"})
 STATE_NAMES = re.compile(r"_*(?:plugin|lifecycle|plugin_lifecycle)_?state_?")
 LOOSE_STATE_NAMES = re.compile(r"_*(?:\w+_)?state_?")
@@ -37,7 +38,7 @@ def is_word(text: str) -> bool:
 
 def wrong(text: str) -> bool:
     """Whether a word names no lifecycle state."""
-    return text.upper().removeprefix("PLUGIN_STATE_") not in STATES | {""}
+    return text.upper().removeprefix("PLUGIN_STATE_") not in STATES_OR_NONE
 
 
 def is_outcome(text: str) -> bool:
@@ -47,7 +48,10 @@ def is_outcome(text: str) -> bool:
 
 def is_state_enum(value: Iterable[object]) -> bool:
     """Whether a value may be the enum of lifecycle states."""
-    return any(atom is Role.STATE_ENUM or (atom.__class__ is Class and "state" in atom.info.traits) for atom in value)
+    for atom in value:
+        if atom is Role.STATE_ENUM or (atom.__class__ is Class and "state" in atom.info.traits):  # type: ignore[attr-defined]
+            return True
+    return False
 
 
 def is_state(value: Value) -> bool:
@@ -209,9 +213,7 @@ class StateReading(Rule):
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Words handed to what takes a state."""
-        if not any(map(_may_be_wrong, arguments.positional)) and not any(
-            map(_may_be_wrong, arguments.keywords.values())
-        ):
+        if not _may_be_wrong(arguments.positional) and not _may_be_wrong(arguments.keywords.values()):
             return
         name = (
             node.func.attr
@@ -292,15 +294,16 @@ def _is_generated(receiver: Value) -> bool:
     return any(isinstance(atom, External) and "_pb2" in atom.path for atom in receiver)
 
 
-def _may_be_wrong(value: Value) -> bool:
+def _may_be_wrong(values: Iterable[Value]) -> bool:
     """Whether a value holds a word that names no state, or a job's status."""
-    for atom in value:
-        kind = atom.__class__
-        if kind is Text:
-            if is_word(atom.text) and wrong(atom.text):  # type: ignore[union-attr]
+    for value in values:
+        for atom in value:
+            kind = atom.__class__
+            if kind is Text:
+                if is_word(atom.text) and wrong(atom.text):  # type: ignore[union-attr]
+                    return True
+            elif atom is Role.STATUS or (kind is Instance and "status" in atom.info.traits):  # type: ignore[union-attr]
                 return True
-        elif atom is Role.STATUS or (kind is Instance and "status" in atom.info.traits):  # type: ignore[union-attr]
-            return True
     return False
 
 
