@@ -37,10 +37,11 @@ class Project:
         self._packages: dict[Path, bool] = {}
         self._neighbours: dict[tuple[Path, Path | None], dict[str, ModuleInfo | None]] = {}
         self._foreign: dict[Path, bool] = {}
-        self._beside_known: dict[tuple[str, Path], Path | None] = {}
+        self._root_known: dict[Path, Path | None] = {}
+        self._tops_known: dict[Path, frozenset[str]] = {}
         self.root_names = {root.name: root for root in self.roots}
         self._own_tops = frozenset({settings.sdk_package, *self.root_names})
-        self._tops_below: dict[str, set[Path]] | None = None
+        self._entries: dict[Path, set[str]] | None = None
         self._index_roots()
 
     def _index_roots(self) -> None:
@@ -54,6 +55,11 @@ class Project:
 
     def root_of(self, path: Path) -> Path | None:
         """The governed root that a file lies in, if any; foreign folders below a root are no part of it."""
+        if path not in self._root_known:
+            self._root_known[path] = self._find_root(path)
+        return self._root_known[path]
+
+    def _find_root(self, path: Path) -> Path | None:
         for root in self.roots:
             if path == root or path.is_relative_to(root):
                 return None if is_foreign(path.relative_to(root), root) else root
@@ -89,7 +95,7 @@ class Project:
         name = f"{root.name}.{local}".rstrip(".") if root else self._package_name(path)
         governed = root is not None or self._imports_sdk(tree)
         neighbours = self._neighbours.setdefault((path.parent, root if local else None), {})
-        module = ModuleInfo(path, name, local, path.stem == "__init__", governed, source, tree, neighbours)
+        module = ModuleInfo(path, name, local, root, path.stem == "__init__", governed, source, tree, neighbours)
         self._modules[path] = module
         return module
 
@@ -155,14 +161,10 @@ class Project:
             top = name.partition(".")[0]
             if top in sys.stdlib_module_names:
                 return None
-            if importer.local and self.root_names.get(top) == self.root_of(importer.path):
+            if importer.local and self.root_names.get(top) == importer.root:
                 return None  # the importer's own package, whose modules are all known by name
-            key = (name, importer.path.parent)
-            if key not in self._beside_known:
-                # A module below a package that is not among the files is not among them either.
-                above = top == name or self._resolve_below(top, importer)
-                self._beside_known[key] = self._beside(name, importer) if above else None
-            path = self._beside_known[key]
+            # A module below a package that is not among the files is not among them either.
+            path = self._beside(name, importer) if top in self._tops_above(importer.path.parent) else None
         if path is None:
             return None
         if self._is_elsewhere(path) and importer.path.parent != path.parent:
@@ -176,14 +178,20 @@ class Project:
             known = self._foreign[path] = is_foreign(path, self.scanned) and self.root_of(path) is None
         return known
 
-    def _resolve_below(self, top: str, importer: ModuleInfo) -> bool:
-        """Whether a folder or a file named so lies on the way from a file upwards."""
-        if self._tops_below is None:
-            self._tops_below = {}
+    def _tops_above(self, folder: Path) -> frozenset[str]:
+        """The names of files and folders with files that lie in a folder or in one above it."""
+        if self._entries is None:
+            self._entries = {}
             for path in self.sources:
-                for part in (path, *path.parents):
-                    self._tops_below.setdefault(part.stem, set()).add(part.parent)
-        return not self._tops_below.get(top, set()).isdisjoint(importer.path.parents)
+                part = path
+                while part.stem not in self._entries.setdefault(part.parent, set()):
+                    self._entries[part.parent].add(part.stem)
+                    part = part.parent
+        known = self._tops_known.get(folder)
+        if known is None:
+            above = self._tops_above(folder.parent) if folder != folder.parent else frozenset()
+            known = self._tops_known[folder] = above | self._entries.get(folder, frozenset())
+        return known
 
     def _beside(self, name: str, importer: ModuleInfo) -> Path | None:
         """Look for a module from the file's folder upwards, as if each folder were on the import path."""

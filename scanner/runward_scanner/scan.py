@@ -119,6 +119,7 @@ def _analyse(project: Project) -> Kept:
         found = engine.findings()
         for rule in rules:
             found.extend(rule.finish(engine))
+        engine.release()
         return Kept(_unique(found), len(modules))
 
 

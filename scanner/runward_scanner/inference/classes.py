@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runward_scanner.inference.values import NOTHING, Class, External, Function, Role, Value
+from runward_scanner.inference.values import Class, External, Function, Role, Value
 
 if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine

@@ -23,7 +23,6 @@ from runward_scanner.inference.values import (
     Role,
     Text,
     Value,
-    is_open,
     one,
     text_value,
     texts,

@@ -110,7 +110,10 @@ def invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AST
 def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) -> dict[str, Value]:
     """The arguments that a function is read anew for, without what nothing can be learnt from."""
     info = function.info
-    told = {name: value is not OPAQUE and value is not UNKNOWN and interesting(frame, value) for name, value in given.items()}
+    told = {
+        name: value is not OPAQUE and value is not UNKNOWN and interesting(frame, value)
+        for name, value in given.items()
+    }
     words = any(told[name] and any(map(takes_words, value)) for name, value in given.items())
     kept = {}
     for name, value in given.items():

@@ -37,6 +37,11 @@ class Heap:
             self._readers[key].add(reader)
         return self.cells.get(key, NOTHING)
 
+    def release(self) -> None:
+        """Let go of everything."""
+        for table in (self.cells, self.names, self.origins, self._readers):
+            table.clear()  # type: ignore[attr-defined]
+
     def write(self, key: Key, value: Value, module: ModuleInfo, site: ast.AST) -> None:
         """Add to what the cell may hold."""
         old = self.cells.get(key)

@@ -20,6 +20,7 @@ from runward_scanner.inference.values import (
     Thing,
     Value,
 )
+from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +110,7 @@ def is_filled(info: FunctionInfo, name: str, value: Value) -> bool:
 
 def _filled(function: ast.AST) -> Iterator[str]:
     """The names whose elements a function writes."""
-    for node in ast.walk(function):
+    for node in walk(function):
         target: ast.expr | None = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FILLING:
             target = node.func.value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import Class, Function, Instance, PluginRun, Role
 from runward_scanner.logging_calls import name_of
+from runward_scanner.walking import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +129,7 @@ def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
         node = pending.pop(0)
         yield node
         if not isinstance(node, MADE):
-            pending[:0] = ast.iter_child_nodes(node)
+            pending[:0] = children(node)
 
 
 def metric_calls(engine: Engine, methods: Methods, node: ast.AST) -> list[ast.Call]:

@@ -23,6 +23,7 @@ from runward_scanner.inference.values import (
 )
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import matches
+from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -183,7 +184,7 @@ def check_api(engine: Engine, code: str) -> Iterator[Finding]:
     for module in engine.governed:
         if not in_api(engine, module):
             continue
-        problems = [(node, problem) for node in ast.walk(module.tree) if (problem := _internal(engine, node))]
+        problems = [(node, problem) for node in walk(module.tree) if (problem := _internal(engine, node))]
         ignored = engine.logged_nodes(module) | _docstrings(module) if problems else set()
         for node, problem in problems:
             if node not in ignored:

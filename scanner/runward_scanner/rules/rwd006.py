@@ -158,11 +158,12 @@ def _own(frame: Frame, receiver: Value) -> bool:
 def _runtime_imports(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
     """The import statements that run, those under TYPE_CHECKING left out."""
     for node in body:
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node
+        if node.__class__ in SIMPLE:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                yield node
         elif isinstance(node, ast.If) and _is_type_checking(node.test):
             yield from _runtime_imports(node.orelse)
-        elif node.__class__ not in SIMPLE:
+        else:
             for block in bodies_of(node):
                 yield from _runtime_imports(block)
 

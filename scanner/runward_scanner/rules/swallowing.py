@@ -12,6 +12,7 @@ from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Function, Instance, Method, Role
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.rules.execution import dispatches, is_run
+from runward_scanner.walking import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
         current = pending.pop()
         yield current
         if not isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            pending.extend(ast.iter_child_nodes(current))
+            pending += children(current)
 
 
 def _of_try(reach: Reach, code: str, module: ModuleInfo, node: ast.Try | ast.TryStar) -> Iterator[Finding]:
