@@ -209,7 +209,7 @@ class Engine:
             module.top = None
         self.heap.release()
         for table in (self.functions, self.classes, self.class_frames, self.callees, self.receivers, self.defaults):
-            table.clear()  # type: ignore[attr-defined]
+            table.clear()
         self._activations.clear()
 
     # -- names of the project ------------------------------------------------------------------------------------------

@@ -377,7 +377,7 @@ def _enum(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value
 def is_run(value: Value) -> bool:
     """Whether a value may be a plugin's ``run`` that was obtained within ToolRunner."""
     for atom in value:  # noqa: SIM110 - as in interesting()
-        if atom.__class__ is PluginRun and not atom.reported:  # type: ignore[union-attr]
+        if atom.__class__ is PluginRun and not atom.reported:
             return True
     return False
 

@@ -40,7 +40,7 @@ class Heap:
     def release(self) -> None:
         """Let go of everything."""
         for table in (self.cells, self.names, self.origins, self._readers):
-            table.clear()  # type: ignore[attr-defined]
+            table.clear()
 
     def write(self, key: Key, value: Value, module: ModuleInfo, site: ast.AST) -> None:
         """Add to what the cell may hold."""

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value, texts
+from runward_scanner.logging_calls import name_of
 from runward_scanner.patterns import matches
 from runward_scanner.rule import Rule
 from runward_scanner.rules import raw_errors, swallowing, validation, validators
@@ -90,7 +91,7 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
         """Whether ToolRunner's worker half is taken where neither ToolRunner nor the worker stands."""
         half = name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver)
         for atom in result:
-            if atom.__class__ is Function and _is_worker_half(frame, atom.info):  # type: ignore[union-attr]
+            if atom.__class__ is Function and _is_worker_half(frame, atom.info):
                 half = True
         return (
             half
@@ -142,14 +143,7 @@ def _is_validator(atom: Function | External) -> bool:
 
 
 def _patches(node: ast.Call) -> bool:
-    name = (
-        node.func.attr
-        if isinstance(node.func, ast.Attribute)
-        else node.func.id
-        if isinstance(node.func, ast.Name)
-        else ""
-    )
-    return name in {"patch", "object", "setattr"}
+    return name_of(node) in {"patch", "object", "setattr"}
 
 
 def _is_worker_half(frame: Frame, info: FunctionInfo) -> bool:

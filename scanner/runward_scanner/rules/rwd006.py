@@ -79,8 +79,8 @@ builds them. Imports under TYPE_CHECKING are fine.
 
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """Report the use of a layer that is not the next one down."""
-        held = _layer_names(receiver)
-        if not held or not frame.module.local or DATA.fullmatch(name):
+        held = _layer_names(receiver) if frame.module.local else None
+        if not held or DATA.fullmatch(name):
             return
         settings = frame.engine.settings
         layer = layer_of(settings, frame.module.local)
@@ -142,11 +142,11 @@ def _layer_names(value: Value) -> set[str]:
     found = set()
     for atom in value:
         kind = atom.__class__
-        if kind is Role:
-            if atom in CHAIN_ROLES:
-                found.add(CHAIN_ROLES[atom])
-        elif kind is Instance and atom.info.name in CHAIN_CLASSES and atom.info.module.governed:  # type: ignore[union-attr]
-            found.add(CHAIN_CLASSES[atom.info.name])  # type: ignore[union-attr]
+        if kind is Instance:
+            if atom.info.name in CHAIN_CLASSES and atom.info.module.governed:  # type: ignore[union-attr]
+                found.add(CHAIN_CLASSES[atom.info.name])  # type: ignore[union-attr]
+        elif kind is Role and atom in CHAIN_ROLES:
+            found.add(CHAIN_ROLES[atom])
     return found
 
 
