@@ -32,10 +32,12 @@ class Project:
         self.sources = sources
         self.roots = tuple(roots)
         self.unreadable: dict[Path, UnreadableError] = {}
+        self.reached: set[Path] = set()
+        """The files that names were resolved to since this was last emptied."""
         self._modules: dict[Path, ModuleInfo | None] = {}
         self._names: dict[str, Path] = {}
         self._packages: dict[Path, bool] = {}
-        self._neighbours: dict[tuple[Path, Path | None], dict[str, ModuleInfo | None]] = {}
+        self._neighbours: dict[tuple[Path, Path | None], dict[str, Path | None]] = {}
         self._foreign: dict[Path, bool] = {}
         self._root_known: dict[Path, Path | None] = {}
         self._tops_known: dict[Path, frozenset[str]] = {}
@@ -153,9 +155,13 @@ class Project:
         known = importer.neighbours
         if name not in known:
             known[name] = self._resolve(name, importer)
-        return known[name]
+        path = known[name]
+        if path is None:
+            return None
+        self.reached.add(path)
+        return self.module(path)
 
-    def _resolve(self, name: str, importer: ModuleInfo) -> ModuleInfo | None:
+    def _resolve(self, name: str, importer: ModuleInfo) -> Path | None:
         path = self._names.get(name)
         if path is None:
             top = name.partition(".")[0]
@@ -169,7 +175,7 @@ class Project:
             return None
         if self._is_elsewhere(path) and importer.path.parent != path.parent:
             return None
-        return self.module(path)
+        return path
 
     def _is_elsewhere(self, path: Path) -> bool:
         """Whether a file is another's and lies in no governed root."""

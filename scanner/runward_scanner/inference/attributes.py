@@ -9,6 +9,7 @@ from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.classes import ancestors, derives, descendants, find_attribute, kept_by
 from runward_scanner.inference.functions import invoke
+from runward_scanner.inference.heap import ANYTHING
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
@@ -68,7 +69,7 @@ def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
         if not receiver:
             result = UNKNOWN
     if not receiver or Role.UNKNOWN in receiver:
-        result |= frame.engine.heap.read(("?", name), frame.activation)
+        result |= frame.engine.heap.read_anywhere(name, frame.activation)
         result = frame.named(result or UNKNOWN, name)
     elif not result or Role.UNKNOWN in result:
         result = frame.named(result, name)
@@ -171,7 +172,11 @@ def _without_definition(frame: Frame, atom: Instance, name: str, node: ast.AST) 
                 return invoke(frame, bound, Arguments([one(Text(name))]), node)
     if "exception" in info.traits or name in {"args", "__cause__", "__context__", "__traceback__"}:
         return _of_exception(name)
-    return UNKNOWN if "open" in info.traits or heap.cells.get(("?", name)) else frame.engine.missing(info, name)
+    return (
+        UNKNOWN
+        if "open" in info.traits or heap.read_anywhere(name, frame.activation)
+        else frame.engine.missing(info, name)
+    )
 
 
 def _of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
@@ -331,4 +336,4 @@ def put(frame: Frame, receiver: Value, name: str, value: Value, node: ast.AST) -
         elif isinstance(atom, Function):
             heap.write((atom.info, name), value, frame.module, node)
     if is_open(receiver):
-        heap.write(("?", name), value - UNKNOWN, frame.module, node)
+        heap.write((ANYTHING, name), value - UNKNOWN, frame.module, node)

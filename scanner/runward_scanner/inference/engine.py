@@ -205,7 +205,6 @@ class Engine:
             activation.arguments.clear()
         for module in self.modules:
             module.stars.clear()
-            module.neighbours.clear()
             module.top = None
         self.heap.release()
         for table in (self.functions, self.classes, self.class_frames, self.callees, self.receivers, self.defaults):

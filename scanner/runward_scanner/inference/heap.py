@@ -20,6 +20,10 @@ Key: TypeAlias = tuple[Any, str]
 """The owner (a class, module, activation or container) and a name; ``*`` is every name that is not known."""
 
 
+ANYTHING = "?"
+"""The owner of the attributes of what is not known."""
+
+
 class Heap:
     """The cells, who read them, and where each was first written."""
 
@@ -30,12 +34,19 @@ class Heap:
         self.origins: dict[Key, tuple[ModuleInfo, ast.AST]] = {}
         self._readers: defaultdict[Key, set[Activation]] = defaultdict(set)
         self._changed = changed
+        self.asked: set[str] = set()
+        """The names of attributes that something not known was asked for."""
 
     def read(self, key: Key, reader: Activation | None) -> Value:
         """Give all that the cell may hold and note the reader."""
         if reader is not None:
             self._readers[key].add(reader)
         return self.cells.get(key, NOTHING)
+
+    def read_anywhere(self, name: str, reader: Activation) -> Value:
+        """Give what was written to an attribute of this name of what is not known; the same with a note of the name."""
+        self.asked.add(name)
+        return self.read((ANYTHING, name), reader)
 
     def release(self) -> None:
         """Let go of everything."""

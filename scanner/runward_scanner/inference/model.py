@@ -54,7 +54,7 @@ class ModuleInfo:
     governed: bool
     source: Source
     tree: ast.Module
-    neighbours: dict[str, ModuleInfo | None]
+    neighbours: dict[str, Path | None]
     """What absolute names mean in this folder, as far as that was asked."""
     stars: list[Value] = field(default_factory=list)
     top: Activation | None = None
