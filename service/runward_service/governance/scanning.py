@@ -1,0 +1,78 @@
+"""The scanner, run over the service's own code in a process of its own: the service imports none of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from runward_service.domain.clock import now_us
+from runward_service.domain.governance_report import CodeFinding, CodeScan, FindingStep
+from runward_service.governance.installation import SCANNER, SERVICE
+
+if TYPE_CHECKING:
+    from runward_service.governance.installation import Installation
+
+SCAN_SECONDS = 30.0
+CLEAN, FOUND = 0, 1
+MAX_FINDINGS = 1_000
+MAX_ERROR = 500
+PROGRAM = """
+import sys
+sys.path.append(sys.argv.pop(1))
+from runward_scanner.__main__ import main
+sys.exit(main())
+"""
+"""Appended, so that no file beside the scanner stands in for a module of the standard library."""
+
+
+class ScanFailedError(Exception):
+    """The scan could not be made; the message is a clause that says why."""
+
+
+def scan(installation: Installation) -> CodeScan:
+    """Scan the service's package by the scanner's default settings, whatever pyproject.toml lies above.
+
+    Raises ScanFailedError, also when it takes longer than SCAN_SECONDS or did not govern every file.
+    """
+    folder, scanner = installation.folders[SERVICE], installation.folders[SCANNER]
+    # Nothing of the environment, the working directory or other packages has a part in the verdict (-I, -S), nor a
+    # compiled file of the scanner that is not of its source.
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "--check-hash-based-pycs", "always"]
+    command += ["-c", PROGRAM, str(scanner.parent)]
+    command += [folder.name, "--isolated", "--compiled", "--format", "json"]
+    time_us = now_us()
+    try:
+        done = subprocess.run(  # noqa: S603 - this Python, the scanner, the service's folder
+            command,
+            cwd=folder.parent,
+            env={},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=SCAN_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ScanFailedError(f"the scan took longer than {SCAN_SECONDS:.0f} s") from None
+    if done.returncode not in {CLEAN, FOUND}:
+        told = done.stderr.decode(errors="replace").strip()[-MAX_ERROR:]
+        raise ScanFailedError(f"the scanner ended with {done.returncode}: {told}")
+    try:
+        return read_scan(json.loads(done.stdout), time_us)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ScanFailedError(f"the scanner's report cannot be read: {error!r}") from error
+
+
+def read_scan(report: dict[str, Any], time_us: int) -> CodeScan:
+    """A scan from the scanner's JSON. Raises KeyError, TypeError or ValueError where it is not such a report."""
+    if not 0 < report["files"] == report["governed"]:
+        raise ValueError(f"{report['governed']} of {report['files']} files are governed")
+    rules = tuple(str(rule["id"]) for rule in report["rules"])
+    findings = tuple(_finding(item) for item in report["findings"][:MAX_FINDINGS])
+    return CodeScan(str(report["version"]), rules, findings, time_us)
+
+
+def _finding(item: dict[str, Any]) -> CodeFinding:
+    steps = tuple(FindingStep(step["path"], step["line"], step["column"], step["note"]) for step in item["steps"])
+    return CodeFinding(item["rule"], item["path"], item["line"], item["column"], item["message"], steps)
