@@ -110,8 +110,8 @@ class CodeAttestation:
             for item in (*report.changes, *report.scan.findings):
                 logger.error("%s", item)
             logger.error("%s: %s; no plugin is run", report.attestation.value, report.reason)
-        elif report.reason:
-            logger.info("%s: %s", report.attestation.value, report.reason)
+        else:
+            logger.info("%s: %s", report.attestation.value, report.reason or report.code_digest)
         for listener in self._listeners:
             listener()
 

@@ -55,13 +55,13 @@ def scan(installation: Installation) -> CodeScan:
         )
     except subprocess.TimeoutExpired:
         raise ScanFailedError(f"the scan took longer than {SCAN_SECONDS:.0f} s") from None
-    if done.returncode not in {CLEAN, FOUND}:
-        told = done.stderr.decode(errors="replace").strip()[-MAX_ERROR:]
-        raise ScanFailedError(f"the scanner ended with {done.returncode}: {told}")
     try:
+        if done.returncode not in {CLEAN, FOUND}:
+            raise ValueError("no such exit code is a scan's")
         return read_scan(json.loads(done.stdout), time_us)
     except (ValueError, KeyError, TypeError) as error:
-        raise ScanFailedError(f"the scanner's report cannot be read: {error!r}") from error
+        told = done.stderr.decode(errors="replace").strip()[-MAX_ERROR:] or repr(error)
+        raise ScanFailedError(f"the scanner ended with {done.returncode} and no report that counts: {told}") from error
 
 
 def read_scan(report: dict[str, Any], time_us: int) -> CodeScan:

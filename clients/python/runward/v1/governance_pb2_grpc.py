@@ -33,8 +33,8 @@ class GovernanceServiceServicer(object):
 
     def GetGovernanceReport(self, request, context):
         """What the server found when it checked its own code at its start: whether that code is what was built, and what the
-        mechanical scanner says of it. Answered at once, and also while health is NOT_SERVING. Ends with INVALID_ARGUMENT for a
-        malformed request alone.
+        mechanical scanner says of it. Answered also while health is NOT_SERVING, once the plugins are described. Ends with
+        INVALID_ARGUMENT for a malformed request alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

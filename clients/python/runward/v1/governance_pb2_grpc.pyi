@@ -26,8 +26,8 @@ class GovernanceServiceStub:
         runward.v1.governance_pb2.GetGovernanceReportResponse,
     ]
     """What the server found when it checked its own code at its start: whether that code is what was built, and what the
-    mechanical scanner says of it. Answered at once, and also while health is NOT_SERVING. Ends with INVALID_ARGUMENT for a
-    malformed request alone.
+    mechanical scanner says of it. Answered also while health is NOT_SERVING, once the plugins are described. Ends with
+    INVALID_ARGUMENT for a malformed request alone.
     """
     VerifyJob: grpc.UnaryUnaryMultiCallable[
         runward.v1.governance_pb2.VerifyJobRequest,
@@ -45,8 +45,8 @@ class GovernanceServiceAsyncStub:
         runward.v1.governance_pb2.GetGovernanceReportResponse,
     ]
     """What the server found when it checked its own code at its start: whether that code is what was built, and what the
-    mechanical scanner says of it. Answered at once, and also while health is NOT_SERVING. Ends with INVALID_ARGUMENT for a
-    malformed request alone.
+    mechanical scanner says of it. Answered also while health is NOT_SERVING, once the plugins are described. Ends with
+    INVALID_ARGUMENT for a malformed request alone.
     """
     VerifyJob: grpc.aio.UnaryUnaryMultiCallable[
         runward.v1.governance_pb2.VerifyJobRequest,
@@ -66,8 +66,8 @@ class GovernanceServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[runward.v1.governance_pb2.GetGovernanceReportResponse, collections.abc.Awaitable[runward.v1.governance_pb2.GetGovernanceReportResponse]]:
         """What the server found when it checked its own code at its start: whether that code is what was built, and what the
-        mechanical scanner says of it. Answered at once, and also while health is NOT_SERVING. Ends with INVALID_ARGUMENT for a
-        malformed request alone.
+        mechanical scanner says of it. Answered also while health is NOT_SERVING, once the plugins are described. Ends with
+        INVALID_ARGUMENT for a malformed request alone.
         """
     @abc.abstractmethod
     def VerifyJob(
