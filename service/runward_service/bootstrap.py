@@ -66,11 +66,11 @@ class Service:
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
-        """Open the store, start the workers, recover what dead owners left, and begin to run jobs.
+        """Open the store, check the service's own code, start the workers, recover what dead owners left, and begin to
+        run jobs; those stay as they are where the code is not attested.
 
-        The service's own code is checked meanwhile; where the verdict does not hold, jobs stay as they are. What was
-        opened is closed by close, also after a start that failed. Raises SchemaError or OSError when the data folder
-        cannot be used.
+        What was opened is closed by close, also after a start that failed. Raises SchemaError or OSError when the data
+        folder cannot be used.
         """
         self.database.prepare()
         self.lock.hold()
@@ -83,13 +83,13 @@ class Service:
         await self.store.add_owner(os.getpid())
         self.opened.push_async_callback(self._resign)
         self.opened.push_async_callback(self.supervisor.close)
-        checked = self.supervisor.supervise(self.attestation.check(), "the check of the service's own code")
+        # Before the workers start: on a machine with few processors they would make a first check take thrice as long.
+        await self.attestation.check()
         await self.catalog.restore()
         self.opened.push_async_callback(self.pool.close)
         self.pool.start(discover(self.config.plugins, installed=self.config.discover))
         await self.recovery.recover()
         self.scheduler.start(self.jobs.claim_jobs, self.analysis.run_claimed, self.supervisor.supervise)
-        await checked
         if self.attestation.holds:
             for plugin in await self.reader.claimable_plugins():
                 self.scheduler.job_stored(plugin)

@@ -137,6 +137,13 @@ def test_a_cache_that_cannot_be_read_is_none(small: Installation, text: str) -> 
     assert VerdictCache(small).read() is None
 
 
+def test_a_folder_that_cannot_be_written_costs_a_scan_and_no_more(small: Installation) -> None:
+    """Keeping a verdict never fails."""
+    (small.folders["runward_service"] / "__pycache__").write_text("no folder")
+    VerdictCache(small).write(CodeScan("1.0"))
+    assert VerdictCache(small).read() is None
+
+
 def test_the_real_scanner_gives_a_scan(installation: Installation) -> None:
     """The scanner's report is read: its version, its rules, no finding in this service."""
     found = scan(installation)
@@ -173,31 +180,23 @@ def test_nothing_is_admitted_unchecked() -> None:
 
 
 def test_a_worker_with_other_code_is_refused(installation: Installation) -> None:
-    """Before the end of the check and after it: other bytes of a file of the service violate; the same bytes do not."""
+    """Other bytes of a file of the service violate, from then on; the same bytes do not."""
     same = loaded_digests({"runward_service"})
     name = "runward_service/domain/errors.py"
     path = str(installation.file(name))
     assert same[path] == installation.digests[name]
 
-    async def checked(early: bool) -> tuple[CodeAttestation, str]:
-        attestation = CodeAttestation()
-        said = ""
-        if early:
-            attestation.check_worker("tool", {**same, path: OTHER})
-        await attestation.check()
-        if not early:
-            assert attestation.check_worker("tool", same) == ""
-            assert attestation.holds
-            said = attestation.check_worker("tool", {**same, path: OTHER})
-        return attestation, said
-
-    for early in (True, False):
-        attestation, said = asyncio.run(checked(early))
-        assert attestation.report.attestation is Attestation.VIOLATED
-        assert [(change.path, change.kind) for change in attestation.report.changes] == [
-            (name, FileChangeKind.SINCE_START)
-        ]
-        assert early or name in said
+    attestation = CodeAttestation()
+    asyncio.run(attestation.check())
+    heard: list[bool] = []
+    attestation.listen(lambda: heard.append(attestation.holds))
+    assert attestation.check_worker("tool", same) == ""
+    assert (attestation.holds, heard) == (True, [])
+    for digest in (OTHER, ""):
+        assert name in attestation.check_worker("tool", {**same, path: digest})
+    assert attestation.report.attestation is Attestation.VIOLATED
+    assert [(change.path, change.actual) for change in attestation.report.changes] == [(name, OTHER), (name, "")]
+    assert heard == [False, False]
 
 
 def test_the_digest_of_a_plugins_code() -> None:

@@ -41,7 +41,6 @@ class CodeAttestation:
         """Start unchecked, which does not hold."""
         self.report = UNCHECKED
         self._installation: Installation | None = None
-        self._early: list[tuple[str, Mapping[str, str]]] = []
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, on_change: Callable[[], None]) -> None:
@@ -70,22 +69,14 @@ class CodeAttestation:
         except Exception as error:  # noqa: BLE001 - whatever keeps the code from being checked, it is not attested
             reason = f"the check failed: {str(error) or type(error).__name__}"
             self.report = GovernanceReport(Attestation.INCONCLUSIVE, reason)
-        for plugin, loaded in self._early:
-            self.check_worker(plugin, loaded)
-        self._early.clear()
         self._tell()
 
     def check_worker(self, plugin: str, loaded: Mapping[str, str]) -> str:
         """Compare what a worker loaded of the service (digests by absolute path) with what was checked.
 
-        Gives why the worker may not be used, empty where it may.
-
-        Workers start long after the server: an upgrade in place, under a running server, would have them run other
-        code. One that comes up before the check has ended is compared at its end.
+        Gives why the worker may not be used, empty where it may. Workers start long after the server: an upgrade in
+        place, under a running server, would have them run other code.
         """
-        if self.report is UNCHECKED:
-            self._early.append((plugin, loaded))
-            return ""
         if self._installation is None:
             return ""
         changes = [

@@ -7,6 +7,7 @@ no further. Where that folder cannot be written, every start scans.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.util
@@ -48,7 +49,8 @@ class VerdictCache:
             partial.write_text(json.dumps(data), encoding="utf-8")
             partial.replace(self._file)
         except OSError:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
 
 
 def key_of(installation: Installation) -> str:
