@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 import sysconfig
@@ -18,14 +19,18 @@ PARTS = ("clients", "service", "scanner", "pyproject.toml", "README.md")
 OFFLINE = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
 
 
-async def run(*command: str | Path) -> None:
-    """Run a program. Raises RuntimeError with its output when it fails."""
+async def run(*command: str | Path, **variables: str) -> str:
+    """Run a program with further environment variables; its output. Raises RuntimeError when the program fails."""
     process = await asyncio.create_subprocess_exec(
-        *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *map(str, command),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **variables},
     )
     output, _ = await process.communicate()
     if process.returncode:
         raise RuntimeError(output.decode())
+    return output.decode()
 
 
 class InstalledServer:

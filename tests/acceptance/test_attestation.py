@@ -15,7 +15,7 @@ import pytest_asyncio
 
 import runward
 from tests.acceptance.conftest import IMAGE
-from tests.acceptance.installed_server import InstalledServer, build_wheel, copy_tree
+from tests.acceptance.installed_server import ROOT, InstalledServer, build_wheel, copy_tree, run
 from tests.acceptance.server_process import ServerProcess
 
 if TYPE_CHECKING:
@@ -132,6 +132,13 @@ async def test_code_that_was_not_built(
             assert says[1] in report.reason
     finally:
         extra.unlink()
+
+
+async def test_a_package_that_another_folder_hides(installed: InstalledServer) -> None:
+    """Code that Python takes from a folder other than the installation's is a violation, whatever it holds."""
+    code = "from runward_service.governance.attestation import check_code; print(check_code()[1].reason)"
+    said = await run(installed.python, "-c", code, PYTHONPATH=str(ROOT / "service"))
+    assert said.startswith(f"{ROOT / 'service' / 'runward_service'} was loaded from outside of the installed packages")
 
 
 async def test_a_scanner_that_does_not_scan(installed: InstalledServer, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from runward_service.domain.governance_report import (
     FileChangeKind,
     GovernanceReport,
 )
-from runward_service.governance.installation import read_installation
-from runward_service.governance.scanning import scan
+from runward_service.governance.installation import InstallationError, read_installation
+from runward_service.governance.scanning import ScanFailedError, scan
 from runward_service.governance.verdict_cache import VerdictCache
 
 if TYPE_CHECKING:
@@ -66,9 +66,11 @@ class CodeAttestation:
         """Check the code, in a thread and a process of their own. A check that fails is INCONCLUSIVE."""
         try:
             self._installation, self.report = await asyncio.to_thread(check_code)
-        except Exception as error:  # noqa: BLE001 - whatever keeps the code from being checked, it is not attested
-            reason = f"the check failed: {str(error) or type(error).__name__}"
-            self.report = GovernanceReport(Attestation.INCONCLUSIVE, reason)
+        except (InstallationError, ScanFailedError) as error:
+            self.report = GovernanceReport(Attestation.INCONCLUSIVE, str(error))
+        except Exception as error:  # whatever keeps the code from being checked, it is not attested
+            logger.exception("the check of the server's own code failed")
+            self.report = GovernanceReport(Attestation.INCONCLUSIVE, f"the check failed: {type(error).__name__}")
         self._tell()
 
     def check_worker(self, plugin: str, loaded: Mapping[str, str]) -> str:

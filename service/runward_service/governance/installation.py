@@ -38,13 +38,15 @@ class Installation:
 
     ``folders`` has each package's folder; ``digests`` every code file's digest by its path relative to the folder that
     holds its package; ``recorded`` the digests of the distribution's RECORD by the same paths, None where it has none
-    to compare with, which ``unrecorded`` then explains.
+    to compare with, which ``unrecorded`` then explains. ``elsewhere`` are the folders that Python takes packages from
+    though the distribution holds them in others.
     """
 
     folders: Mapping[str, Path]
     digests: Mapping[str, str]
     recorded: Mapping[str, str] | None
     unrecorded: str = ""
+    elsewhere: tuple[str, ...] = ()
 
     def file(self, path: str) -> Path:
         """Where a file lies, by its path in ``digests``."""
@@ -59,6 +61,7 @@ class Installation:
 
     def changes(self) -> Iterator[FileChange]:
         """Every difference from what was built, and every module of this process from elsewhere."""
+        yield from (FileChange(folder, FileChangeKind.ELSEWHERE) for folder in self.elsewhere)
         yield from self._record_changes()
         for name, origin in loaded_origins(PACKAGES):
             path = self.relative(Path(origin).resolve()) if origin else None
@@ -90,17 +93,15 @@ def read_installation() -> Installation:
         for file in _code_files(folder):
             digests[file.relative_to(folder.parent).as_posix()] = file_digest(file)
     built = distribution(DISTRIBUTION)
-    recorded, unrecorded = (
-        None,
-        "the installation is editable: its files are those of a working tree, of which none is recorded",
+    if _is_editable(built):
+        return Installation(folders, digests, None, "the installation is editable: nothing is recorded of its files")
+    recorded = _recorded(built)
+    if recorded is None:
+        return Installation(folders, digests, None, "the installation has no RECORD to compare its files with")
+    elsewhere = (
+        str(folder) for package, folder in folders.items() if folder != Path(str(built.locate_file(package))).resolve()
     )
-    if not _is_editable(built):
-        recorded, unrecorded = _recorded(built), "the installation has no RECORD to compare its files with"
-        for package, folder in folders.items():
-            installed = Path(str(built.locate_file(package))).resolve()
-            if recorded is not None and folder != installed:
-                raise InstallationError(f"{package} is installed in {installed}, but {folder} is what Python loads")
-    return Installation(folders, digests, recorded, unrecorded if recorded is None else "")
+    return Installation(folders, digests, recorded, elsewhere=tuple(elsewhere))
 
 
 def _folder_of(package: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 SCAN_SECONDS = 30.0
 CLEAN, FOUND = 0, 1
 MAX_FINDINGS = 1_000
-MAX_ERROR = 500
+MAX_ERROR = 5_000
 PROGRAM = """
 import sys
 sys.path.append(sys.argv.pop(1))
@@ -25,6 +26,9 @@ from runward_scanner.__main__ import main
 sys.exit(main())
 """
 """Appended, so that no file beside the scanner stands in for a module of the standard library."""
+
+
+logger = logging.getLogger("runward.governance")
 
 
 class ScanFailedError(Exception):
@@ -40,14 +44,13 @@ def scan(installation: Installation) -> CodeScan:
     # Nothing of the environment, the working directory or other packages has a part in the verdict (-I, -S), nor a
     # compiled file of the scanner that is not of its source.
     command = [sys.executable, "-I", "-S", "-X", "utf8", "--check-hash-based-pycs", "always"]
-    command += ["-c", PROGRAM, str(scanner.parent)]
+    command += [*(["-B"] if sys.dont_write_bytecode else []), "-c", PROGRAM, str(scanner.parent)]
     command += [folder.name, "--isolated", "--compiled", "--format", "json"]
     time_us = now_us()
     try:
         done = subprocess.run(  # noqa: S603 - this Python, the scanner, the service's folder
             command,
             cwd=folder.parent,
-            env={},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=SCAN_SECONDS,
@@ -60,8 +63,8 @@ def scan(installation: Installation) -> CodeScan:
             raise ValueError("no such exit code is a scan's")
         return read_scan(json.loads(done.stdout), time_us)
     except (ValueError, KeyError, TypeError) as error:
-        told = done.stderr.decode(errors="replace").strip()[-MAX_ERROR:] or repr(error)
-        raise ScanFailedError(f"the scanner ended with {done.returncode} and no report that counts: {told}") from error
+        logger.exception("the scanner wrote: %s", done.stderr.decode(errors="replace").strip()[-MAX_ERROR:])
+        raise ScanFailedError(f"the scanner ended with {done.returncode} and no report that counts") from error
 
 
 def read_scan(report: dict[str, Any], time_us: int) -> CodeScan:
