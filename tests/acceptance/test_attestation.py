@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TOOL_RUNNER = "runward_service/runtime/tool_runner.py"
+REASON = "from runward_service.governance.attestation import check_code; print(check_code()[1].reason)"
 BYPASS = "\n\ndef bypass(plugin, payload, context):\n    return plugin.run(payload, context)\n"
 
 
@@ -134,10 +135,31 @@ async def test_code_that_was_not_built(
         extra.unlink()
 
 
+@pytest.mark.parametrize("options", [(), ("-O",), ("-X", "pycache_prefix={prefix}")], ids=["plain", "-O", "prefix"])
+async def test_bytecode_is_looked_for_where_python_takes_it_from(
+    installed: InstalledServer, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """However Python is told to name and place compiled files, it is those that it runs which are compared."""
+    arguments = [option.format(prefix=tmp_path) for option in options]
+    poison = (
+        "import importlib.util, pathlib, py_compile; "
+        f"source = {str(installed.packages / TOOL_RUNNER)!r}; "
+        f"other = pathlib.Path({str(tmp_path / 'other.py')!r}); "
+        "other.write_text(pathlib.Path(source).read_text() + 'CHANGED = True'); "
+        "mode = py_compile.PycInvalidationMode.UNCHECKED_HASH; "
+        "place = importlib.util.cache_from_source(source); "
+        "print(py_compile.compile(other, place, source, True, invalidation_mode=mode))"
+    )
+    compiled = Path((await run(installed.python, *arguments, "-c", poison)).strip())
+    before = await run(installed.python, *arguments, "-c", REASON)
+    compiled.unlink()
+    assert f"{TOOL_RUNNER}:1:1: RWD000" in before
+    assert (await run(installed.python, *arguments, "-c", REASON)).strip() == ""
+
+
 async def test_a_package_that_another_folder_hides(installed: InstalledServer) -> None:
     """Code that Python takes from a folder other than the installation's is a violation, whatever it holds."""
-    code = "from runward_service.governance.attestation import check_code; print(check_code()[1].reason)"
-    said = await run(installed.python, "-c", code, PYTHONPATH=str(ROOT / "service"))
+    said = await run(installed.python, "-c", REASON, PYTHONPATH=str(ROOT / "service"))
     assert said.startswith(f"{ROOT / 'service' / 'runward_service'} was loaded from outside of the installed packages")
 
 

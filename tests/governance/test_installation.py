@@ -152,6 +152,13 @@ def test_the_real_scanner_gives_a_scan(installation: Installation) -> None:
     assert found.findings == ()
 
 
+def test_a_scan_that_does_not_end_is_none(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of a scan is bounded."""
+    monkeypatch.setattr("runward_service.governance.scanning.SCAN_SECONDS", 0.0)
+    with pytest.raises(ScanFailedError, match="took longer than"):
+        scan(installation)
+
+
 def test_a_scan_of_nothing_is_none(small: Installation, caplog: pytest.LogCaptureFixture) -> None:
     """A scanner that is not there ends in a ScanFailedError; what it said is for the log alone."""
     with pytest.raises(ScanFailedError, match="the scanner ended with 1 and no report"):

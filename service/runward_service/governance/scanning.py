@@ -41,10 +41,7 @@ def scan(installation: Installation) -> CodeScan:
     Raises ScanFailedError, also when it takes longer than SCAN_SECONDS or did not govern every file.
     """
     folder, scanner = installation.folders[SERVICE], installation.folders[SCANNER]
-    # Nothing of the environment, the working directory or other packages has a part in the verdict (-I, -S), nor a
-    # compiled file of the scanner that is not of its source.
-    command = [sys.executable, "-I", "-S", "-X", "utf8", "--check-hash-based-pycs", "always"]
-    command += [*(["-B"] if sys.dont_write_bytecode else []), "-c", PROGRAM, str(scanner.parent)]
+    command = [sys.executable, *interpreter_options(), "-c", PROGRAM, str(scanner.parent)]
     command += [folder.name, "--isolated", "--compiled", "--format", "json"]
     time_us = now_us()
     try:
@@ -65,6 +62,18 @@ def scan(installation: Installation) -> CodeScan:
     except (ValueError, KeyError, TypeError) as error:
         logger.exception("the scanner wrote: %s", done.stderr.decode(errors="replace").strip()[-MAX_ERROR:])
         raise ScanFailedError(f"the scanner ended with {done.returncode} and no report that counts") from error
+
+
+def interpreter_options() -> list[str]:
+    """The options of a Python that takes the same compiled files as this one, and of which nothing else decides.
+
+    Neither the environment, the working directory and other packages (-I, -S), nor a compiled file of the scanner that
+    claims to need no check.
+    """
+    options = ["-I", "-S", "-X", "utf8", "--check-hash-based-pycs", "always", *["-O"] * sys.flags.optimize]
+    if sys.pycache_prefix is not None:
+        options += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
+    return [*options, "-B"] if sys.dont_write_bytecode else options
 
 
 def read_scan(report: dict[str, Any], time_us: int) -> CodeScan:
