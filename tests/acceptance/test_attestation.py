@@ -164,14 +164,19 @@ async def test_a_package_that_another_folder_hides(installed: InstalledServer) -
 
 
 async def test_a_scanner_that_does_not_scan(installed: InstalledServer, tmp_path: Path) -> None:
-    """Without a report from the scanner nothing is attested: NOT_SERVING, and the reason says what it ended with."""
+    """Without a report from the scanner nothing is attested; how it ended is said, and which of its files changed."""
     with installed.changed("runward_scanner/__main__.py", b"def main(", b"raise SystemExit(3)\n\n\ndef main("):
         server = ServerProcess(tmp_path / "data", python=installed.python)
         async with server, runward.connect(server.address) as client:
             assert await client.health() == "NOT_SERVING"
             report = await client.governance_report()
-            assert report.attestation == "INCONCLUSIVE"
+            assert [(change.kind, change.path) for change in report.changes] == [
+                ("MODIFIED", "runward_scanner/__main__.py")
+            ]
             assert "the scanner ended with 3" in report.reason
+            assert report.rules == ()
+            with pytest.raises(runward.ExecutionError, match="runs no plugin"):
+                await client.analyze("noop", b"x", **IMAGE)
 
 
 async def test_code_that_changes_under_a_running_server(installed: InstalledServer, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 TOOL_RUNNER = "runward_service/runtime/tool_runner.py"
+CHANGE = FileChange("x.py", FileChangeKind.ADDED)
 FINDING = CodeFinding("RWD001", TOOL_RUNNER, 3, 5, "no", (FindingStep(TOOL_RUNNER, 1, 1, "here"),))
 OTHER = "sha256:" + "0" * 64
 
@@ -80,27 +81,36 @@ def test_modules_from_elsewhere_are_told(small: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scanned", "changes", "unrecorded", "verdict"),
+    ("findings", "changes", "failure", "unrecorded", "verdict"),
     [
-        (CodeScan(), [], "", Attestation.ATTESTED),
-        (CodeScan(), [], "it is editable", Attestation.UNATTESTED),
-        (CodeScan(findings=(FINDING,)), [], "it is editable", Attestation.VIOLATED),
-        (CodeScan(findings=(FINDING,)), [], "", Attestation.VIOLATED),
-        (CodeScan(), [FileChange("x.py", FileChangeKind.ADDED)], "", Attestation.VIOLATED),
+        ((), [], "", "", Attestation.ATTESTED),
+        ((), [], "", "it is editable", Attestation.UNATTESTED),
+        ((FINDING,), [], "", "it is editable", Attestation.VIOLATED),
+        ((FINDING,), [], "", "", Attestation.VIOLATED),
+        ((), [CHANGE], "", "", Attestation.VIOLATED),
+        ((), [CHANGE], "no scan", "", Attestation.VIOLATED),
+        ((), [], "no scan", "it is editable", Attestation.INCONCLUSIVE),
+        ((), [], "no scan", "", Attestation.INCONCLUSIVE),
     ],
 )
-def test_the_verdict(
-    small: Installation, scanned: CodeScan, changes: list[FileChange], unrecorded: str, verdict: Attestation
+def test_the_verdict(  # noqa: PLR0917 - pytest passes each by name
+    small: Installation,
+    findings: tuple[CodeFinding, ...],
+    changes: list[FileChange],
+    failure: str,
+    unrecorded: str,
+    verdict: Attestation,
 ) -> None:
-    """Any finding or change violates; without a record to compare with, clean code is UNATTESTED.
+    """Any finding or change violates, a scan that failed proves nothing; clean code without a record is UNATTESTED.
 
-    Only ATTESTED needs no reason.
+    Only ATTESTED needs no reason, and a reason names what is wrong.
     """
-    report = report_of(dataclasses.replace(small, unrecorded=unrecorded), scanned, changes)
+    installation = dataclasses.replace(small, unrecorded=unrecorded)
+    report = report_of(installation, CodeScan(findings=findings), changes, failure)
     assert report.attestation is verdict
     assert bool(report.reason) == (verdict is not Attestation.ATTESTED)
-    for item in (*changes, *scanned.findings):
-        assert item.path in report.reason
+    for part in (*(item.path for item in (*changes, *findings)), failure):
+        assert part in report.reason
 
 
 def test_the_code_digest_is_that_of_sha256sum(small: Installation) -> None:

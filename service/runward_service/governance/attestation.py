@@ -66,7 +66,7 @@ class CodeAttestation:
         """Check the code, in a thread and a process of their own. A check that fails is INCONCLUSIVE."""
         try:
             self._installation, self.report = await asyncio.to_thread(check_code)
-        except (InstallationError, ScanFailedError) as error:
+        except InstallationError as error:
             self.report = GovernanceReport(Attestation.INCONCLUSIVE, str(error))
         except Exception as error:  # whatever keeps the code from being checked, it is not attested
             logger.exception("the check of the server's own code failed")
@@ -112,32 +112,41 @@ class CodeAttestation:
 def check_code() -> tuple[Installation, GovernanceReport]:
     """Compare the installed code with what was built and what is loaded, and scan it.
 
-    Raises InstallationError, ScanFailedError, OSError, or whatever a damaged installation has in store.
+    Raises InstallationError, OSError, or whatever a damaged installation has in store.
     """
     installation = read_installation()
+    changes = sorted(installation.changes())
     cache = VerdictCache(installation)
-    found = cache.read()
+    found, failure = cache.read(), ""
     if found is None:
-        found = scan(installation)
-        cache.write(found)
-    return installation, report_of(installation, found, sorted(installation.changes()))
+        try:
+            found = scan(installation)
+            cache.write(found)
+        except ScanFailedError as error:
+            found, failure = CodeScan(), str(error)
+    return installation, report_of(installation, found, changes, failure)
 
 
-def report_of(installation: Installation, found: CodeScan, changes: list[FileChange]) -> GovernanceReport:
-    """The verdict on what was found."""
+def report_of(
+    installation: Installation, found: CodeScan, changes: list[FileChange], failure: str = ""
+) -> GovernanceReport:
+    """The verdict on what was found; ``failure`` is why the scan could not be made, if so."""
+    reason = reason_of(found, changes, failure)
     if found.findings or changes:
-        verdict, reason = Attestation.VIOLATED, reason_of(found, changes)
+        verdict = Attestation.VIOLATED
+    elif failure:
+        verdict = Attestation.INCONCLUSIVE
     elif installation.unrecorded:
         verdict, reason = Attestation.UNATTESTED, installation.unrecorded
     else:
-        verdict, reason = Attestation.ATTESTED, ""
+        verdict = Attestation.ATTESTED
     digests = dict(sorted(installation.digests.items()))
     return GovernanceReport(verdict, reason, found, code_digest(digests), digests, tuple(changes[:MAX_CHANGES]))
 
 
-def reason_of(found: CodeScan, changes: list[FileChange]) -> str:
-    """Why the code is VIOLATED, in a clause that names the first of each kind of fault."""
-    parts = [_first(changes), _first(found.findings)]
+def reason_of(found: CodeScan, changes: list[FileChange], failure: str = "") -> str:
+    """Why the code is not to be trusted, in a clause that names the first of each kind of fault; empty for none."""
+    parts = [_first(changes), _first(found.findings), failure]
     return "; ".join(part for part in parts if part)
 
 
