@@ -294,6 +294,25 @@ class SetupFails(Plugin):
         return {}
 
 
+class Moody(Plugin):
+    """Cannot be set up as long as the file exists that the variable MOODY_FILE names."""
+
+    name = "moody"
+    description = "Cannot always be set up."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    max_attempts = 1
+
+    def setup(self) -> None:
+        if Path(os.environ["MOODY_FILE"]).exists():
+            raise RuntimeError("not in the mood")
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        if payload.options.get("die"):
+            os._exit(7)
+        return {"pid": os.getpid()}
+
+
 class Unmet(Plugin):
     """Needs a library that does not exist."""
 
