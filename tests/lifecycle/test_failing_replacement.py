@@ -32,7 +32,7 @@ def until_state(service: Service, state: PluginState) -> asyncio.Future[None]:
 
 async def test_a_replacement_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plugin is UNAVAILABLE with the reason, who waits for a worker is told, new requests are refused; when a later
-    try succeeds, it is INITIALIZED and runs.
+    try succeeds, it is FAILED by its last run, which accepts work.
     """
     mood = tmp_path / "bad mood"
     monkeypatch.setenv("MOODY_FILE", str(mood))
@@ -48,7 +48,7 @@ async def test_a_replacement_that_fails(tmp_path: Path, monkeypatch: pytest.Monk
         error = await refusal(analyze(service, "moody"))
         assert error.reason is ErrorReason.PLUGIN_UNAVAILABLE
         assert "setup failed" in error.message
-        available = until_state(service, PluginState.INITIALIZED)
+        available = until_state(service, PluginState.FAILED)
         mood.unlink()
         await available
         assert result_of(await analyze(service, "moody"))["pid"] != first
