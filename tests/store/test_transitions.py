@@ -15,6 +15,7 @@ from runward_service.domain.image import StoredImage
 from runward_service.domain.job import Job, JobMode, JobStatus
 from runward_service.domain.outcome import Outcome
 from runward_service.store.job_store import SqliteJobStore
+from runward_service.store.transitions import StartJob
 
 if TYPE_CHECKING:
     from tests.store.held_writer import HeldWriter
@@ -96,7 +97,7 @@ async def test_whole_lives_in_one_batch(writer: HeldWriter, store: SqliteJobStor
         before = writer.commits()
         for number, job in enumerate(jobs):
             futures.append(store.create_job(job, deferred=True))
-            futures.append(store.start_job(job.id, 200 + number))
+            futures.append(writer.submit(StartJob(job.id, OWNER, 200 + number)))
             futures.append(store.finish_job(job._replace(attempt=1), outcome(number)))
     answers = [await future for future in futures]
     revisions = [answer if isinstance(answer, int) else answer.revision for answer in answers]
@@ -124,7 +125,7 @@ async def test_in_any_mixture(writer: HeldWriter, store: SqliteJobStore) -> None
                 if stages[number] == 0:
                     futures.append(store.create_job(jobs[number], deferred=True))
                 elif stages[number] == 1:
-                    futures.append(store.start_job(job.id, 200 + number))
+                    futures.append(writer.submit(StartJob(job.id, OWNER, 200 + number)))
                 elif stages[number] == 2:
                     if turns.random() < 0.3:
                         futures.append(store.set_progress(job.id, 0.5, "half"))
@@ -148,7 +149,7 @@ async def test_a_fence_in_a_batch(writer: HeldWriter, store: SqliteJobStore, fen
     for number, job in enumerate(jobs):
         await store.create_job(job, deferred=False)
         if number != barred or fence != "not started":
-            store.start_job(job.id, 200 + number)
+            store.defer_start(job.id, 200 + number)
     await writer.submit(lambda tx: tx.execute("SELECT 1"))
     target = jobs[barred]._replace(attempt=1)
     finished = set(range(20)) - {barred}
