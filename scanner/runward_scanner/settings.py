@@ -58,7 +58,7 @@ LAYERS = (
         ("registry", "plugin_registry", "loader", "plugin_loader"),
         ("plugins", "runtime", "store", "other", *SUPPORT),
     ),
-    Layer("sdk", ("plugins.base$", "plugins.imaging$", "plugins$", "sdk"), ("other", "domain")),
+    Layer("sdk", ("plugins.base$", "plugins.guard$", "plugins.imaging$", "plugins$", "sdk"), ("other", "domain")),
     Layer("plugins", ("plugins.*", "builtin"), ("sdk", "other", "domain", "config")),
     Layer("store", ("store",), ("other", *SUPPORT)),
     Layer("watch", ("watch",), ("store", "other", *SUPPORT)),
