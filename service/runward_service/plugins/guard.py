@@ -38,7 +38,6 @@ class Permit:
 
     __slots__ = ("_token", "entered", "lazy", "plugin", "thread", "violation")
     _holder: ClassVar[CodeType | None] = None
-    _current: ClassVar[ContextVar[Permit | None]] = ContextVar("runward_permit", default=None)
 
     def __init__(self, plugin: object) -> None:
         """Be a permit for this plugin; it counts once it is entered."""
@@ -57,22 +56,17 @@ class Permit:
         cls._holder = function.__code__
         return function
 
-    @classmethod
-    def current(cls) -> Permit | None:
-        """The permit of the context that the caller runs in, which may be another plugin's, or another thread's."""
-        return cls._current.get()
-
     def __enter__(self) -> Self:
         """Let the run begin. Raises GovernanceViolation for any caller but the one appointed, and within a run."""
         caller = sys._getframe(1).f_code  # noqa: SLF001 - documented, and the cheapest way to know a caller
         if caller is not self._holder:
             raise violation(f"{caller.co_qualname} took a permit to run a plugin, which ToolRunner alone may")
-        outer = self._current.get()
+        outer = CURRENT.get()
         if outer is not None and outer.thread:
             outer.violation = violation(f"{named(outer.plugin)} runs {named(self.plugin)} within its own run")
             raise outer.violation
         self.thread = get_ident()
-        self._token = self._current.set(self)
+        self._token = CURRENT.set(self)
         return self
 
     def __exit__(
@@ -83,11 +77,15 @@ class Permit:
         Raises the GovernanceViolation that the plugin hid, if it did.
         """
         self.thread = 0  # for threads and tasks that copied the context and live on
-        self._current.reset(self._token)
+        CURRENT.reset(self._token)
         for steps in self.lazy:
             close(steps)
         if self.violation is not None and error is None:
             raise self.violation
+
+
+CURRENT: ContextVar[Permit | None] = ContextVar("runward_permit", default=None)
+"""The permit of the context that asks, which may be another plugin's, another thread's, or have ended."""
 
 
 def close(steps: Any) -> None:
@@ -110,7 +108,7 @@ def guarded(raw: Any) -> Callable[..., Any]:
     plain = isinstance(raw, FunctionType)
 
     def run(plugin: object, /, *given: Any, **named_given: Any) -> Any:
-        permit = Permit.current()
+        permit = CURRENT.get()
         if permit is None or permit.plugin is not plugin or permit.thread != get_ident() or run in permit.entered:
             refuse(plugin, permit)
         permit.entered.append(run)
@@ -119,13 +117,14 @@ def guarded(raw: Any) -> Callable[..., Any]:
             output = body(plugin, *given, **named_given) if plain else body(*given, **named_given)
         finally:
             permit.entered.pop()
-        if isinstance(output, LAZY):
+        if type(output) is not dict and isinstance(output, LAZY):
             permit.lazy.append(output)
         return output
 
     # Without __wrapped__ and the attributes of ``raw``, which would hand it out.
     update_wrapper(run, raw, updated=())
     del run.__wrapped__  # type: ignore[attr-defined]
+    run.__isabstractmethod__ = bool(getattr(raw, "__isabstractmethod__", False))  # type: ignore[attr-defined]
     return run
 
 
@@ -146,12 +145,16 @@ def refuse(plugin: object, permit: Permit | None) -> NoReturn:
 class GuardedRun:
     """A plugin's ``run`` in its class: gives the guarded function, and cannot be replaced on an instance."""
 
-    __slots__ = ("__isabstractmethod__", "_function")
+    __slots__ = ("_function",)
 
     def __init__(self, raw: Any) -> None:
         """Guard what the class defines as ``run``."""
         self._function = guarded(raw)
-        self.__isabstractmethod__ = bool(getattr(raw, "__isabstractmethod__", False))
+
+    @property
+    def __isabstractmethod__(self) -> bool:
+        """Whether a class with it cannot be instantiated, for ABCMeta."""
+        return self._function.__isabstractmethod__  # type: ignore[attr-defined, no-any-return]
 
     def __get__(self, plugin: object | None, owner: type | None = None) -> Callable[..., Any]:
         """The guarded function, bound to the instance if there is one."""
