@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runward_service.domain.job import Job
 from runward_service.domain.outcome import Outcome, OutcomeSeal
 from runward_service.domain.violation import GovernanceViolation
 from tests.store.jobs import new_job, outcome
@@ -16,6 +15,7 @@ from tests.store.jobs import new_job, outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runward_service.domain.job import Job
     from runward_service.store.job_store import SqliteJobStore
     from tests.store.held_writer import HeldWriter
 
