@@ -334,7 +334,7 @@ def test_the_permits_have_one_holder() -> None:
         with Permit(plugin):
             return plugin.run(PAYLOAD, CONTEXT)
 
-    with pytest.raises(GovernanceViolation, match="another function holds"):
+    with pytest.raises(GovernanceViolation, match="which are ToolRunner's"):
         Permit.appoint(mine)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ToolRunner, "run_plugin", staticmethod(mine))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
+HOLDER = ("runward_service.runtime.tool_runner", "ToolRunner.run_plugin")
+"""The module and name of the one function that may enter permits. The first of that name is it for good."""
 RUN = "run"
 LAZY = (CoroutineType, GeneratorType, AsyncGeneratorType)
 """What a function gives whose body has not been executed when it returns."""
@@ -49,10 +51,12 @@ class Permit:
 
     @classmethod
     def appoint(cls, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        """Let this function, and no other, enter permits. Raises GovernanceViolation when one was appointed before."""
+        """Let ToolRunner.run_plugin enter permits. Raises GovernanceViolation for any other function, and for a second
+        one of that name.
+        """
         assert isinstance(function, FunctionType)
-        if cls._holder is not None:
-            raise violation(f"{function.__qualname__} was to hold the permits, which another function holds")
+        if cls._holder is not None or (function.__module__, function.__qualname__) != HOLDER:
+            raise violation(f"{function.__qualname__} was to hold the permits, which are ToolRunner's")
         cls._holder = function.__code__
         return function
 
