@@ -202,16 +202,36 @@ def test_the_function_is_not_handed_out() -> None:
     assert isinstance(vars(Counting)["process"], GuardedRun)
 
 
-def test_a_hidden_violation_ends_the_run() -> None:
-    """A run that swallows the exception of a violation raises it at its end all the same."""
+def take_permit(plugin: Plugin) -> dict[str, Any]:
+    """Do what ToolRunner alone may."""
+    with Permit(plugin):
+        return plugin.run(PAYLOAD, CONTEXT)
 
-    def hide(_: Doing) -> str:
+
+HIDDEN: dict[str, Callable[[Doing], Any]] = {
+    "another plugin": lambda _: Counting().run(PAYLOAD, CONTEXT),
+    "itself": lambda plugin: plugin.run(PAYLOAD, CONTEXT),
+    "ToolRunner": lambda _: run(Counting()),
+    "a permit": take_permit,
+    "an appointment": lambda _: Permit.appoint(take_permit),
+    "a replaced run": lambda plugin: setattr(plugin, "run", take_permit),
+}
+
+
+@pytest.mark.parametrize("action", HIDDEN.values(), ids=HIDDEN)
+def test_a_hidden_violation_ends_the_run(action: Callable[[Doing], Any]) -> None:
+    """A run that swallows the exception of a violation raises it at its end all the same; the next run does not."""
+
+    def hide(plugin: Doing) -> str:
         with suppress(Exception):
-            Counting().run(PAYLOAD, CONTEXT)
+            action(plugin)
         return "nothing happened"
 
-    with pytest.raises(GovernanceViolation, match="Counting was run"):
-        run(Doing(hide))
+    plugin = Doing(hide)
+    with pytest.raises(GovernanceViolation):
+        run(plugin)
+    plugin.action = lambda _: "nothing happened"
+    assert run(plugin) == {"given": "nothing happened"}
 
 
 def test_a_thread_has_no_permit(caplog: pytest.LogCaptureFixture) -> None:
@@ -319,8 +339,8 @@ def test_a_generator_can_be_used_within_the_run() -> None:
 def test_tool_runner_alone_takes_permits(caplog: pytest.LogCaptureFixture) -> None:
     """Whoever else enters a permit, directly or through something that does it for him, is refused and logged."""
     plugin = Counting()
-    with pytest.raises(GovernanceViolation, match="took a permit"), Permit(plugin):
-        plugin.run(PAYLOAD, CONTEXT)
+    with pytest.raises(GovernanceViolation, match="took a permit"):
+        take_permit(plugin)
     with pytest.raises(GovernanceViolation, match="took a permit"), ExitStack() as stack:
         stack.enter_context(Permit(plugin))
     assert plugin.runs == 0
@@ -329,15 +349,10 @@ def test_tool_runner_alone_takes_permits(caplog: pytest.LogCaptureFixture) -> No
 
 def test_the_permits_have_one_holder() -> None:
     """No second function can be appointed, and one that takes the holder's place is not the holder."""
-
-    def mine(plugin: Plugin) -> dict[str, Any]:
-        with Permit(plugin):
-            return plugin.run(PAYLOAD, CONTEXT)
-
     with pytest.raises(GovernanceViolation, match="which are ToolRunner's"):
-        Permit.appoint(mine)
+        Permit.appoint(take_permit)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ToolRunner, "run_plugin", staticmethod(mine))
+        patch.setattr(ToolRunner, "run_plugin", staticmethod(take_permit))
         with pytest.raises(GovernanceViolation, match="took a permit"):
             ToolRunner.run_plugin(Counting())  # type: ignore[call-arg]
 

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from functools import update_wrapper
 from threading import get_ident
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType, MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 from runward_service.domain.violation import GovernanceViolation, violation
 
@@ -56,7 +56,7 @@ class Permit:
         """
         assert isinstance(function, FunctionType)
         if cls._holder is not None or (function.__module__, function.__qualname__) != HOLDER:
-            raise violation(f"{function.__qualname__} was to hold the permits, which are ToolRunner's")
+            raise violated(f"{function.__qualname__} was to hold the permits, which are ToolRunner's")
         cls._holder = function.__code__
         return function
 
@@ -64,11 +64,10 @@ class Permit:
         """Let the run begin. Raises GovernanceViolation for any caller but the one appointed, and within a run."""
         caller = sys._getframe(1).f_code  # noqa: SLF001 - documented, and the cheapest way to know a caller
         if caller is not self._holder:
-            raise violation(f"{caller.co_qualname} took a permit to run a plugin, which ToolRunner alone may")
+            raise violated(f"{caller.co_qualname} took a permit to run a plugin, which ToolRunner alone may")
         outer = CURRENT.get()
         if outer is not None and outer.thread:
-            outer.violation = violation(f"{named(outer.plugin)} runs {named(self.plugin)} within its own run")
-            raise outer.violation
+            raise violated(f"{named(outer.plugin)} runs {named(self.plugin)} within its own run")
         self.thread = get_ident()
         self._token = CURRENT.set(self)
         return self
@@ -90,6 +89,15 @@ class Permit:
 
 CURRENT: ContextVar[Permit | None] = ContextVar("runward_permit", default=None)
 """The permit of the context that asks, which may be another plugin's, another thread's, or have ended."""
+
+
+def violated(message: str) -> GovernanceViolation:
+    """Log a violation; the error to raise. The run in whose context it happens fails, whatever becomes of the error."""
+    error = violation(message)
+    permit = CURRENT.get()
+    if permit is not None:
+        permit.violation = error
+    return error
 
 
 def close(steps: Any) -> None:
@@ -114,7 +122,7 @@ def guarded(raw: Any) -> Callable[..., Any]:
     def run(plugin: object, /, *given: Any, **named_given: Any) -> Any:
         permit = CURRENT.get()
         if permit is None or permit.plugin is not plugin or permit.thread != get_ident() or run in permit.entered:
-            refuse(plugin, permit)
+            raise violated(f"{named(plugin)} was run without a permit, around ToolRunner")
         permit.entered.append(run)
         try:
             body = raw if plain else bound(raw, plugin)
@@ -138,14 +146,6 @@ def bound(raw: Any, plugin: object) -> Callable[..., Any]:
     return raw if getter is None else getter(raw, plugin, type(plugin))  # type: ignore[no-any-return]
 
 
-def refuse(plugin: object, permit: Permit | None) -> NoReturn:
-    """Log and raise the GovernanceViolation of a run without a permit; the run in whose context it was tried fails."""
-    error = violation(f"{named(plugin)} was run without a permit, around ToolRunner")
-    if permit is not None:
-        permit.violation = error
-    raise error
-
-
 class GuardedRun:
     """A plugin's ``run`` in its class: gives the guarded function, and cannot be replaced on an instance."""
 
@@ -166,7 +166,7 @@ class GuardedRun:
 
     def __set__(self, plugin: object, value: object) -> None:
         """Raises GovernanceViolation."""
-        raise violation(f"the run of {named(plugin)} was to be replaced on an instance")
+        raise violated(f"the run of {named(plugin)} was to be replaced on an instance")
 
     def __call__(self, plugin: object, /, *given: Any, **named_given: Any) -> Any:
         """The same as the function that it gives, for what finds it in the class's ``__dict__``."""
