@@ -85,7 +85,9 @@ class Service:
         self.opened.push_async_callback(self.pool.close)
         self.pool.start(discover(self.config.plugins, installed=self.config.discover))
         await self.recovery.recover()
-        self.scheduler.start(self.jobs.claim_jobs, self.analysis.run_claimed, self.supervisor.supervise)
+        self.scheduler.start(
+            self.jobs.claim_jobs, self.analysis.run_claimed, self.supervisor.supervise, self.pool.runs_ahead
+        )
         for plugin in await self.reader.claimable_plugins():
             self.scheduler.job_stored(plugin)
         self.supervisor.supervise(self.expiry.run(), "the expiry of pending jobs")

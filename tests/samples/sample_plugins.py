@@ -296,6 +296,25 @@ class SetupFails(Plugin):
         return {}
 
 
+class Moody(Plugin):
+    """Cannot be set up as long as the file exists that the variable MOODY_FILE names."""
+
+    name = "moody"
+    description = "Cannot always be set up."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    max_attempts = 1
+
+    def setup(self) -> None:
+        if Path(os.environ["MOODY_FILE"]).exists():
+            raise RuntimeError("not in the mood")
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        if payload.options.get("die"):
+            os._exit(7)
+        return {"pid": os.getpid()}
+
+
 class Unmet(Plugin):
     """Needs a library that does not exist."""
 
@@ -312,7 +331,7 @@ class Puppet(Plugin):
 
     Says ``{"job_id", "attempt", "pid", "options"}`` in a line, then obeys one line after another: ``progress`` reports
     and goes on, ``return`` ends the run with a value, ``raise`` and ``refuse`` with an exception, ``die`` with its
-    process.
+    process. Takes too long for runs to be sent ahead to its worker.
     """
 
     name = "puppet"
@@ -324,6 +343,7 @@ class Puppet(Plugin):
     concurrency = 2
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        time.sleep(0.002)
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(payload.options["socket"])
             hello = {
@@ -346,6 +366,21 @@ class Puppet(Plugin):
                 elif order["do"] == "die":
                     os._exit(7)
         return {"orders": "none left"}
+
+
+class QuickPuppet(Puppet):
+    """Returns its process id at once, unless it is sent to a stage; with ``spoil``, leaves a thread behind."""
+
+    name = "quick_puppet"
+    concurrency = 1
+    max_attempts = 1
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        if "socket" in payload.options:
+            return super().run(payload, context)
+        if "spoil" in payload.options:
+            threading.Thread(target=hang, daemon=True).start()
+        return {"pid": os.getpid()}
 
 
 class SinglePuppet(Puppet):

@@ -52,7 +52,7 @@ async def test_a_forged_end_is_refused(
     job = new_job(3)  # which fails, as every job does that ends without a run
     await store.create_job(job, deferred=False)
     if way == "finish_job":
-        store.start_job(job.id, 201)
+        store.defer_start(job.id, 201)
         await writer.submit(lambda tx: tx.execute("SELECT 1"))
         job = job._replace(attempt=1)
     before = writer.rows(ROWS), writer.rows(COUNTS)
@@ -70,7 +70,7 @@ async def test_the_same_outcome_is_taken_again(writer: HeldWriter, store: Sqlite
     begun = job._replace(attempt=1)
     end = outcome(begun)
     assert await store.finish_job(begun, end) == 0  # its start is not stored yet
-    store.start_job(job.id, 201)
+    store.defer_start(job.id, 201)
     assert await store.finish_job(begun, end) > 0
     assert await store.finish_job(begun, end) == 0
     assert writer.rows("SELECT success_count FROM plugin_counter") == [(1,)]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.store.jobs import new_job, outcome
+from runward_service.store.transitions import StartJob
+from tests.store.jobs import OWNER, new_job, outcome
 
 if TYPE_CHECKING:
     from runward_service.domain.job import Job
@@ -63,7 +64,7 @@ async def test_whole_lives_in_one_batch(writer: HeldWriter, store: SqliteJobStor
         before = writer.commits()
         for number, job in enumerate(jobs):
             futures.append(store.create_job(job, deferred=True))
-            futures.append(store.start_job(job.id, 200 + number))
+            futures.append(writer.submit(StartJob(job.id, OWNER, 200 + number)))
             begun = job._replace(attempt=1)
             futures.append(store.finish_job(begun, outcome(begun)))
     answers = [await future for future in futures]
@@ -92,7 +93,7 @@ async def test_in_any_mixture(writer: HeldWriter, store: SqliteJobStore) -> None
                 if stages[number] == 0:
                     futures.append(store.create_job(jobs[number], deferred=True))
                 elif stages[number] == 1:
-                    futures.append(store.start_job(job.id, 200 + number))
+                    futures.append(writer.submit(StartJob(job.id, OWNER, 200 + number)))
                 elif stages[number] == 2:
                     if turns.random() < 0.3:
                         futures.append(store.set_progress(job.id, 0.5, "half"))
@@ -116,7 +117,7 @@ async def test_a_fence_in_a_batch(writer: HeldWriter, store: SqliteJobStore, fen
     for number, job in enumerate(jobs):
         await store.create_job(job, deferred=False)
         if number != barred or fence != "not started":
-            store.start_job(job.id, 200 + number)
+            store.defer_start(job.id, 200 + number)
     await writer.submit(lambda tx: tx.execute("SELECT 1"))
     target = jobs[barred]._replace(attempt=1)
     finished = set(range(20)) - {barred}

@@ -104,10 +104,14 @@ class Host:
             if self._progress is not None:
                 self._progress.stop()
             signal.alarm(0)
-            answer["tainted"] = children.changed()
+            tainted = children.changed() or answer.get("reason") == ErrorReason.MEMORY_LIMIT.value
+            answer |= {"job_id": meta["job_id"], "tainted": tainted}
             with contextlib.suppress(Exception):  # the plugin may have closed or replaced it
                 self._stdout.flush()
             self._send(answer, result)
+            if tainted:
+                self._reader.read()  # runs that were sent ahead are made elsewhere
+                return
 
     def _run_job(self, plugin: Plugin, meta: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         self._job_id = meta["job_id"]

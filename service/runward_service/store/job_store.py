@@ -66,11 +66,11 @@ class SqliteJobStore:
         """Store a PENDING job without a request id, and its image, together with the job's next transition."""
         self._writer.defer(CreateJob(job))
 
-    def start_job(self, job_id: str, start_time_us: int) -> Awaitable[int]:
-        """PENDING to RUNNING, attempt 1, of a SYNC job that this process owns. Deferred: answers with the revision once
-        it is on disk with a later change, or 0 when the job has ended meanwhile.
+    def defer_start(self, job_id: str, start_time_us: int) -> None:
+        """PENDING to RUNNING, attempt 1, of a SYNC job that this process owns, together with the job's next transition.
+        Where it finds its job in another state, so does that one, which is waited for.
         """
-        return self._writer.submit(StartJob(job_id, self._owner, start_time_us), deferred=True)
+        self._writer.defer(StartJob(job_id, self._owner, start_time_us))
 
     def claim_jobs(self, plugin: str, limit: int) -> Awaitable[list[Job]]:
         """Claim up to ``limit`` waiting jobs of a plugin for this process: RUNNING, the attempt counted, the image at
