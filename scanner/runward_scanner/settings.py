@@ -58,7 +58,7 @@ LAYERS = (
         ("registry", "plugin_registry", "loader", "plugin_loader"),
         ("plugins", "runtime", "store", "other", *SUPPORT),
     ),
-    Layer("sdk", ("plugins.base$", "plugins.imaging$", "plugins$", "sdk"), ("other", "domain")),
+    Layer("sdk", ("plugins.base$", "plugins.guard$", "plugins.imaging$", "plugins$", "sdk"), ("other", "domain")),
     Layer("plugins", ("plugins.*", "builtin"), ("sdk", "other", "domain", "config")),
     Layer("store", ("store",), ("other", *SUPPORT)),
     Layer("watch", ("watch",), ("store", "other", *SUPPORT)),
@@ -87,6 +87,10 @@ class Settings:
     loader: tuple[str, ...] = ("loader", "plugin_loader")
     composition: tuple[str, ...] = ("bootstrap",)
     worker: tuple[str, ...] = ("worker", "worker_*", "*_worker", "host")
+    permits: tuple[str, ...] = ("plugins.guard.Permit",)
+    """Classes that let a plugin run, which ToolRunner alone may use."""
+    outcomes: tuple[str, ...] = ("domain.outcome.Outcome",)
+    """Classes of what ends a job, which ToolRunner alone may make."""
     layers: tuple[Layer, ...] = LAYERS
 
     @property

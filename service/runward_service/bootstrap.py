@@ -13,6 +13,7 @@ import uuid_utils
 
 from runward_service.domain.clock import now_us
 from runward_service.domain.errors import GovernedError
+from runward_service.domain.outcome import OutcomeSeal
 from runward_service.domain.server_info import ServerInfo
 from runward_service.execution.analysis_execution_service import AnalysisExecutionService
 from runward_service.execution.expiry import Expiry
@@ -127,12 +128,13 @@ def build(config: Config) -> Service:
     images = ImageStore(database.images)
     signal = ChangeSignal()
     writer = GroupCommitWriter(database, signal.notify)
-    store = SqliteJobStore(writer, owner, images.path_of)
+    seal = OutcomeSeal()
+    store = SqliteJobStore(writer, owner, images.path_of, seal.verify)
     reader = SqliteJobReader(database)
     registry = PluginRegistry()
     pool = LocalWorkerPool(registry, config.workers, supervisor.supervise)
     pool.on_loaded = attestation.check_worker
-    tool_runner = ToolRunner(registry, pool)
+    tool_runner = ToolRunner(registry, pool, seal)
     plugins = PluginExecutionService(registry, tool_runner)
     jobs = JobExecutionService(plugins, store, reader, images, owner, supervisor.supervise)
     scheduler = Scheduler(registry, config.workers, config.queue_limit)

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from runward_service.plugins import InvalidInput, Payload, Plugin, PluginError, RunContext
+from runward_service.plugins.guard import Permit
+from runward_service.runtime.tool_runner import ToolRunner
 
 ANY = {"type": "object"}
 
@@ -399,6 +401,63 @@ class Answers(Plugin):
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
         return payload.options["answer"]  # type: ignore[no-any-return]
+
+
+class Rogue(Plugin):
+    """Goes around ToolRunner in the way that its option ``how`` names, and tells what came of that."""
+
+    name = "rogue"
+    description = "Runs other plugins."
+    mime_types = ("*/*",)
+    options_schema = ANY
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        how = payload.options.get("how", "succeed")
+        caught: list[str] = []
+        if how == "another":
+            return Noop().run(payload, context)
+        if how == "itself":
+            return self.run(payload, context)
+        if how == "tool_runner":
+            return ToolRunner.run_plugin(Noop(), payload, context)
+        if how == "permit":
+            with Permit(Noop()):
+                return {}
+        if how == "hidden":
+            try:
+                Noop().run(payload, context)
+            except Exception as error:  # noqa: BLE001 - as a careless plugin does
+                caught.append(str(error))
+        if how == "thread":
+            thread = threading.Thread(target=run_and_keep, args=(self, payload, context, caught))
+            thread.start()
+            thread.join()
+        if how == "often":
+            for _ in range(100):
+                run_and_keep(Noop(), payload, context, caught)
+        if how == "forked":
+            if os.fork() == 0:
+                run_and_keep(Noop(), payload, context, caught)
+                os._exit(0)
+            os.wait()
+        return {"caught": caught}
+
+
+def run_and_keep(plugin: Plugin, payload: Payload, context: RunContext, caught: list[str]) -> None:
+    """Run a plugin and keep the text of what it raises."""
+    try:
+        plugin.run(payload, context)
+    except Exception as error:  # noqa: BLE001 - as a careless plugin does
+        caught.append(str(error))
+
+
+class RogueSetup(Noop):
+    """Runs another plugin before any job has come."""
+
+    name = "rogue_setup"
+
+    def setup(self) -> None:
+        Noop().run(Payload(b"x", "image/png"), RunContext("none", 1, print))
 
 
 class Twin(Answers):

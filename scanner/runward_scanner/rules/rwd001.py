@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference.proof import steps_to
 from runward_scanner.inference.values import Class, Instance, PluginRun, Role, Value, texts
+from runward_scanner.patterns import ends_with
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class OnlyToolRunnerRuns(Rule):
 Only class ToolRunner may call a plugin's run, obtain it or hand it on: by name, alias, partial, methodcaller,
 getattr, __dict__, type(plugin).run, a thread or an executor. A receiver that is shown not to be a plugin is
 never reported. Ask PluginExecutionService to execute the job. super().run() in a plugin's own run is fine.
+The permit that lets the runtime guard pass is ToolRunner's alone too.
 """
 
     def on_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
@@ -45,6 +47,23 @@ never reported. Ask PluginExecutionService to execute the job. super().run() in 
         """Report a plugin's ``run`` being replaced."""
         if name == "run" and receiver is not None and any(_is_plugin(atom) for atom in receiver):
             frame.report(self.code, node, "A plugin's run is replaced")
+
+    def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
+        """Report a permit that is made outside ToolRunner."""
+        self._permit(frame, node, info)
+
+    def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
+        """Report the use of the class of permits outside ToolRunner, such as to appoint another holder."""
+        for atom in receiver:
+            if atom.__class__ is Class:
+                self._permit(frame, node, atom.info)
+
+    def _permit(self, frame: Frame, node: ast.AST, info: ClassInfo) -> None:
+        """Report a class of permits in use, but for ToolRunner and the module that defines it."""
+        if frame.module is info.module or frame.engine.is_tool_runner_code(frame):
+            return
+        if ends_with(frame.engine.settings.permits, f"{info.module.local}.{info.qualname}"):
+            frame.report(self.code, node, f"{info.name}, which lets a plugin run, is used outside ToolRunner")
 
     def on_class(self, frame: Frame, info: ClassInfo) -> None:
         """Report every class named ToolRunner but the one."""

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value, texts
-from runward_scanner.patterns import matches
+from runward_scanner.patterns import ends_with, matches
 from runward_scanner.rule import Rule
 from runward_scanner.rules import raw_errors, swallowing, validation, validators
 from runward_scanner.rules.execution import is_run
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
-    from runward_scanner.inference.model import FunctionInfo
+    from runward_scanner.inference.model import ClassInfo, FunctionInfo
 
 
 class NoBypass(Rule):
@@ -30,6 +30,7 @@ class NoBypass(Rule):
 ToolRunner validates the input before the plugin runs and the output after, on every path, with validators that
 are not replaced. An exception around an execution is not swallowed. No error is made from an exception's bare
 text: it becomes an envelope. The envelope's _internal part and tracebacks are never reached in the API.
+What ends a job, its Outcome, is made by ToolRunner alone.
 """
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
@@ -96,6 +97,14 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
             and not frame.engine.is_tool_runner_code(frame)
             and not matches(frame.engine.settings.worker, frame.module.local or frame.module.name)
         )
+
+    # -- outcomes ------------------------------------------------------------------------------------------------------
+
+    def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
+        """Report what ends a job being made outside ToolRunner."""
+        name = f"{info.module.local}.{info.qualname}"
+        if ends_with(frame.engine.settings.outcomes, name) and not frame.engine.is_tool_runner_code(frame):
+            frame.report(self.code, node, f"{info.name}, which ends a job, is made outside ToolRunner")
 
     # -- raw errors ----------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runward_service.domain import violation
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.plugins.base import InvalidInput, Payload, PluginError, RunContext
 from runward_service.plugins.loader import PluginUnusable, absent_requirements, describe, load_plugin_class, told
@@ -24,6 +25,7 @@ from runward_service.runtime.loaded_code import loaded_digests
 from runward_service.runtime.result_codec import encode_result, output_digest
 from runward_service.runtime.tool_runner import ToolRunner
 from runward_service.runtime.validation import validate_output
+from runward_service.runtime.violation_relay import ViolationRelay
 
 if TYPE_CHECKING:
     import socket
@@ -64,6 +66,8 @@ class Host:
         self._progress: ProgressReporter | None = None
         self._job_id = ""
         self._stdout = sys.stdout
+        self._violations = ViolationRelay(self._send)
+        violation.logger.addHandler(self._violations)
 
     def serve(self, target: str, limit_pipe: int) -> None:
         """Load, describe, set up, then run jobs until the connection ends."""
@@ -114,6 +118,7 @@ class Host:
 
     def _run_job(self, plugin: Plugin, meta: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         self._job_id = meta["job_id"]
+        self._violations.begin_job(meta["job_id"])
         report = functools.partial(self._report_progress, meta["job_id"])
         context = RunContext(meta["job_id"], meta["attempt"], report)
         start = time.perf_counter_ns()

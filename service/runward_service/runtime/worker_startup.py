@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from runward_service.domain import violation
 from runward_service.domain.plugin_description import PluginDescription
 from runward_service.runtime.run_errors import describe_end
 
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerStartup:
-    """What a worker says while it comes up; afterwards, its progress."""
+    """What a worker says while it comes up; afterwards, its progress and its violations."""
 
     def __init__(
         self,
@@ -55,6 +56,10 @@ class WorkerStartup:
             self._on_progress(
                 str(meta.get("job_id", "")), float(meta.get("fraction", 0.0)), str(meta.get("message", ""))
             )
+        elif kind == "violation":
+            # Indented, so that no text of a plugin passes for a line of the log.
+            text = str(meta.get("message", "")).replace("\n", "\n    ")
+            violation.logger.error("plugin %s, job %s: %s", self._entry.name, meta.get("job_id") or "none", text)
         elif kind == "described":
             fields = dict(meta["description"])
             fields["mime_types"] = tuple(fields["mime_types"])
