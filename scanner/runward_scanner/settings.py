@@ -106,6 +106,12 @@ def load_settings(path: Path) -> Settings:
         file = folder / "pyproject.toml"
         if file.is_file():
             return read_settings(file)
+    return default_settings(path)
+
+
+def default_settings(path: Path) -> Settings:
+    """The settings of a path that no pyproject.toml speaks of."""
+    start = path.resolve()
     return Settings(base=start if start.is_dir() else start.parent)
 
 

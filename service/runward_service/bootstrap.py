@@ -22,6 +22,7 @@ from runward_service.execution.plugin_catalog import PluginCatalog
 from runward_service.execution.plugin_execution_service import PluginExecutionService
 from runward_service.execution.recovery import Recovery
 from runward_service.execution.scheduler import Scheduler
+from runward_service.governance.attestation import CodeAttestation
 from runward_service.plugins.loader import discover
 from runward_service.plugins.registry import PluginRegistry
 from runward_service.runtime.tool_runner import ToolRunner
@@ -48,6 +49,7 @@ class Service:
     config: Config
     info: ServerInfo
     supervisor: Supervisor
+    attestation: CodeAttestation
     database: Database
     lock: OwnerLock
     writer: GroupCommitWriter
@@ -65,7 +67,8 @@ class Service:
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
-        """Open the store, start the workers, recover what dead owners left, and begin to run jobs.
+        """Open the store, check the service's own code, start the workers, recover what dead owners left, and begin to
+        run jobs; those stay as they are where the code is not attested.
 
         What was opened is closed by close, also after a start that failed. Raises SchemaError or OSError when the data
         folder cannot be used.
@@ -81,6 +84,8 @@ class Service:
         await self.store.add_owner(os.getpid())
         self.opened.push_async_callback(self._resign)
         self.opened.push_async_callback(self.supervisor.close)
+        # Before the workers start: on a machine with few processors they would make a first check take thrice as long.
+        await self.attestation.check()
         await self.catalog.restore()
         self.opened.push_async_callback(self.pool.close)
         self.pool.start(discover(self.config.plugins, installed=self.config.discover))
@@ -88,8 +93,9 @@ class Service:
         self.scheduler.start(
             self.jobs.claim_jobs, self.analysis.run_claimed, self.supervisor.supervise, self.pool.runs_ahead
         )
-        for plugin in await self.reader.claimable_plugins():
-            self.scheduler.job_stored(plugin)
+        if self.attestation.holds:
+            for plugin in await self.reader.claimable_plugins():
+                self.scheduler.job_stored(plugin)
         self.supervisor.supervise(self.expiry.run(), "the expiry of pending jobs")
 
     async def _writer_end(self) -> None:
@@ -117,6 +123,7 @@ def build(config: Config) -> Service:
     owner = str(uuid_utils.uuid7())
     info = ServerInfo(version("runward"), owner, now_us(), config.workers, MAX_IMAGE_BYTES, MAX_RESULT_BYTES)
     supervisor = Supervisor()
+    attestation = CodeAttestation()
     database = Database(config.data_dir.absolute())
     images = ImageStore(database.images)
     signal = ChangeSignal()
@@ -126,17 +133,19 @@ def build(config: Config) -> Service:
     reader = SqliteJobReader(database)
     registry = PluginRegistry()
     pool = LocalWorkerPool(registry, config.workers, supervisor.supervise)
+    pool.on_loaded = attestation.check_worker
     tool_runner = ToolRunner(registry, pool, seal)
     plugins = PluginExecutionService(registry, tool_runner)
     jobs = JobExecutionService(plugins, store, reader, images, owner, supervisor.supervise)
     scheduler = Scheduler(registry, config.workers, config.queue_limit)
     expiry = Expiry(jobs, reader)
-    analysis = AnalysisExecutionService(jobs, scheduler, Watcher(reader, signal), expiry)
+    analysis = AnalysisExecutionService(jobs, scheduler, Watcher(reader, signal), expiry, attestation.admit)
     pool.on_progress = analysis.report_progress
     return Service(
         config=config,
         info=info,
         supervisor=supervisor,
+        attestation=attestation,
         database=database,
         lock=OwnerLock(database.owners, owner),
         writer=writer,

@@ -11,7 +11,7 @@ import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from runward.v1 import jobs_pb2, plugins_pb2
+from runward.v1 import governance_pb2, governance_pb2_grpc, jobs_pb2, plugins_pb2
 from runward_service.domain.job import ANONYMOUS
 from tests.api.calls import METHODS, payload, refused, serving
 from tests.harness.service import PNG, ended, query
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CODES = grpc.StatusCode
 UNIMPLEMENTED = {
     "BatchSubmitJobs", "RetryJob", "DeleteJob", "WatchJobs", "ReloadPlugin", "UploadBlob", "FindMissingBlobs",
-    "DownloadBlob", "GetGovernanceReport", "VerifyJob",
+    "DownloadBlob", "VerifyJob",
 }  # fmt: skip
 """Methods of later releases, and no others."""
 NO_JOB = "00000000-0000-7000-8000-000000000000"
@@ -80,7 +80,7 @@ async def test_methods_of_later_releases(api: Api, method: MethodDescriptor) -> 
 @pytest.mark.parametrize("method", [m for m in METHODS if m.name not in UNIMPLEMENTED], ids=lambda method: method.name)
 async def test_all_other_methods_are_there(api: Api, method: MethodDescriptor) -> None:
     """An empty request is answered or refused by a rule of the method, never UNIMPLEMENTED or INTERNAL."""
-    if method.name in {"ListJobs", "GetServerInfo", "ListPlugins"}:
+    if method.name in {"ListJobs", "GetServerInfo", "ListPlugins", "GetGovernanceReport"}:
         assert isinstance(await api.raw(method, b""), bytes)
     else:
         assert (await refused(api.raw(method, b""))).code is CODES.INVALID_ARGUMENT
@@ -360,6 +360,37 @@ async def test_health(api: Api) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await check(name)
         assert caught.value.code() is CODES.NOT_FOUND
+
+
+async def test_a_server_that_is_no_longer_attested(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """From the moment that its code is found to be another, health is NOT_SERVING, for a watcher too, new work is
+    refused for good (no RetryInfo), and what is stored can still be read.
+    """
+    async with serving(tmp_path_factory.mktemp("data"), "Echo") as api:
+        done = await api.jobs.Analyze(jobs_pb2.AnalyzeRequest(plugin="echo", payload=PAYLOAD))
+        health = health_pb2_grpc.HealthStub(api.channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(service=""))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        file = __file__.replace("test_server.py", "nothing.py")
+        assert "restart the server" in api.service.attestation.check_worker("echo", {file: "sha256:0"})
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        watch.cancel()
+        for method in (api.jobs.Analyze, api.jobs.SubmitJob):
+            kind = jobs_pb2.AnalyzeRequest if method is api.jobs.Analyze else jobs_pb2.SubmitJobRequest
+            refusal = await refused(method(kind(plugin="echo", payload=PAYLOAD)))
+            assert (refusal.code, refusal.reason, refusal.retry_seconds) == (
+                CODES.FAILED_PRECONDITION,
+                "NOT_ATTESTED",
+                None,
+            )
+            assert refusal.details == {"attestation": "VIOLATED"}
+        assert (await api.jobs.GetJob(jobs_pb2.GetJobRequest(job_id=done.job.id))).job == done.job
+        stub = governance_pb2_grpc.GovernanceServiceStub(api.channel)
+        report = await stub.GetGovernanceReport(governance_pb2.GetGovernanceReportRequest())
+        assert report.attestation == governance_pb2.ATTESTATION_VIOLATED
+        assert [(change.path, change.actual_digest) for change in report.changes] == [(file, "sha256:0")]
+        plugin = (await api.plugins.GetPlugin(plugins_pb2.GetPluginRequest(plugin="echo"))).plugin
+        assert report.plugin_code_digests == {"echo": plugin.code_digest}
 
 
 async def test_a_server_that_drains(tmp_path_factory: pytest.TempPathFactory) -> None:

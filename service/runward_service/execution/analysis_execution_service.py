@@ -10,7 +10,7 @@ from runward_service.domain.job import JobStatus
 from runward_service.execution.scheduler import cancelled_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from runward_service.domain.job import Job, JobRequest, Principal
     from runward_service.execution.expiry import Expiry
@@ -24,12 +24,22 @@ if TYPE_CHECKING:
 class AnalysisExecutionService:
     """Orchestrates jobs for callers that wait and for callers that do not, along one path."""
 
-    def __init__(self, jobs: JobExecutionService, scheduler: Scheduler, watcher: Watcher, expiry: Expiry) -> None:
-        """Create and run through the job service, in the order that the scheduler gives."""
+    def __init__(
+        self,
+        jobs: JobExecutionService,
+        scheduler: Scheduler,
+        watcher: Watcher,
+        expiry: Expiry,
+        admit: Callable[[], None],
+    ) -> None:
+        """Create and run through the job service, in the order that the scheduler gives; ``admit`` raises GovernedError
+        where this server may take no work.
+        """
         self._jobs = jobs
         self._scheduler = scheduler
         self._watcher = watcher
         self._expiry = expiry
+        self._admit = admit
 
     async def analyze(self, request: JobRequest) -> Job:
         """Run a request to its end; the job, SUCCESS or FAILED, is on disk when this returns.
@@ -37,6 +47,7 @@ class AnalysisExecutionService:
         The end of the calling task (a caller that hangs up) cancels the job. Raises GovernedError for whatever is
         refused.
         """
+        self._admit()
         beginning = self._begin(request)
         job, running = await (uninterrupted(beginning) if request.request_id else beginning)
         if running is None:
@@ -52,6 +63,7 @@ class AnalysisExecutionService:
         """Store a request as a job that runs later; it is on disk when this returns. Raises GovernedError for whatever
         is refused.
         """
+        self._admit()
         self._scheduler.check_room()
         # Shielded: a caller that hangs up does not call back what is on its way to disk, and that has to be run.
         return await asyncio.shield(self._submit(request))

@@ -21,6 +21,7 @@ from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.plugins.base import InvalidInput, Payload, PluginError, RunContext
 from runward_service.plugins.loader import PluginUnusable, absent_requirements, describe, load_plugin_class, told
 from runward_service.runtime.frames import HEADER, decode_meta, encode_frame
+from runward_service.runtime.loaded_code import loaded_digests
 from runward_service.runtime.result_codec import encode_result, output_digest
 from runward_service.runtime.tool_runner import ToolRunner
 from runward_service.runtime.validation import validate_output
@@ -40,6 +41,7 @@ MAX_DETAILS = 64_000
 MAX_TRACEBACK = 100_000
 MAX_PROGRESS_MESSAGE = 500
 READ_BYTES = 4096
+GOVERNED_PACKAGE = "runward_service"
 
 
 def serve(target: str, connection: socket.socket, keeper: int, limit_pipe: int) -> None:
@@ -81,7 +83,8 @@ class Host:
         limit = 2 * description.memory_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         fields = {name: getattr(description, name) for name in description.__slots__}
-        self._send({"type": "described", "description": fields, "absent": absent})
+        loaded = loaded_digests({GOVERNED_PACKAGE})
+        self._send({"type": "described", "description": fields, "absent": absent, "loaded": loaded})
         if absent:
             return
         try:

@@ -22,7 +22,7 @@ from runward_service.runtime.worker_process import WorkerProcess
 from runward_service.runtime.worker_startup import WorkerStartup
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from runward_service.domain.job import Job
     from runward_service.plugins.loader import PluginSource
@@ -67,6 +67,8 @@ class LocalWorkerPool:
         self._supervise = supervise
         self.on_progress: Callable[[str, float, str], None] = ignore_progress
         """Takes a job id, a fraction and a message."""
+        self.on_loaded: Callable[[str, Mapping[str, str]], str] = accept_loaded
+        """Takes a plugin and what its worker loaded of the service; answers why the worker may not be used, if so."""
         self._plugins: dict[int, PluginWorkers] = {}
         self._closing = asyncio.Event()
         self._startups: set[asyncio.Future[None]] = set()
@@ -164,7 +166,7 @@ class LocalWorkerPool:
 
     async def _bring_up(self, group: PluginWorkers) -> None:
         """Start one worker and see it ready, or make the plugin UNAVAILABLE and try again later where that may help."""
-        startup = WorkerStartup(self._registry, group.entry, self.on_progress)
+        startup = WorkerStartup(self._registry, group.entry, self.on_progress, self.on_loaded)
         worker = WorkerProcess(group.entry.source.target, startup.received, group.output)
         try:
             await worker.start(worker_environment())
@@ -247,6 +249,11 @@ async def see_over(run: SentRun, worker: WorkerProcess, group: PluginWorkers) ->
 
 def ignore_progress(job_id: str, fraction: float, message: str) -> None:
     """Nobody wants to know."""
+
+
+def accept_loaded(plugin: str, loaded: Mapping[str, str]) -> str:
+    """Nobody compares."""
+    return ""
 
 
 def worker_environment() -> dict[str, str]:

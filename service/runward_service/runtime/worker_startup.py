@@ -11,7 +11,7 @@ from runward_service.domain.plugin_description import PluginDescription
 from runward_service.runtime.run_errors import describe_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
     from runward_service.runtime.worker_process import WorkerProcess
@@ -25,12 +25,17 @@ class WorkerStartup:
     """What a worker says while it comes up; afterwards, its progress and its violations."""
 
     def __init__(
-        self, registry: PluginRegistry, entry: PluginEntry, on_progress: Callable[[str, float, str], None]
+        self,
+        registry: PluginRegistry,
+        entry: PluginEntry,
+        on_progress: Callable[[str, float, str], None],
+        on_loaded: Callable[[str, Mapping[str, str]], str],
     ) -> None:
-        """Tell the registry what the worker says of its plugin."""
+        """Tell the registry what the worker says of its plugin; ``on_loaded`` answers why its code may not be used."""
         self._registry = registry
         self._entry = entry
         self._on_progress = on_progress
+        self._on_loaded = on_loaded
         self._ended: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
 
     async def wait(self, worker: WorkerProcess) -> tuple[str, bool]:
@@ -59,10 +64,10 @@ class WorkerStartup:
             fields = dict(meta["description"])
             fields["mime_types"] = tuple(fields["mime_types"])
             self._registry.describe(self._entry, PluginDescription(**fields))
-            if meta.get("absent"):
+            if problem := str(meta.get("absent", "")) or self._on_loaded(self._entry.name, meta.get("loaded", {})):
                 # Before anyone who waits for the description goes on.
-                self._registry.fail_loading(self._entry, str(meta["absent"]))
-                self._end(str(meta["absent"]), permanent=True)
+                self._registry.fail_loading(self._entry, problem)
+                self._end(problem, permanent=True)
             elif self._entry.load_error and self._entry.description is None:
                 self._end(self._entry.load_error, permanent=True)
         elif kind == "unavailable":
