@@ -53,7 +53,7 @@ class LogWatcher:
         last = await self._reader.last_revision()
         check_cursor(after_revision, last)
         cursor = last if after_revision == FROM_NOW else after_revision
-        marked, marked_at = FROM_NOW, 0.0
+        told, marked_at = FROM_NOW, 0.0
         loop = asyncio.get_running_loop()
         with self._signal.watching_all() as changed:
             while True:
@@ -62,15 +62,15 @@ class LogWatcher:
                 while cursor < last:
                     page = await self._reader.log_page(query, cursor, min(last, cursor + WINDOW), PAGE)
                     for job, event in page.changes:
-                        marked = event.revision
+                        told = event.revision
                         yield job_at(job, event)
                     cursor = page.upto
                 if self._signal.closed:
                     raise GovernedError(ErrorReason.DRAINING, "The server is stopping. Resume from the last revision.")
-                if marked < cursor and loop.time() >= marked_at + BOOKMARK_SECONDS:
-                    marked, marked_at = cursor, loop.time()
+                if not marked_at or (told < cursor and loop.time() >= marked_at + BOOKMARK_SECONDS):
+                    told, marked_at = cursor, loop.time()
                     yield Bookmark(cursor)
-                await wait_for(changed, marked_at + BOOKMARK_SECONDS - loop.time() if marked < cursor else None)
+                await wait_for(changed, marked_at + BOOKMARK_SECONDS - loop.time() if told < cursor else None)
 
 
 async def wait_for(changed: asyncio.Event, seconds: float | None) -> None:
