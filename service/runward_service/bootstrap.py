@@ -36,6 +36,7 @@ from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.writer import GroupCommitWriter
 from runward_service.supervisor import Supervisor
 from runward_service.watch.change_signal import ChangeSignal
+from runward_service.watch.log_watcher import LogWatcher
 from runward_service.watch.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -139,7 +140,9 @@ def build(config: Config) -> Service:
     jobs = JobExecutionService(plugins, store, reader, images, owner, supervisor.supervise)
     scheduler = Scheduler(registry, config.workers, config.queue_limit)
     expiry = Expiry(jobs, reader)
-    analysis = AnalysisExecutionService(jobs, scheduler, Watcher(reader, signal), expiry, attestation.admit)
+    analysis = AnalysisExecutionService(
+        jobs, scheduler, Watcher(reader, signal), LogWatcher(reader, signal), expiry, attestation.admit
+    )
     pool.on_progress = analysis.report_progress
     return Service(
         config=config,

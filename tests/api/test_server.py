@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CODES = grpc.StatusCode
 UNIMPLEMENTED = {
-    "BatchSubmitJobs", "RetryJob", "DeleteJob", "WatchJobs", "ReloadPlugin", "UploadBlob", "FindMissingBlobs",
+    "BatchSubmitJobs", "RetryJob", "DeleteJob", "ReloadPlugin", "UploadBlob", "FindMissingBlobs",
     "DownloadBlob", "VerifyJob",
 }  # fmt: skip
 """Methods of later releases, and no others."""
@@ -80,7 +80,7 @@ async def test_methods_of_later_releases(api: Api, method: MethodDescriptor) -> 
 @pytest.mark.parametrize("method", [m for m in METHODS if m.name not in UNIMPLEMENTED], ids=lambda method: method.name)
 async def test_all_other_methods_are_there(api: Api, method: MethodDescriptor) -> None:
     """An empty request is answered or refused by a rule of the method, never UNIMPLEMENTED or INTERNAL."""
-    if method.name in {"ListJobs", "GetServerInfo", "ListPlugins", "GetGovernanceReport"}:
+    if method.name in {"ListJobs", "WatchJobs", "GetServerInfo", "ListPlugins", "GetGovernanceReport"}:
         assert isinstance(await api.raw(method, b""), bytes)
     else:
         assert (await refused(api.raw(method, b""))).code is CODES.INVALID_ARGUMENT
@@ -295,6 +295,35 @@ async def test_a_watch_from_nowhere(api: Api) -> None:
     assert refusal.details["last_revision"] >= answer.job.revision
     watch.after_revision = -1
     assert (await refused(anext(aiter(api.jobs.WatchJob(watch))))).code is CODES.INVALID_ARGUMENT
+
+
+async def test_list_then_watch(api: Api) -> None:
+    """What ListJobs does not show yet, WatchJobs from its revision sends, results left out; a bookmark tells that all
+    is sent.
+    """
+    before = await api.jobs.ListJobs(jobs_pb2.ListJobsRequest(labels={"run": "gapless"}))
+    assert list(before.jobs) == []
+    answer = await api.jobs.Analyze(jobs_pb2.AnalyzeRequest(plugin="echo", payload=PAYLOAD, labels={"run": "gapless"}))
+    watch = jobs_pb2.WatchJobsRequest(labels={"run": "gapless"}, after_revision=before.revision)
+    messages = []
+    stream = api.jobs.WatchJobs(watch)
+    async for message in stream:
+        messages.append(message)
+        if message.WhichOneof("event") == "bookmark":
+            break
+    stream.cancel()
+    assert [message.job.status for message in messages[:-1]] == [1, 2, 3]
+    assert {message.job.id for message in messages[:-1]} == {answer.job.id}
+    assert not any(message.job.HasField("result") for message in messages)
+    assert messages[-1].bookmark.revision >= answer.job.revision
+
+
+async def test_many_jobs_watched_from_nowhere(api: Api) -> None:
+    """Ahead of the log: OUT_OF_RANGE; below -1, or with a status that there is not: INVALID_ARGUMENT."""
+    refusal = await refused(anext(aiter(api.jobs.WatchJobs(jobs_pb2.WatchJobsRequest(after_revision=2**62)))))
+    assert (refusal.code, refusal.reason) == (CODES.OUT_OF_RANGE, "REVISION_AHEAD")
+    for watch in (jobs_pb2.WatchJobsRequest(after_revision=-2), jobs_pb2.WatchJobsRequest(statuses=[9])):
+        assert (await refused(anext(aiter(api.jobs.WatchJobs(watch))))).code is CODES.INVALID_ARGUMENT
 
 
 async def test_pages_by_token(api: Api) -> None:

@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     from runward_service.execution.scheduler import RunningJob, Scheduler, Slot
     from runward_service.runtime.run_control import RunControl
     from runward_service.store.job_reader import JobPage, JobQuery
+    from runward_service.watch.log_watcher import LogWatcher, Update
     from runward_service.watch.watcher import Watcher
 
 
 class AnalysisExecutionService:
     """Orchestrates jobs for callers that wait and for callers that do not, along one path."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - built once, in bootstrap
         self,
         jobs: JobExecutionService,
         scheduler: Scheduler,
         watcher: Watcher,
+        log_watcher: LogWatcher,
         expiry: Expiry,
         admit: Callable[[], None],
     ) -> None:
@@ -38,6 +40,7 @@ class AnalysisExecutionService:
         self._jobs = jobs
         self._scheduler = scheduler
         self._watcher = watcher
+        self._log_watcher = log_watcher
         self._expiry = expiry
         self._admit = admit
 
@@ -124,6 +127,10 @@ class AnalysisExecutionService:
     def watch_job(self, job_id: str, principal: Principal, after_revision: int) -> AsyncIterator[Job]:
         """A job as at each revision after one, to its end; see Watcher.watch_job."""
         return self._watcher.watch_job(job_id, principal.tenant, after_revision)
+
+    def watch_jobs(self, query: JobQuery, after_revision: int) -> AsyncIterator[Update]:
+        """The changes of many jobs after a revision; see LogWatcher.watch_jobs."""
+        return self._log_watcher.watch_jobs(query, after_revision)
 
     def report_progress(self, job_id: str, fraction: float, message: str) -> None:
         """A worker tells how far a job is."""
