@@ -63,6 +63,19 @@ async def test_malformed_bytes(api: Api, method: MethodDescriptor, raw: bytes) -
     assert stored(api) == before
 
 
+@pytest.mark.parametrize("method", ["Check", "Watch"])
+async def test_malformed_bytes_to_health(api: Api, method: str) -> None:
+    """The standard health service refuses them in the same way."""
+    path = f"/grpc.health.v1.Health/{method}"
+    call = (
+        api.channel.unary_unary(path)(b"\xff")
+        if method == "Check"
+        else anext(aiter(api.channel.unary_stream(path)(b"\xff")))
+    )
+    refusal = await refused(call)
+    assert (refusal.code, refusal.reason) == (CODES.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+
+
 async def test_text_that_is_no_utf8(api: Api) -> None:
     """A string field with other bytes is malformed too."""
     method = next(method for method in METHODS if method.name == "GetJob")
