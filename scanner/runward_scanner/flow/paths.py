@@ -12,7 +12,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from runward_scanner.flow.order import evaluated
+from runward_scanner.flow.order import CHOICES, evaluated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,17 +115,49 @@ class Walk:
             if node is None:
                 continue
             for part, certain in evaluated(node):
-                self.visited[part] = self.visited.get(part, NONE) | ways.normal
-                after = set()
-                for state in ways.normal:
-                    failed = self.effects.raised(part, state)
-                    if failed is not None:
-                        ways.raised |= {failed}
-                    after.add(self.effects.apply(part, state))
-                    if not certain:
-                        after.add(state)
-                ways.normal = frozenset(after)
+                before = ways.normal
+                if isinstance(part, CHOICES):
+                    self._choice(part, ways)
+                else:
+                    self._part(part, ways)
+                if not certain:
+                    ways.normal |= before
         return ways
+
+    def _part(self, node: ast.AST, ways: Ways) -> None:
+        """One part that is evaluated, and may raise."""
+        self.visited[node] = self.visited.get(node, NONE) | ways.normal
+        after = set()
+        for state in ways.normal:
+            failed = self.effects.raised(node, state)
+            if failed is not None:
+                ways.raised |= {failed}
+            after.add(self.effects.apply(node, state))
+        ways.normal = frozenset(after)
+
+    def _choice(self, node: ast.AST, ways: Ways) -> None:
+        """A conditional expression takes one arm; ``and`` and ``or`` may end after each operand."""
+        if isinstance(node, ast.IfExp):
+            self._go_on([node.test], ways)
+            truth = constant_truth(node.test)
+            into, ways.normal = ways.normal, NONE
+            for arm, taken in ((node.body, truth is not False), (node.orelse, truth is not True)):
+                if taken:
+                    way = self.expressions([arm], into)
+                    ways.normal |= way.normal
+                    ways.raised |= way.raised
+        elif isinstance(node, ast.BoolOp):
+            ended = NONE
+            for operand in node.values:
+                self._go_on([operand], ways)
+                ended |= ways.normal
+            ways.normal = ended
+
+    def _go_on(self, nodes: Iterable[ast.AST | None], ways: Ways) -> None:
+        """Follow expressions after what was followed already."""
+        step = self.expressions(nodes, ways.normal)
+        ways.normal = step.normal
+        ways.raised |= step.raised
 
     def _if(self, node: ast.If, states: States) -> Ways:
         ways = self.expressions([node.test], states)
@@ -143,7 +175,7 @@ class Walk:
         endless = isinstance(node, ast.While) and constant_truth(node.test) is True
         ways = Ways()
         entered = states
-        exits = NONE
+        ended = exits = NONE
         while True:
             test = self.expressions([head], entered)
             ways.raised |= test.raised
@@ -151,11 +183,14 @@ class Walk:
             ways.returned |= body.returned
             ways.raised |= body.raised
             exits |= body.broken
-            again = entered | body.normal | body.continued
+            ended |= body.normal | body.continued
+            again = entered | ended
             if again == entered:
                 break
             entered = again
-        done = NONE if endless else self.expressions([head], entered).normal
+        # A display with elements is gone through once at least.
+        left = ended if not isinstance(node, ast.While) and _has_elements(node.iter) else entered
+        done = NONE if endless else self.expressions([head], left).normal
         other = self.body(node.orelse, done)
         ways.also(other)
         ways.normal = other.normal | exits
@@ -213,6 +248,13 @@ class Walk:
                 return ways
         ways.normal |= pending
         return ways
+
+
+def _has_elements(node: ast.expr) -> bool:
+    """Whether an iterable is a display that holds an element for certain."""
+    return isinstance(node, (ast.Tuple, ast.List, ast.Set)) and any(
+        not isinstance(item, ast.Starred) for item in node.elts
+    )
 
 
 def constant_truth(node: ast.expr) -> bool | None:

@@ -108,7 +108,7 @@ finally.
         self, engine: Engine, methods: Methods, info: ClassInfo, node: ast.Try | ast.TryStar
     ) -> Iterator[Finding]:
         """What keeps a final block from counting on every path, or makes it swallow."""
-        effects = FinallyEffects(engine, methods)
+        effects = FinallyEffects(engine, methods, ast.Module(node.finalbody, []))
         ways = Walk(effects, all_caught=True).body(node.finalbody, frozenset({frozenset()}))
         calls = [call for item in node.finalbody for call in metric_calls(engine, methods, item)]
         if any("metrics" not in state for state in ways.normal):
@@ -172,7 +172,7 @@ def _leaver(statements: list[ast.stmt], effects: FinallyEffects) -> ast.AST | No
         for node in ast.walk(statement):
             if isinstance(node, (ast.Return, ast.Raise, ast.Break, ast.Continue, ast.Assert)):
                 return node
-            if isinstance(node, ast.Call) and effects.raised(node, frozenset()) is not None:
+            if isinstance(node, (ast.Call, ast.Await)) and effects.raised(node, frozenset()) == frozenset():
                 return node
     return None
 
