@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 State: TypeAlias = frozenset[str]
 States: TypeAlias = frozenset[State]
 NONE: States = frozenset()
+APPLIED = (ast.Return, ast.Raise, ast.Assert, ast.Assign, ast.AnnAssign)
+"""Statements that are an effect themselves."""
 
 
 class Effects(Protocol):
     """What expressions do to the facts."""
 
     def apply(self, node: ast.AST, state: State) -> State:
-        """The facts after an expression (a call, a return, …) ended normally."""
+        """The facts after an expression (a call, a return, an assignment, …) ended normally."""
         ...
 
     def raised(self, node: ast.AST, state: State) -> State | None:
@@ -92,9 +94,10 @@ class Walk:
         if isinstance(node, ast.Match):
             return self._match(node, states)
         ways = self.expressions([node], states)
+        if isinstance(node, APPLIED):
+            ways.normal = frozenset(self.effects.apply(node, state) for state in ways.normal)
         if isinstance(node, ast.Return):
-            ways.returned |= frozenset(self.effects.apply(node, state) for state in ways.normal)
-            ways.normal = NONE
+            ways.returned, ways.normal = ways.returned | ways.normal, NONE
         elif isinstance(node, ast.Raise):
             ways.raised |= ways.normal
             ways.normal = NONE

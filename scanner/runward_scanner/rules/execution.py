@@ -92,8 +92,9 @@ def executes(engine: Engine, methods: Methods, node: ast.AST) -> bool:
     if is_run(engine, node):
         return True
     function = methods.function(node)
-    if function is not None and function.owner is not None and _belongs(function, methods):
-        return _body_executes(engine, methods, function)
+    if function is not None and _belongs(function, methods):
+        executing = _body_executes(engine, methods, function)
+        return executing or (function.owner is None and dispatches(node))
     return dispatches(node)
 
 

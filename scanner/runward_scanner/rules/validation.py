@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Step
@@ -15,7 +16,6 @@ from runward_scanner.rules.execution import Methods, dispatches, executes, is_ru
 from runward_scanner.rules.validators import INPUT, OUTPUT, checks, idle, is_abstract, names_validator, unused
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterator
 
     from runward_scanner.flow.paths import State
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo
 
 START: frozenset[State] = frozenset({frozenset()})
+SAME = re.compile(r"cast|copy|deepcopy|loads?|decode\w*|unpack\w*|from_\w+|parse\w*|result")
+"""Functions that give the same content, or the content of what carried it, so that validating their result counts."""
 
 
 def check(engine: Engine, code: str) -> Iterator[Finding]:
@@ -51,14 +53,24 @@ def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding
         yield from _check_run(code, methods, run, direct)
     reached = _reached(methods, run) if run is not None else set()
     local = run is not None and any(is_run(engine, node) for node in ast.walk(run))
+    called = {function.node for function in map(methods.function, _calls(own, run)) if function is not None}
     for method in direct:
         effects = Effects(engine, methods, method)
         Walk(effects).body(method.body, START)
-        for node in effects.unvalidated:
+        # What a private method that is called gives is its caller's to validate, and is followed there.
+        followed = method.name.startswith("_") and method in called
+        for node in effects.unvalidated if not followed else ():
             yield _finding(code, info, method, node, "the plugin's output leaves without having been validated")
         if method not in reached and local:
             for node in effects.unchecked:
                 yield _finding(code, info, method, node, "the plugin is run without its input having been validated")
+
+
+def _calls(own: list[ast.FunctionDef | ast.AsyncFunctionDef], run: ast.AST | None) -> list[ast.Call]:
+    """The calls in a class's methods, where it has a ``run`` that is walked."""
+    if run is None:
+        return []
+    return [node for method in own for node in ast.walk(method) if isinstance(node, ast.Call)]
 
 
 def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
@@ -134,10 +146,13 @@ class Effects:
         self._outputs = _outputs(engine, methods, method)
         self._around_runs = _around_runs(engine, methods, method)
         self._awaited = {node.value for node in ast.walk(method) if isinstance(node, ast.Await)}
+        self._inputs = self._validated_names(method)
 
     def apply(self, node: ast.AST, state: State) -> State:
         """Calls that validate or execute; a return of unvalidated output is noted."""
-        if isinstance(node, ast.Return):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            return state - {"checked"} if self._replaces_input(node) else state
+        if isinstance(node, (ast.Return, ast.Yield)):
             bare = isinstance(node.value, ast.Name) and node.value.id in self._outputs
             excused = "failed" in state or ("refused" in state and not bare)
             if "ran" in state and "valid" not in state and not excused and node.value is not None:
@@ -172,10 +187,12 @@ class Effects:
 
     def validates(self, node: ast.Call, pattern: re.Pattern[str]) -> bool:
         """Whether a call is one of the validators, and is one that checks something."""
-        named = pattern.fullmatch(name_of(node)) is not None
+        functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
+        named = pattern.fullmatch(name_of(node)) is not None or (
+            bool(functions) and all(pattern.fullmatch(info.name) for info in functions)
+        )
         if not named and not _is_asked(node, pattern):
             return False
-        functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
         for info in functions:
             if not is_abstract(info) and (
                 (named and not pattern.fullmatch(info.name)) or not checks(self.engine, info)
@@ -195,12 +212,36 @@ class Effects:
         return not any(self.validates(item, INPUT) for item in calls) or "checked" in self._within(node)
 
     def _takes_result(self, node: ast.Call) -> bool:
-        """Whether a validator is given what the plugin gave, as far as that can be followed."""
+        """Whether a validator is given what the plugin gave itself, as far as that can be followed."""
         if not self._results:
             return True
-        given = {item.id for item in ast.walk(node) if isinstance(item, ast.Name)}
-        direct = any(executes(self.engine, self.methods, item) for argument in node.args for item in ast.walk(argument))
-        return direct or bool(given & self._results)
+        arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return any(self._is_result(argument) for argument in arguments)
+
+    def _is_result(self, node: ast.expr) -> bool:
+        """Whether an expression is what an execution gave, or a part of it, not something else made of it."""
+        while isinstance(node, (ast.Attribute, ast.Subscript, ast.Await, ast.Starred, ast.NamedExpr)):
+            node = node.value
+        if isinstance(node, ast.Name):
+            return node.id in self._results
+        if not isinstance(node, ast.Call):
+            return False
+        if any(executes(self.engine, self.methods, item) for item in ast.walk(node)):
+            return True
+        return SAME.fullmatch(name_of(node)) is not None and any(map(self._is_result, node.args))
+
+    def _validated_names(self, method: ast.AST) -> set[str]:
+        """The names that the input's validators are given."""
+        calls = [node for node in ast.walk(method) if isinstance(node, ast.Call) and self.validates(node, INPUT)]
+        return {item.id for call in calls for item in call.args if isinstance(item, ast.Name)}
+
+    def _replaces_input(self, node: ast.Assign | ast.AnnAssign) -> bool:
+        """Whether an assignment puts something else under the name of what was validated, not made of that."""
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        names = {item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name)}
+        if node.value is None or not names & self._inputs:
+            return False
+        return not any(isinstance(item, ast.Name) and item.id in self._inputs for item in ast.walk(node.value))
 
     def _within(self, node: ast.Call) -> State:
         """What a method of the module that is called establishes for certain."""
