@@ -103,8 +103,11 @@ def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if role in {Role.STATE_ENUM, Role.STATUS_ENUM}:
         made = Role.STATE if role is Role.STATE_ENUM else Role.STATUS
         return one(made) if name.isupper() else one(Method(role, name))
-    if role in {Role.EXCEPTION_TEXT, Role.TRACEBACK}:
+    if role in {Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
         return one(Method(role, name))
+    if role is Role.FAULT:
+        kept = {"args": Role.FAULT_TEXT, "__cause__": Role.FAULT, "__context__": Role.FAULT}
+        return one(kept.get(name, Role.OPAQUE)) if not name.startswith("__str") else one(Method(role, name))
     return _of_exception(name) if role is Role.EXCEPTION else UNKNOWN
 
 
@@ -268,7 +271,11 @@ def _of_container(frame: Frame, atom: Container, name: str, node: ast.AST) -> Va
 
 
 def _of_method(frame: Frame, atom: Method, name: str, node: ast.AST) -> Value:
-    if isinstance(atom.receiver, Role) and atom.receiver not in {Role.EXCEPTION_TEXT, Role.TRACEBACK}:
+    if isinstance(atom.receiver, Role) and atom.receiver not in {
+        Role.EXCEPTION_TEXT,
+        Role.FAULT_TEXT,
+        Role.TRACEBACK,
+    }:
         return UNKNOWN
     if isinstance(atom.receiver, Thing):
         return one(Method(atom.receiver, name))

@@ -96,7 +96,7 @@ def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
     if atom is Role.PLUGINS or atom is Role.REGISTRY:
         # Iterating over a mapping of plugins gives names; over a list of them, plugins: so it may be one.
         return one(Role.PLUGIN)
-    if atom is Role.ENTRY_POINTS or atom is Role.EXCEPTION_TEXT:
+    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.FAULT_TEXT}:
         return one(atom)
     if isinstance(atom, Class) and atom.info.traits & {"enum", "state", "status"}:
         return one(Instance(atom.info, exact=True))
@@ -175,7 +175,7 @@ def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, positi
         if position is not None and -len(atom.text) <= position < len(atom.text):
             return one(Text(atom.text[position]))
         return COMPUTED
-    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.TRACEBACK, Role.PLUGIN_CLASS}:
+    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK, Role.PLUGIN_CLASS}:
         return one(atom)
     return UNKNOWN if atom is Role.UNKNOWN else OPAQUE
 

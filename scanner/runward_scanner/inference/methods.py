@@ -83,10 +83,10 @@ def _of_role(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) 
         return one(claimed) if claimed else UNKNOWN
     if role is Role.ENTRY_POINTS:
         return one(Role.PLUGIN_CLASS) if name in {"load", "resolve"} else one(role)
-    if role in {Role.EXCEPTION_TEXT, Role.TRACEBACK}:
+    if role in {Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
         return one(role) if name not in {"startswith", "endswith", "count", "find", "index", "isdigit"} else OPAQUE
-    if role is Role.EXCEPTION:
-        return one(Role.EXCEPTION_TEXT)
+    if role is Role.EXCEPTION or role is Role.FAULT:
+        return one(Role.EXCEPTION_TEXT if role is Role.EXCEPTION else Role.FAULT_TEXT)
     if role in {Role.STATE_ENUM, Role.STATUS_ENUM}:
         return UNKNOWN
     return UNKNOWN

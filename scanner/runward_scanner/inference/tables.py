@@ -55,6 +55,16 @@ TRACEBACKS = frozenset(
     }
 )  # fmt: skip
 
+INTERNAL_NAMES = frozenset(
+    {
+        "_internal", "traceback", "internal_traceback", "internal", "_traceback", "__traceback__", "tb", "stack_trace",
+        "stacktrace",
+    }
+)  # fmt: skip
+"""What an envelope's internal part, and what is in it, is called."""
+
+ANY_EXCEPTION = frozenset({"builtins.Exception", "builtins.BaseException"})
+
 HOLDING = (
     "asyncio.", "collections.", "contextlib.", "contextvars.", "queue.", "threading.local", "types.SimpleNamespace",
     "typing.TypeVar", "weakref.",
