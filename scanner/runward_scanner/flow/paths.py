@@ -81,6 +81,11 @@ class Walk:
     def statement(self, node: ast.stmt, states: States) -> Ways:
         """Follow one statement."""
         self.visited[node] = self.visited.get(node, NONE) | states
+        compound = self._compound(node, states)
+        return compound if compound is not None else self._simple(node, states)
+
+    def _compound(self, node: ast.stmt, states: States) -> Ways | None:
+        """Follow a statement that holds others; None for one that does not."""
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             return self.expressions([*node.decorator_list], states)
         if isinstance(node, ast.If):
@@ -91,8 +96,10 @@ class Walk:
             return self._try(node, states)
         if isinstance(node, (ast.With, ast.AsyncWith)):
             return self._with(node, states)
-        if isinstance(node, ast.Match):
-            return self._match(node, states)
+        return self._match(node, states) if isinstance(node, ast.Match) else None
+
+    def _simple(self, node: ast.stmt, states: States) -> Ways:
+        """Follow a statement that holds no other."""
         ways = self.expressions([node], states)
         if isinstance(node, APPLIED):
             ways.normal = frozenset(self.effects.apply(node, state) for state in ways.normal)

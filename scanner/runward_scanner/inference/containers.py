@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
 MOST_POSITIONS = 16
+MODULES = External("sys.modules")
 ANY = "*"
 KEYS = "keys"
 
@@ -96,7 +97,7 @@ def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
     if atom is Role.PLUGINS or atom is Role.REGISTRY:
         # Iterating over a mapping of plugins gives names; over a list of them, plugins: so it may be one.
         return one(Role.PLUGIN)
-    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.FAULT_TEXT}:
+    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
         return one(atom)
     if isinstance(atom, Class) and atom.info.traits & {"enum", "state", "status"}:
         return one(Instance(atom.info, exact=True))
@@ -169,6 +170,8 @@ def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, positi
     if atom in {Role.STATE_ENUM, Role.STATUS_ENUM}:
         frame.engine.hook_member(frame, node, one(atom), index)
         return one(Role.STATE if atom is Role.STATE_ENUM else Role.STATUS)
+    if atom == MODULES:
+        return NOTHING.union(*(frame.engine.named_module(frame, name, node) for name in texts(index))) or UNKNOWN
     if isinstance(atom, External):
         return NOTHING.union(*(frame.attribute(one(atom), name, node) for name in texts(index))) or UNKNOWN
     if isinstance(atom, Text):

@@ -18,6 +18,7 @@ from runward_scanner.inference.values import (
     External,
     Instance,
     Module,
+    PluginRun,
     Role,
     Value,
     is_open,
@@ -81,6 +82,13 @@ def dynamic_import(frame: Frame, path: str, arguments: Arguments, node: ast.AST)
     return found or UNKNOWN
 
 
+def named_module(frame: Frame, name: str, node: ast.AST) -> Value:
+    """``sys.modules[name]``: the module, as if it were imported here."""
+    value = module_value(frame, name)
+    frame.engine.hook_import(frame, node, value)
+    return value
+
+
 def every_attribute(frame: Frame, receiver: Value, node: ast.AST, *, pairs: bool) -> Value:
     """``inspect.getmembers`` and the like: any attribute of an object, a plugin's ``run`` among them."""
     found = UNKNOWN
@@ -97,6 +105,7 @@ def every_attribute(frame: Frame, receiver: Value, node: ast.AST, *, pairs: bool
                 found |= frame.engine.heap.read((atom.info, name), frame.activation)
         if plugin:
             frame.engine.hook_dynamic(frame, node, one(atom), UNKNOWN)
+            found |= one(PluginRun(reported=frame.engine.is_tool_runner_code(frame)))
     element = containers.make(frame, "tuple", [OPAQUE, found], node) if pairs else found
     container = Container("members", node, frame.activation)
     frame.engine.heap.write((container, containers.ANY), element, frame.module, node)

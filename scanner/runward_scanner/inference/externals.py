@@ -284,8 +284,8 @@ def _depth(value: Value) -> int:
 
 
 def _methodcaller(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
-    names = texts(arguments.at(0))
-    return frozenset(MethodCaller(name, tuple(arguments.positional[1:])) for name in names) or UNKNOWN
+    names = texts(arguments.at(0)) or ["*"]
+    return frozenset(MethodCaller(name, tuple(arguments.positional[1:])) for name in names)
 
 
 def _attrgetter(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -351,6 +351,40 @@ def _defaultdict(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -
     for atom in made:
         frame.engine.heap.write((atom, containers.ANY), factory - OPAQUE, frame.module, node)
     return made
+
+
+def _namedtuple(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """A named tuple's class: what it makes gives out what it was given."""
+    return one(External("types.SimpleNamespace"))
+
+
+def _decoded(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Text that is written out in some code: decoded."""
+    import base64  # noqa: PLC0415 - few files need it
+    import codecs  # noqa: PLC0415
+
+    found = NOTHING
+    for text in texts(arguments.at(0)):
+        try:
+            if path.startswith("base64."):
+                found |= one(Text(base64.b64decode(text.encode()).decode()))
+            else:
+                for encoding in texts(arguments.at(1)):
+                    found |= one(Text(str(codecs.decode(text, encoding))))
+        except (ValueError, LookupError, TypeError):
+            return strings.COMPUTED
+    return found or strings.COMPUTED
+
+
+def _new(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``object.__new__(cls)``."""
+    return frozenset(Instance(atom.info, exact=True) for atom in arguments.at(0) if isinstance(atom, Class)) or UNKNOWN
+
+
+def _delattr(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    for name in texts(arguments.at(1)):
+        frame.engine.hook_store(frame, node, arguments.at(0), name, NOTHING)
+    return OPAQUE
 
 
 def _exception(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -443,6 +477,11 @@ MODELS: dict[str, Model] = {
     "inspect.getmembers_static": _members,
     "collections.defaultdict": _defaultdict,
     "sys.exception": _exception,
+    "builtins.delattr": _delattr,
+    "builtins.object.__new__": _new,
+    "base64.b64decode": _decoded,
+    "codecs.decode": _decoded,
+    "collections.namedtuple": _namedtuple,
     "asyncio.to_thread": _thread_call,
     "contextvars.copy_context": lambda frame, path, arguments, node: one(Thing(path, None, None)),
     "enum.Enum": _enum,

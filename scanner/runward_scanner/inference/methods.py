@@ -61,6 +61,8 @@ REGISTRY_LISTS = frozenset(
 def call_method(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     """What calling a method gives."""
     receiver, name = method.receiver, method.name
+    if name in {"__getattribute__", "__getattr__"} and len(arguments.positional) > 1:
+        return frame.engine.dynamic_attribute(frame, arguments.at(0), arguments.at(1), node)
     if name in {"__getattribute__", "__getattr__"}:
         return frame.engine.dynamic_attribute(frame, one(receiver), arguments.at(0), node)
     if name == "__subclasses__":
@@ -228,6 +230,8 @@ def _of_class(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
     owner = method.receiver
     if isinstance(owner, Class) and owner.info.traits & {"enum", "state", "status"}:
         return one(Instance(owner.info, exact=True)) if method.name != "__members__" else UNKNOWN
+    if isinstance(owner, Class) and method.name == "__new__":
+        return one(Instance(owner.info, exact=True))
     return UNKNOWN
 
 

@@ -198,8 +198,8 @@ class FinallyEffects:
         return function is not None and isinstance(function.node, ast.AsyncFunctionDef)
 
     def raised(self, node: ast.AST, state: State) -> State | None:
-        """What leaves the block: a wait, which can be cancelled; a call whose function raises, or that is guarded because
-        it may. Other calls are taken to end.
+        """What leaves the block: a wait, which can be cancelled, and a call whose function raises or that is guarded
+        because it may. Other calls are taken to end.
         """
         if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom)):
             return self.apply(node, state)

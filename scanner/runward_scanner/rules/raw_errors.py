@@ -27,7 +27,7 @@ ERROR_FIELD = re.compile(r"_*(?:job_)?(?:error|errors|error_message|error_text|f
 ERROR_KEYS = frozenset({"error", "errors", "error_message", "exception", "err", "failure"})
 TEXT_KEYS = frozenset({"message", "detail", "details", "reason", "description"})
 PUBLIC = frozenset({"message", "detail", "details", "reason"})
-ANSWER_KEYS = frozenset({"status", "success", "ok", "error", "code"})
+ANSWER_KEYS = frozenset({"status", "success", "ok", "error", "code", "type"})
 ENVELOPE_KEYS = frozenset({"type", "message", "details", "plugin", "timestamp"})
 FAILING = re.compile(
     r"_*(?:fail|failed|finish_failed|(?:mark|set|record|store|save|write|update)_(?:as_)?(?:job_)?(?:fail|failed|failure|error))"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Step
@@ -122,7 +123,7 @@ def _retried(module: ModuleInfo) -> set[ast.stmt]:
     found: set[ast.stmt] = set()
     for outer in (module.tree, *module.statements):
         for block in bodies_of(outer) if isinstance(outer, ast.stmt) else [outer.body]:
-            for loop, after in zip(block, block[1:], strict=False):
+            for loop, after in pairwise(block):
                 if isinstance(loop, (ast.For, ast.AsyncFor, ast.While)) and _fails(after):
                     found.update(item for item in ast.walk(loop) if isinstance(item, ast.stmt))
     return found

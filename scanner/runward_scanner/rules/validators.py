@@ -179,7 +179,7 @@ def _is_idle(statement: ast.stmt) -> bool:
 
 
 def checks(engine: Engine, function: FunctionInfo, depth: int = 0) -> bool:
-    """Whether a validator decides anything: some way through it refuses, or what it returns depends on what it is given."""
+    """Whether a validator decides anything: a way through it refuses, or what it returns depends on its input."""
     if is_empty(function.node):
         return False
     if depth > DEEPEST or isinstance(function.node, ast.Lambda):
@@ -209,7 +209,6 @@ class Refusals:
             for node in ast.walk(validator)
             if isinstance(node, ast.If) and _asks_for_validator(node.test)
             for part in ast.walk(node)
-            if isinstance(part, ast.Raise)
         }
         """What is raised where there is no validator, which says nothing of the input."""
 
@@ -220,7 +219,12 @@ class Refusals:
 
     def raised(self, node: ast.AST, state: State) -> State | None:
         """A call refuses where what it calls checks something; where that is not known, unless its name is harmless."""
-        if not isinstance(node, ast.Call) or is_log_call(node) or HARMLESS.fullmatch(name_of(node)):
+        if (
+            not isinstance(node, ast.Call)
+            or node in self._missing
+            or is_log_call(node)
+            or HARMLESS.fullmatch(name_of(node))
+        ):
             return None
         functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
         known = [info for info in functions if not is_abstract(info)]

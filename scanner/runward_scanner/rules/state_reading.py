@@ -1,85 +1,57 @@
-"""What is a plugin's lifecycle state, and which words may be one."""
+"""Reading for lifecycle states: every place where one stands, and the words found there."""
 
 from __future__ import annotations
 
 import ast
 import re
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from runward_scanner.finding import Finding
 from runward_scanner.inference import containers
+from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.names import role_of_name
-from runward_scanner.inference.values import Class, Container, External, Function, Instance, Role, Text, Value, texts
+from runward_scanner.inference.values import Class, Container, External, Function, Instance, Role, Value, texts
 from runward_scanner.rule import Rule
+from runward_scanner.rules.state_declarations import declared
+from runward_scanner.rules.state_setting import handed_states, may_be_wrong
+from runward_scanner.rules.state_words import (
+    ENUM_OWN,
+    LOOSE_STATE_NAMES,
+    OUTCOMES,
+    PROTO,
+    STATE_NAMES,
+    STATES,
+    is_plugin_like,
+    is_state,
+    is_state_enum,
+    is_status_enum,
+    is_word,
+    last_name,
+    members,
+    named_class,
+    outcomes_of,
+    wrong,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo
 
-STATES = frozenset({"LOADED", "INITIALIZED", "RUNNING", "FAILED", "UNAVAILABLE"})
-OUTCOMES = frozenset({"SUCCESS", "ERROR"})
-STATE_NAMES = re.compile(r"_*(?:plugin|lifecycle|plugin_lifecycle)_?state_?")
-LOOSE_STATE_NAMES = re.compile(r"_*(?:\w+_)?state_?")
-SETTERS = re.compile(
-    r"_*(?:set|update|change|mark|transition|move|write|store|save|record|publish|force|assign|put|enter|to|switch|advance)"
-    r"_(?:to_|the_)?(?:plugin_|lifecycle_)*state(?:_to|_of|_for)?|_*(?:transition|transition_to)"
-)
-PROTO = re.compile(r"PLUGIN_STATE_([A-Z]+)")
-ENUM_OWN = frozenset({"__members__", "name", "value", "_ignore_", "_generate_next_value_", "_missing_", "_order_"})
+GETTERS = frozenset({"get_state", "state_of", "get_plugin_state"})
+HELD = re.compile(r"_*(?:plugin|lifecycle)_?states|_*states")
 
 
-def is_word(text: str) -> bool:
-    """Whether a string could name a state: one word in one case."""
-    return text.isidentifier() and (text.isupper() or text.islower())
-
-
-def wrong(text: str) -> bool:
-    """Whether a word names no lifecycle state."""
-    return text.upper().removeprefix("PLUGIN_STATE_") not in STATES | {""}
-
-
-def is_outcome(text: str) -> bool:
-    """Whether a word is a metrics outcome."""
-    return text.upper().removeprefix("PLUGIN_STATE_") in OUTCOMES
-
-
-def is_state_enum(value: Iterable[object]) -> bool:
-    """Whether a value may be the enum of lifecycle states."""
-    return any(atom is Role.STATE_ENUM or (atom.__class__ is Class and "state" in atom.info.traits) for atom in value)
-
-
-def is_state(value: Value) -> bool:
-    """Whether a value may be a lifecycle state."""
-    return any(atom is Role.STATE or (isinstance(atom, Instance) and "state" in atom.info.traits) for atom in value)
-
-
-def is_status_enum(value: Value) -> bool:
-    """Whether a value may be the enum of job statuses."""
-    return any(atom is Role.STATUS_ENUM or (isinstance(atom, Class) and "status" in atom.info.traits) for atom in value)
-
-
-def is_plugin_like(value: Value) -> bool:
-    """Whether a value may be a plugin or what keeps its state."""
-    return any(
-        atom in {Role.PLUGIN, Role.PLUGIN_CLASS, Role.REGISTRY}
-        or (isinstance(atom, (Instance, Class)) and ("plugin" in atom.info.traits or _keeps_state(atom.info.name)))
-        for atom in value
-    )
-
-
-def _keeps_state(name: str) -> bool:
-    low = name.lower()
-    return "plugin" in low and not low.endswith(("service", "servicer", "error", "job"))
-
-
-class StateReading(Rule):
+class StateReading(Rule, ABC):
     """Finds words that stand where a lifecycle state stands, for the rules that say what is wrong with them."""
 
+    @abstractmethod
     def says(self, word: str) -> tuple[str, str]:
         """The code and the message for a word."""
-        raise NotImplementedError
 
     def check(self, frame: Frame, node: ast.AST, words: Iterable[str]) -> None:
         """Report the words that are wrong, one for each rule."""
@@ -110,11 +82,16 @@ class StateReading(Rule):
 
     def on_class(self, frame: Frame, info: ClassInfo) -> None:
         """The members of the enum, or of another that is made of its words."""
-        members = list(_members(info))
-        lifecycle = {name for name, _, _ in members} & STATES
+        own = list(members(info))
+        lifecycle = {name for name, _, _ in own} & STATES
+        if "plugin" in info.traits:
+            for name, node, _ in own:
+                if LOOSE_STATE_NAMES.fullmatch(name):
+                    self.check(frame, node, texts(frame.engine.heap.read((info, name), None)))
+            return
         if "state" not in info.traits and not ({"INITIALIZED", "UNAVAILABLE"} <= lifecycle or len(lifecycle) >= 4):
             return
-        for name, node, value in members:
+        for name, node, value in own:
             written = texts(frame.engine.heap.read((info, name), None)) if isinstance(value, ast.expr) else []
             self.check(frame, node, [name, *written] if wrong(name) else written)
 
@@ -144,7 +121,7 @@ class StateReading(Rule):
         if is_state_enum(receiver):
             self.check(frame, node, [name])
         elif self._is_state_slot(frame, receiver, name):
-            self.check(frame, node, [*texts(value), *self._status_words(frame, node, value)])
+            self.check(frame, node, [*texts(value), *outcomes_of(value)])
 
     def _is_state_slot(self, frame: Frame, receiver: Value, name: str) -> bool:
         if STATE_NAMES.fullmatch(name):
@@ -158,12 +135,6 @@ class StateReading(Rule):
             and is_state(frame.engine.heap.cells.get((atom.info, name), frozenset()))
             for atom in receiver
         )
-
-    def _status_words(self, frame: Frame, node: ast.AST, value: Value) -> list[str]:
-        """A job status that stands where a lifecycle state belongs."""
-        if any(atom is Role.STATUS or (isinstance(atom, Instance) and "status" in atom.info.traits) for atom in value):
-            return sorted(OUTCOMES)[1:]
-        return []
 
     def on_compare(self, frame: Frame, node: ast.AST, operands: list[ast.expr], values: list[Value]) -> None:
         """A state compared with a word, or looked for among words."""
@@ -182,11 +153,10 @@ class StateReading(Rule):
     def _reads_state(self, frame: Frame, node: ast.expr) -> bool:
         """Whether an expression reads a lifecycle state, by what it is read from."""
         if isinstance(node, ast.Call):
-            return isinstance(node.func, ast.Attribute) and node.func.attr in {
-                "get_state",
-                "state_of",
-                "get_plugin_state",
-            }
+            if not isinstance(node.func, ast.Attribute):
+                return False
+            cased = node.func.attr in {"lower", "upper", "casefold", "strip"}
+            return node.func.attr in GETTERS or (cased and self._reads_state(frame, node.func.value))
         if isinstance(node, ast.Name):
             return STATE_NAMES.fullmatch(node.id) is not None
         if isinstance(node, ast.Attribute):
@@ -194,14 +164,7 @@ class StateReading(Rule):
                 return self._reads_state(frame, node.value) or is_state(frame.engine.receivers.get(node, frozenset()))
             if STATE_NAMES.fullmatch(node.attr):
                 return True
-            owner = (
-                node.value.id
-                if isinstance(node.value, ast.Name)
-                else node.value.attr
-                if isinstance(node.value, ast.Attribute)
-                else ""
-            )
-            named = role_of_name(owner) is Role.PLUGIN
+            named = role_of_name(last_name(node.value)) is Role.PLUGIN
             return node.attr in {"state", "_state"} and (
                 named or is_plugin_like(frame.engine.receivers.get(node, frozenset()))
             )
@@ -209,42 +172,34 @@ class StateReading(Rule):
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Words handed to what takes a state."""
-        if not any(map(_may_be_wrong, arguments.positional)) and not any(
-            map(_may_be_wrong, arguments.keywords.values())
-        ):
+        if not any(map(may_be_wrong, (*arguments.positional, *arguments.keywords.values()))):
             return
-        name = (
-            node.func.attr
-            if isinstance(node.func, ast.Attribute)
-            else node.func.id
-            if isinstance(node.func, ast.Name)
-            else ""
-        )
-        receiver = frame.engine.receivers.get(node.func, frozenset())
-        handed: list[Value] = []
-        if SETTERS.fullmatch(name) and not _is_job_like(node.func):
-            handed.extend(
-                [
-                    *arguments.positional[-1:],
-                    *(v for k, v in arguments.keywords.items() if k.endswith("state") or k == "to"),
-                ]
-            )
-        handed.extend(value for keyword, value in arguments.keywords.items() if STATE_NAMES.fullmatch(keyword))
-        if is_state_enum(receiver) or (name == "extend_enum" and is_state_enum(arguments.at(0))):
-            handed.extend(arguments.positional)
-        handed.extend(_declared_states(frame, callee, arguments))
-        handed.extend(self._handed_by_name(frame, name, arguments))
-        for value in handed:
-            self.check(frame, node, [*texts(value), *self._status_words(frame, node, value)])
-
-    def _handed_by_name(self, frame: Frame, name: str, arguments: Arguments) -> list[Value]:
-        """What ``Value("PLUGIN_STATE_…")`` of the API's enum and ``replace(entry, state=…)`` are given."""
-        if name == "Value":
-            return [value for value in arguments.positional if any(map(PROTO.fullmatch, texts(value)))]
+        handed = handed_states(frame, node, callee, arguments)
         state = arguments.keywords.get("state")
-        if name != "replace" or state is None or not self._is_state_slot(frame, arguments.at(0), "state"):
-            return []
-        return [state]
+        if (
+            last_name(node.func) == "replace"
+            and state is not None
+            and self._is_state_slot(frame, arguments.at(0), "state")
+        ):
+            handed.append(state)
+        for value in handed:
+            self.check(frame, node, [*texts(value), *outcomes_of(value)])
+
+    def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
+        """Words for the fields of a class that are annotated as a state."""
+        for index, field in enumerate(info.fields):
+            annotation = info.annotations.get(field)
+            if annotation is not None and is_state_enum(named_class(frame.engine.frame_of_class(info), annotation)):
+                value = arguments.at(index, field)
+                self.check(frame, node, [*texts(value), *outcomes_of(value)])
+
+    def finish(self, engine: Engine) -> Iterator[Finding]:
+        """Words that are written where a state is declared."""
+        for module, node, words in declared(engine):
+            for word in words:
+                if wrong(word) and is_word(word):
+                    code, message = self.says(word)
+                    yield Finding(place_of(module, node), code, message)
 
     def on_match(self, frame: Frame, node: ast.Match, subject: Value) -> None:
         """A state matched against words."""
@@ -258,10 +213,8 @@ class StateReading(Rule):
         """``record["plugin_state"] = …``."""
         if any(STATE_NAMES.fullmatch(text) for text in texts(index)):
             self.check(frame, node, texts(value))
-        elif isinstance(node, ast.Subscript) and isinstance(node.value, (ast.Name, ast.Attribute)):
-            held = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
-            if re.fullmatch(r"_*(?:plugin|lifecycle)_?states|_*states", held):
-                self.check(frame, node, [*texts(value), *self._status_words(frame, node, value)])
+        elif isinstance(node, ast.Subscript) and HELD.fullmatch(last_name(node.value)):
+            self.check(frame, node, [*texts(value), *outcomes_of(value)])
 
     def on_dict(self, frame: Frame, node: ast.Dict) -> None:
         """``{"plugin_state": …}``."""
@@ -283,83 +236,13 @@ class StateReading(Rule):
             isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
             and function.returns is not None
             and texts(value)
-        ) and is_state_enum(_named(frame, function.returns)):
+        ) and is_state_enum(named_class(frame, function.returns)):
             self.check(frame, node, texts(value))
 
 
 def _is_generated(receiver: Value) -> bool:
     """Whether a value is a module or an enum that protoc made."""
     return any(isinstance(atom, External) and "_pb2" in atom.path for atom in receiver)
-
-
-def _may_be_wrong(value: Value) -> bool:
-    """Whether a value holds a word that names no state, or a job's status."""
-    for atom in value:
-        kind = atom.__class__
-        if kind is Text:
-            if is_word(atom.text) and wrong(atom.text):  # type: ignore[union-attr]
-                return True
-        elif atom is Role.STATUS or (kind is Instance and "status" in atom.info.traits):  # type: ignore[union-attr]
-            return True
-    return False
-
-
-def _is_job_like(node: ast.expr) -> bool:
-    """Whether a method is a job's, whose statuses are not states."""
-    if not isinstance(node, ast.Attribute):
-        return False
-    owner = (
-        node.value.id
-        if isinstance(node.value, ast.Name)
-        else node.value.attr
-        if isinstance(node.value, ast.Attribute)
-        else ""
-    )
-    return "job" in owner.lower() or "task" in owner.lower()
-
-
-def _declared_states(frame: Frame, callee: Value, arguments: Arguments) -> list[Value]:
-    """The arguments for parameters that are annotated with the state enum."""
-    found: list[Value] = []
-    for atom in callee:
-        if not isinstance(atom, Function):
-            continue
-        spec = atom.info.node.args
-        parameters = [*spec.posonlyargs, *spec.args]
-        if atom.bound is not None and parameters:
-            parameters = parameters[1:]
-        for index, parameter in enumerate(parameters):
-            if parameter.annotation is not None and is_state_enum(_named(frame, parameter.annotation)):
-                found.append(arguments.at(index, parameter.arg))
-        found.extend(
-            arguments.keywords.get(parameter.arg, frozenset())
-            for parameter in spec.kwonlyargs
-            if parameter.annotation is not None and is_state_enum(_named(frame, parameter.annotation))
-        )
-    return found
-
-
-def _named(frame: Frame, node: ast.expr) -> Value:
-    """The class that a plain annotation names."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
-        return frame.lookup(node.value)
-    return frame.value(node) if isinstance(node, (ast.Name, ast.Attribute)) else frozenset()
-
-
-def _members(info: ClassInfo) -> Iterator[tuple[str, ast.AST, ast.expr | None]]:
-    """The names that an enum's body assigns."""
-    for statement in info.node.body:
-        if isinstance(statement, ast.Assign):
-            for target in statement.targets:
-                for name in target.elts if isinstance(target, ast.Tuple) else [target]:
-                    if isinstance(name, ast.Name) and not name.id.startswith("_"):
-                        yield name.id, statement, statement.value
-        elif (
-            isinstance(statement, ast.AnnAssign)
-            and isinstance(statement.target, ast.Name)
-            and statement.value is not None
-        ):
-            yield statement.target.id, statement, statement.value
 
 
 def _is_method(receiver: Value, name: str) -> bool:
