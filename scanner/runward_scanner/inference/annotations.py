@@ -38,7 +38,7 @@ CLASS_OF = frozenset({"builtins.type", "typing.Type"})
 MAPPINGS = frozenset(
     {
         "ChainMap", "DefaultDict", "Dict", "ItemsView", "Mapping", "MappingProxyType", "MutableMapping", "OrderedDict",
-        "ValuesView", "WeakValueDictionary", "defaultdict", "dict",
+        "UserDict", "ValuesView", "WeakValueDictionary", "defaultdict", "dict",
     }
 )  # fmt: skip
 SEQUENCES = frozenset(

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.tables import INTERNAL_NAMES
-from runward_scanner.inference.values import NOTHING, Class, External, Function, Role, Value
+from runward_scanner.inference.values import NOTHING, Class, Container, External, Function, Role, Value
 
 if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
@@ -70,6 +70,13 @@ def traits_of(engine: Engine, info: ClassInfo) -> frozenset[str]:
 def kept_by(info: ClassInfo, value: Value) -> Value:
     """What an attribute of a class keeps of a value: an exception's or envelope's text was chosen to be read."""
     return value - TOLD if info.traits & {"exception", "envelope"} else value
+
+
+def containers_among(info: ClassInfo) -> list[Container]:
+    """The generic containers that a class derives from: ``class Shelf(dict[str, Plugin])``."""
+    return [
+        atom for current in ancestors(info) for base in current.bases for atom in base if isinstance(atom, Container)
+    ]
 
 
 def shows_internal(info: ClassInfo) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.arguments import Arguments
-from runward_scanner.inference.classes import descendants, find_attribute
+from runward_scanner.inference.classes import containers_among, descendants, find_attribute
 from runward_scanner.inference.functions import invoke
 from runward_scanner.inference.strings import COMPUTED
 from runward_scanner.inference.values import (
@@ -121,7 +121,8 @@ def _of_iterator(frame: Frame, atom: Instance, node: ast.AST) -> Value:
             return elements(frame, result, node)
     if "record" in atom.info.traits:
         return NOTHING.union(*(frame.attribute(one(atom), name, node) for name in atom.info.fields))
-    return special(frame, atom, "__getitem__", Arguments([OPAQUE]), node) or UNKNOWN
+    held = NOTHING.union(*(_elements(frame, container, node) for container in containers_among(atom.info)))
+    return held | special(frame, atom, "__getitem__", Arguments([OPAQUE]), node) or UNKNOWN
 
 
 def special(frame: Frame, atom: Instance, name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -162,7 +163,11 @@ def _item_of_own(frame: Frame, atom: Class | Instance, index: Value, node: ast.A
         return one(atom)
     if "record" in atom.info.traits and position is not None and 0 <= position < len(atom.info.fields):
         return frame.attribute(one(atom), atom.info.fields[position], node)
-    return special(frame, atom, "__getitem__", Arguments([index]), node) or UNKNOWN
+    held = NOTHING.union(*(_held(frame, container, index, None) for container in containers_among(atom.info)))
+    held |= NOTHING.union(
+        *(frame.attribute(one(atom), name, node) for name in texts(index) if name in atom.info.annotations)
+    )
+    return held | special(frame, atom, "__getitem__", Arguments([index]), node) or UNKNOWN
 
 
 def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, position: int | None) -> Value:

@@ -25,6 +25,7 @@ from runward_scanner.inference.values import (
     one,
     texts,
 )
+from runward_scanner.patterns import ends_with
 
 if TYPE_CHECKING:
     import ast
@@ -43,7 +44,9 @@ def dynamic_attribute(frame: Frame, receiver: Value, name: Value, node: ast.AST)
         found |= value
     if not texts(name) or is_open(name) or name >= COMPUTED:
         frame.engine.hook_dynamic(frame, node, receiver, name)
-        found |= UNKNOWN
+        # What the loader takes from a module by a name that it was given is a plugin's class.
+        loads = is_open(receiver) and ends_with(frame.engine.settings.loader, frame.module.local or frame.module.name)
+        found |= one(Role.PLUGIN_CLASS) | UNKNOWN if loads else UNKNOWN
     return found
 
 

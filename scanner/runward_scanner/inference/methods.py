@@ -83,6 +83,8 @@ def _of_role(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) 
             return one(Role.PLUGINS)
         claimed = role_of_call(name)
         return one(claimed) if claimed else UNKNOWN
+    if role is Role.PLUGIN_CLASS and name == "mro":
+        return containers.make(frame, "list", [], node, one(role))
     if role is Role.ENTRY_POINTS:
         return one(Role.PLUGIN_CLASS) if name in {"load", "resolve"} else one(role)
     if role in {Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
@@ -230,6 +232,8 @@ def _of_class(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
     owner = method.receiver
     if isinstance(owner, Class) and owner.info.traits & {"enum", "state", "status"}:
         return one(Instance(owner.info, exact=True)) if method.name != "__members__" else UNKNOWN
+    if isinstance(owner, Class) and method.name == "mro":
+        return frame.attribute(one(owner), "__mro__", node)
     if isinstance(owner, Class) and method.name == "__new__":
         return one(Instance(owner.info, exact=True))
     return UNKNOWN

@@ -24,6 +24,18 @@ def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
         isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id in {"isinstance", "issubclass"}
     ) and len(test.args) == 2:
         _narrow_instance(frame, test, holds)
+    elif (
+        isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.Eq)) and _asks_type(test.left) and holds
+    ):
+        # ``type(x) is Class`` says of x what ``isinstance`` does.
+        asked = ast.Call(ast.Name("isinstance", ast.Load()), [test.left.args[0], test.comparators[0]], [])  # type: ignore[attr-defined]
+        _narrow_instance(frame, ast.copy_location(asked, test), holds)
+
+
+def _asks_type(node: ast.expr) -> bool:
+    """Whether an expression is ``type(x)``."""
+    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
+    return named and len(node.args) == 1  # type: ignore[attr-defined]
 
 
 def _narrow_instance(frame: Frame, test: ast.Call, holds: bool) -> None:

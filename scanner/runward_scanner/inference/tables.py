@@ -12,10 +12,10 @@ TRANSPARENT = frozenset(
         "dataclasses.dataclass", "dataclasses.replace", "enum.unique", "functools.cache", "functools.lru_cache",
         "functools.singledispatch", "functools.singledispatch.register", "functools.singledispatchmethod",
         "functools.total_ordering", "functools.update_wrapper", "functools.wraps", "inspect.unwrap",
-        "pickle.dumps", "pickle.loads", "itertools.cycle", "itertools.dropwhile", "itertools.islice", "itertools.takewhile", "itertools.tee",
+        "itertools.cycle", "itertools.dropwhile", "itertools.islice", "itertools.takewhile", "itertools.tee",
         "types.MappingProxyType", "types.coroutine", "typing.assert_type", "typing.final", "typing.overload",
         "typing.override", "typing.reveal_type", "typing.runtime_checkable", "typing_extensions.override",
-        "weakref.proxy",
+        "pickle.dumps", "pickle.loads", "weakref.proxy",
     }
 )  # fmt: skip
 """They give back (something that behaves as) their first argument."""

@@ -38,7 +38,11 @@ finally.
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """Report ``ToolRunner.run`` or its metrics being replaced."""
-        if receiver is None or name not in {"run", METRICS, "*"}:
+        if receiver is None:
+            return
+        if name == "__code__" and any(isinstance(atom, Function) and _is_governing(frame, atom) for atom in receiver):
+            frame.report(self.code, node, "The code of a method of ToolRunner is replaced")
+        if name not in {"run", METRICS, "*"}:
             return
         if any(_is_runner(atom) for atom in receiver):
             what = "an attribute with a computed name" if name == "*" else name
@@ -191,6 +195,12 @@ def _is_runner(atom: object) -> bool:
     if isinstance(atom, Function):
         return False
     return atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS}
+
+
+def _is_governing(frame: Frame, function: Function) -> bool:
+    """Whether a function is ToolRunner's ``run``, or counts its executions."""
+    owner = function.info.owner
+    return function.info.name in {"run", METRICS} and owner is not None and frame.engine.is_tool_runner(owner)
 
 
 def _names_run(frame: Frame, node: ast.Call) -> bool:

@@ -44,6 +44,8 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
         """Report a validator that is replaced, and a raw error that is stored."""
         if validators.VALIDATOR.fullmatch(name) and self._replaces(frame, node, receiver, value):
             frame.report(self.code, node, f"The validator {name} is replaced")
+        elif name == "__code__" and any(isinstance(atom, Function) and _is_validator(atom) for atom in receiver or ()):
+            frame.report(self.code, node, "A validator's code is replaced")
         elif receiver is not None and validators.silences(frame, receiver, name, value):
             frame.report(self.code, node, "A validator is replaced by one that checks nothing")
         elif receiver is not None and raw_errors.ERROR_FIELD.fullmatch(name) and raw_errors.tells_raw(frame, value):

@@ -64,7 +64,7 @@ def is_plugin_like(value: Value) -> bool:
 
 
 def keeps_state(name: str) -> bool:
-    """Whether a class of that name keeps plugins' states: it is about plugins, and no service, servicer, error or job."""
+    """Whether a class of that name keeps plugins' states: it is about plugins, and no service, error or job."""
     low = name.lower()
     return "plugin" in low and not low.endswith(("service", "servicer", "error", "job"))
 
