@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import base64
+import codecs
 from typing import TYPE_CHECKING, TypeAlias
 
 from runward_scanner.inference import containers, strings
@@ -359,21 +361,18 @@ def _namedtuple(frame: Frame, path: str, arguments: Arguments, node: ast.AST) ->
 
 
 def _decoded(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
-    """Text that is written out in some code: decoded."""
-    import base64  # noqa: PLC0415 - few files need it
-    import codecs  # noqa: PLC0415
-
-    found = NOTHING
-    for text in texts(arguments.at(0)):
-        try:
-            if path.startswith("base64."):
-                found |= one(Text(base64.b64decode(text.encode()).decode()))
-            else:
-                for encoding in texts(arguments.at(1)):
-                    found |= one(Text(str(codecs.decode(text, encoding))))
-        except (ValueError, LookupError, TypeError):
-            return strings.COMPUTED
-    return found or strings.COMPUTED
+    """Text that is written out in base 64 or rot13: decoded."""
+    rotated = {"rot13", "rot_13", "rot-13"}.issuperset(texts(arguments.at(1)))
+    if path == "codecs.decode" and not (rotated and texts(arguments.at(1))):
+        return strings.COMPUTED
+    try:
+        made = [
+            base64.b64decode(text).decode() if path == "base64.b64decode" else codecs.decode(text, "rot13")
+            for text in texts(arguments.at(0))
+        ]
+    except ValueError:
+        return strings.COMPUTED
+    return frozenset(map(Text, made)) or strings.COMPUTED
 
 
 def _new(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:

@@ -102,7 +102,7 @@ builds them. Imports under TYPE_CHECKING are fine.
         if not of_module and (not _layer_names(receiver) or _own(frame, receiver)):
             return
         for atom in result:
-            if isinstance(atom, Class if of_module else Instance) and atom.info.module.local:  # type: ignore[union-attr]
+            if isinstance(atom, Class if of_module else Instance) and atom.info.module.local:
                 other = layer_of(frame.engine.settings, atom.info.module.local)  # type: ignore[union-attr]
                 if other is not None and not _may(layer, other) and of_module is (atom.info.name in CHAIN_CLASSES):  # type: ignore[union-attr]
                     frame.report(self.code, node, f"Layer {layer.name} reaches through to {other.name}")

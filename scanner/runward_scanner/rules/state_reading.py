@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
@@ -22,12 +21,14 @@ from runward_scanner.rules.state_words import (
     PROTO,
     STATE_NAMES,
     STATES,
+    holds_states,
     is_plugin_like,
     is_state,
     is_state_enum,
     is_status_enum,
     is_word,
     last_name,
+    makes_lifecycle,
     members,
     named_class,
     outcomes_of,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo
 
 GETTERS = frozenset({"get_state", "state_of", "get_plugin_state"})
-HELD = re.compile(r"_*(?:plugin|lifecycle)_?states|_*states")
 
 
 class StateReading(Rule, ABC):
@@ -89,7 +89,7 @@ class StateReading(Rule, ABC):
                 if LOOSE_STATE_NAMES.fullmatch(name):
                     self.check(frame, node, texts(frame.engine.heap.read((info, name), None)))
             return
-        if "state" not in info.traits and not ({"INITIALIZED", "UNAVAILABLE"} <= lifecycle or len(lifecycle) >= 4):
+        if "state" not in info.traits and not makes_lifecycle(lifecycle):
             return
         for name, node, value in own:
             written = texts(frame.engine.heap.read((info, name), None)) if isinstance(value, ast.expr) else []
@@ -115,8 +115,14 @@ class StateReading(Rule, ABC):
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """``plugin.state = …``, ``plugin_state = …``, ``PluginState.NAME = …``."""
         if receiver is None:
-            if STATE_NAMES.fullmatch(name.lower()):
-                self.check(frame, node, texts(value))
+            held = [
+                word
+                for atom in value
+                if isinstance(atom, Container)
+                for word in texts(containers.contents(frame, atom))
+            ]
+            listed = held if makes_lifecycle(held) else []
+            self.check(frame, node, [*(texts(value) if STATE_NAMES.fullmatch(name.lower()) else []), *listed])
             return
         if is_state_enum(receiver):
             self.check(frame, node, [name])
@@ -152,9 +158,13 @@ class StateReading(Rule, ABC):
 
     def _reads_state(self, frame: Frame, node: ast.expr) -> bool:
         """Whether an expression reads a lifecycle state, by what it is read from."""
+        if isinstance(node, ast.Subscript):
+            return holds_states(frame, node.value)
         if isinstance(node, ast.Call):
             if not isinstance(node.func, ast.Attribute):
                 return False
+            if node.func.attr == "get" and holds_states(frame, node.func.value):
+                return True
             cased = node.func.attr in {"lower", "upper", "casefold", "strip"}
             return node.func.attr in GETTERS or (cased and self._reads_state(frame, node.func.value))
         if isinstance(node, ast.Name):
@@ -213,7 +223,7 @@ class StateReading(Rule, ABC):
         """``record["plugin_state"] = …``."""
         if any(STATE_NAMES.fullmatch(text) for text in texts(index)):
             self.check(frame, node, texts(value))
-        elif isinstance(node, ast.Subscript) and HELD.fullmatch(last_name(node.value)):
+        elif isinstance(node, ast.Subscript) and holds_states(frame, node.value):
             self.check(frame, node, [*texts(value), *outcomes_of(value)])
 
     def on_dict(self, frame: Frame, node: ast.Dict) -> None:

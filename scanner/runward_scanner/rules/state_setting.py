@@ -11,7 +11,7 @@ from runward_scanner.inference.values import Container, Function, Text, Value, i
 from runward_scanner.rules.state_words import (
     PROTO,
     STATE_NAMES,
-    STATES_HELD,
+    holds_states,
     is_plugin_like,
     is_state_enum,
     is_word,
@@ -30,7 +30,7 @@ SETTERS = re.compile(
     r"_*(?:set|update|change|mark|transition|move|write|store|save|record|publish|force|assign|put|enter|to|switch|advance)"
     r"_(?:to_|the_)?(?:plugin_|lifecycle_)*state(?:_to|_of|_for)?|_*(?:transition|transition_to)"
 )
-FILLERS = frozenset({"update", "setdefault", "__setitem__"})
+FILLERS = frozenset({"update", "setdefault", "__setitem__", "get", "pop"})
 
 
 def handed_states(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> list[Value]:
@@ -46,7 +46,7 @@ def handed_states(frame: Frame, node: ast.Call, callee: Value, arguments: Argume
         handed.extend(arguments.positional)
     if name == "Value":
         handed.extend(value for value in arguments.positional if any(_is_proto(atom) for atom in value))
-    if name in FILLERS and isinstance(node.func, ast.Attribute) and STATES_HELD.fullmatch(last_name(node.func.value)):
+    if name in FILLERS and isinstance(node.func, ast.Attribute) and holds_states(frame, node.func.value):
         handed.extend(_elements(frame, arguments))
     handed.extend(_declared_states(frame, callee, arguments))
     return handed

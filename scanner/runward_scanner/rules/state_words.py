@@ -18,8 +18,8 @@ STATES = frozenset({"LOADED", "INITIALIZED", "RUNNING", "FAILED", "UNAVAILABLE"}
 OUTCOMES = frozenset({"SUCCESS", "ERROR"})
 STATE_NAMES = re.compile(r"_*(?:plugin|lifecycle|plugin_lifecycle)_?state_?")
 LOOSE_STATE_NAMES = re.compile(r"_*(?:\w+_)?state_?")
-STATES_HELD = re.compile(r"_*(?:\w+_)?states|_*plugin_state")
-"""What a mapping from plugins to their states is called."""
+STATES_HELD = re.compile(r"_*(?:plugin|lifecycle)_?states?")
+"""What a mapping from plugins to their states is called; ``states`` alone, where plugins are kept."""
 PROTO = re.compile(r"PLUGIN_STATE_([A-Z]+)")
 ENUM_OWN = frozenset({"__members__", "name", "value", "_ignore_", "_generate_next_value_", "_missing_", "_order_"})
 
@@ -79,6 +79,23 @@ def outcomes_of(value: Value) -> list[str]:
             if "status" in atom.info.traits or ("enum" in atom.info.traits and outcomes):
                 return ["SUCCESS"]
     return []
+
+
+def makes_lifecycle(words: Iterable[str]) -> bool:
+    """Whether words that stand together are meant to be the lifecycle's."""
+    known = STATES.intersection(words)
+    return {"INITIALIZED", "UNAVAILABLE"} <= known or len(known) >= 4
+
+
+def holds_states(frame: Frame, node: ast.expr) -> bool:
+    """Whether an expression is a mapping from plugins to their states, by its name and by whose it is."""
+    name = last_name(node)
+    if STATES_HELD.fullmatch(name):
+        return True
+    if name.lstrip("_") != "states":
+        return False
+    owners = [info.name.lower() for info in frame.inside] or [frame.module.name.lower()]
+    return any(keeps_state(owner) or "registr" in owner or "lifecycle" in owner for owner in owners)
 
 
 def last_name(node: ast.AST) -> str:

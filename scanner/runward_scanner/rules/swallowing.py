@@ -121,11 +121,10 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
 def _retried(module: ModuleInfo) -> set[ast.stmt]:
     """The statements of loops that try again, and end in a failure once they gave up."""
     found: set[ast.stmt] = set()
-    for outer in (module.tree, *module.statements):
-        for block in bodies_of(outer) if isinstance(outer, ast.stmt) else [outer.body]:
-            for loop, after in pairwise(block):
-                if isinstance(loop, (ast.For, ast.AsyncFor, ast.While)) and _fails(after):
-                    found.update(item for item in ast.walk(loop) if isinstance(item, ast.stmt))
+    for block in (module.tree.body, *(block for outer in module.statements for block in bodies_of(outer))):
+        for loop, after in pairwise(block):
+            if isinstance(loop, (ast.For, ast.AsyncFor, ast.While)) and _fails(after):
+                found.update(item for item in ast.walk(loop) if isinstance(item, ast.stmt))
     return found
 
 

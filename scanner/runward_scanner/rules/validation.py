@@ -151,11 +151,12 @@ class Effects:
     def apply(self, node: ast.AST, state: State) -> State:
         """Calls that validate or execute; a return of unvalidated output is noted."""
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
-            return state - {"checked"} if self._replaces_input(node) else state
+            gone = {"checked"} if self._replaces(node, self._inputs) else set()
+            return state - gone - ({"ran"} if self._replaces(node, self._outputs) else set())
         if isinstance(node, (ast.Return, ast.Yield)):
             bare = isinstance(node.value, ast.Name) and node.value.id in self._outputs
-            excused = "failed" in state or ("refused" in state and not bare)
-            if "ran" in state and "valid" not in state and not excused and node.value is not None:
+            excused = not bare and ("failed" in state or "refused" in state)
+            if "ran" in state and "valid" not in state and not excused and self._tells(node.value):
                 self._note(self.unvalidated, node)
             return state
         if not isinstance(node, ast.Call):
@@ -230,18 +231,28 @@ class Effects:
             return True
         return SAME.fullmatch(name_of(node)) is not None and any(map(self._is_result, node.args))
 
+    def _tells(self, node: ast.expr | None) -> bool:
+        """Whether what is returned may be what the plugin gave, as far as that can be followed."""
+        if node is None or isinstance(node, ast.Constant):
+            return False
+        parts = list(ast.walk(node))
+        named = not self._results or any(isinstance(item, ast.Name) and item.id in self._results for item in parts)
+        return named or any(executes(self.engine, self.methods, item) for item in parts)
+
     def _validated_names(self, method: ast.AST) -> set[str]:
         """The names that the input's validators are given."""
         calls = [node for node in ast.walk(method) if isinstance(node, ast.Call) and self.validates(node, INPUT)]
         return {item.id for call in calls for item in call.args if isinstance(item, ast.Name)}
 
-    def _replaces_input(self, node: ast.Assign | ast.AnnAssign) -> bool:
-        """Whether an assignment puts something else under the name of what was validated, not made of that."""
+    def _replaces(self, node: ast.Assign | ast.AnnAssign, held: set[str]) -> bool:
+        """Whether an assignment puts something else under one of some names, not made of what they hold."""
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         names = {item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name)}
-        if node.value is None or not names & self._inputs:
+        if node.value is None or not names & held:
             return False
-        return not any(isinstance(item, ast.Name) and item.id in self._inputs for item in ast.walk(node.value))
+        parts = list(ast.walk(node.value))
+        kept = any(isinstance(item, ast.Name) and item.id in held for item in parts)
+        return not kept and not any(executes(self.engine, self.methods, item) for item in parts)
 
     def _within(self, node: ast.Call) -> State:
         """What a method of the module that is called establishes for certain."""
