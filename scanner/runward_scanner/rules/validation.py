@@ -13,6 +13,7 @@ from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Function
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import Methods, dispatches, executes, is_run
+from runward_scanner.rules.results import around_runs, outputs, results
 from runward_scanner.rules.validators import INPUT, OUTPUT, checks, idle, is_abstract, names_validator, unused
 
 if TYPE_CHECKING:
@@ -142,9 +143,9 @@ class Effects:
         self.unchecked: list[ast.AST] = []
         self.unvalidated: list[ast.AST] = []
         self.worker_validates = False
-        self._results = _results(engine, methods, method)
-        self._outputs = _outputs(engine, methods, method)
-        self._around_runs = _around_runs(engine, methods, method)
+        self._results = results(engine, methods, method)
+        self._outputs = outputs(engine, methods, method)
+        self._around_runs = around_runs(engine, methods, method)
         self._awaited = {node.value for node in ast.walk(method) if isinstance(node, ast.Await)}
         self._inputs = self._validated_names(method)
 
@@ -290,41 +291,3 @@ def _is_literal(node: ast.expr) -> bool:
     if isinstance(node, ast.Dict):
         return all(_is_literal(item) for item in node.values)
     return isinstance(node, ast.Constant)
-
-
-def _around_runs(engine: Engine, methods: Methods, method: ast.AST) -> set[ast.ExceptHandler]:
-    """The handlers of what an execution raises, as against those of what a validator alone does."""
-    return {
-        handler
-        for node in ast.walk(method)
-        if isinstance(node, (ast.Try, ast.TryStar))
-        and any(executes(engine, methods, part) for statement in node.body for part in ast.walk(statement))
-        for handler in node.handlers
-    }
-
-
-def _outputs(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
-    """The names that an execution's result is assigned to as it is."""
-    names: set[str] = set()
-    for node in ast.walk(method):
-        if isinstance(node, ast.Assign):
-            value = node.value.value if isinstance(node.value, ast.Await) else node.value
-            if isinstance(value, ast.Call) and executes(engine, methods, value):
-                names.update(target.id for target in node.targets if isinstance(target, ast.Name))
-    return names
-
-
-def _results(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
-    """The names that hold what an execution gave, or what was made of it; empty where that is not followed."""
-    names: set[str] = set()
-    assigned = [node for node in ast.walk(method) if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr))]
-    for _ in range(3):
-        for node in assigned:
-            if node.value is None:
-                continue
-            parts = list(ast.walk(node.value))
-            runs = any(executes(engine, methods, part) for part in parts)
-            if runs or any(isinstance(part, ast.Name) and part.id in names for part in parts):
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names.update(item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name))
-    return names
