@@ -103,8 +103,8 @@ builds them. Imports under TYPE_CHECKING are fine.
             return
         for atom in result:
             if isinstance(atom, Class if of_module else Instance) and atom.info.module.local:
-                other = layer_of(frame.engine.settings, atom.info.module.local)  # type: ignore[union-attr]
-                if other is not None and not _may(layer, other) and of_module is (atom.info.name in CHAIN_CLASSES):  # type: ignore[union-attr]
+                other = layer_of(frame.engine.settings, atom.info.module.local)
+                if other is not None and not _may(layer, other) and of_module is (atom.info.name in CHAIN_CLASSES):
                     frame.report(self.code, node, f"Layer {layer.name} reaches through to {other.name}")
                     return
 

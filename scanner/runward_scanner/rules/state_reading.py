@@ -132,6 +132,9 @@ class StateReading(Rule, ABC):
     def _is_state_slot(self, frame: Frame, receiver: Value, name: str) -> bool:
         if STATE_NAMES.fullmatch(name):
             return True
+        for atom in receiver:
+            if isinstance(atom, Instance) and name in atom.info.annotations:
+                return is_state_enum(named_class(frame.engine.frame_of_class(atom.info), atom.info.annotations[name]))
         if not LOOSE_STATE_NAMES.fullmatch(name):
             return False
         if is_plugin_like(receiver):
@@ -223,7 +226,10 @@ class StateReading(Rule, ABC):
         """``record["plugin_state"] = …``."""
         if any(STATE_NAMES.fullmatch(text) for text in texts(index)):
             self.check(frame, node, texts(value))
-        elif isinstance(node, ast.Subscript) and holds_states(frame, node.value):
+        elif (isinstance(node, ast.Subscript) and holds_states(frame, node.value)) or any(
+            isinstance(atom, Container) and is_state(frame.engine.heap.cells.get((atom, containers.ANY), frozenset()))
+            for atom in receiver
+        ):
             self.check(frame, node, [*texts(value), *outcomes_of(value)])
 
     def on_dict(self, frame: Frame, node: ast.Dict) -> None:
