@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers
@@ -37,7 +38,6 @@ from runward_scanner.inference.values import (
 )
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Callable
 
     from runward_scanner.inference.frame import Frame
@@ -54,6 +54,20 @@ HOLDERS = (
 )
 """External classes whose attributes give out what was put in."""
 SAME = frozenset({"__func__", "__wrapped__", "__self__", "__call__"})
+
+CARRIED = Container("tuple", ast.Pass(), None)
+"""The plugins that exceptions of Python's own classes were given, in whichever one."""
+
+
+def carried_by(value: Value) -> Value:
+    """What of a value is a plugin, a plugin's class or its ``run``."""
+    return frozenset(
+        atom
+        for atom in value
+        if isinstance(atom, PluginRun)
+        or atom in {Role.PLUGIN, Role.PLUGIN_CLASS}
+        or (isinstance(atom, (Instance, Class)) and "plugin" in atom.info.traits)
+    )
 
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
@@ -102,6 +116,8 @@ def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if role is Role.FAULT:
         kept = {"args": Role.FAULT_TEXT, "__cause__": Role.FAULT, "__context__": Role.FAULT}
         return one(kept.get(name, Role.OPAQUE)) if not name.startswith("__str") else one(Method(role, name))
+    if role is Role.EXCEPTION and name == "args" and (CARRIED, containers.ANY) in frame.engine.heap.cells:
+        return frozenset({Role.EXCEPTION_TEXT, CARRIED})
     return _of_exception(name) if role is Role.EXCEPTION else UNKNOWN
 
 

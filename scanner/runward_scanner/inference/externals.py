@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from runward_scanner.inference import containers, strings
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
+from runward_scanner.inference.attributes import CARRIED, carried_by
 from runward_scanner.inference.interest import interesting
 from runward_scanner.inference.tables import (
     COLLECTING,
@@ -63,6 +64,8 @@ def call_external(frame: Frame, external: External, arguments: Arguments, node: 
             frame.engine.callbacks(frame, arguments, node)
             return OPAQUE
         if name.endswith(("Error", "Exception", "Exit", "Interrupt", "Warning", "Group")):
+            if carried := carried_by(arguments.every()):
+                frame.engine.heap.write((CARRIED, containers.ANY), carried, frame.module, node)
             return OPAQUE if Role.EXCEPTION_TEXT not in arguments.every() else UNKNOWN
     if path in TRANSPARENT:
         return _transparent(frame, path, arguments, node)
@@ -377,7 +380,12 @@ def _decoded(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Va
 
 def _new(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``object.__new__(cls)``."""
-    return frozenset(Instance(atom.info, exact=True) for atom in arguments.at(0) if isinstance(atom, Class)) or UNKNOWN
+    found = NOTHING
+    for atom in arguments.at(0):
+        if isinstance(atom, Class):
+            frame.engine.hook_construct(frame, node, atom.info, arguments.after(1))
+            found |= one(Instance(atom.info, exact=True))
+    return found or UNKNOWN
 
 
 def _delattr(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:

@@ -235,6 +235,7 @@ def _of_class(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
     if isinstance(owner, Class) and method.name == "mro":
         return frame.attribute(one(owner), "__mro__", node)
     if isinstance(owner, Class) and method.name == "__new__":
+        frame.engine.hook_construct(frame, node, owner.info, arguments.after(1))
         return one(Instance(owner.info, exact=True))
     return UNKNOWN
 

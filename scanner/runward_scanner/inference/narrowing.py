@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import instance_of
 from runward_scanner.inference.containers import contents
-from runward_scanner.inference.values import NOTHING, UNKNOWN, Class, Container, Instance, Role, Value
+from runward_scanner.inference.values import NOTHING, UNKNOWN, Class, Container, Instance, Role, Text, Thing, Value
 
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
+
+TEXTS = frozenset({Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK, Role.COMPUTED})
 
 
 def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
@@ -63,6 +65,10 @@ def _narrow_instance(frame: Frame, test: ast.Call, holds: bool) -> None:
 
 def _kept(current: Value, claimed: Value) -> Value:
     """What a value is once it is known to be an instance of these: its own atoms where they can be, else theirs."""
+    if any(isinstance(atom, Thing) and atom.path == "builtins.str" for atom in claimed):
+        worded = frozenset(atom for atom in current if isinstance(atom, Text) or atom in TEXTS)
+        if worded:
+            return worded
     specific = frozenset(atom for atom in current if isinstance(atom, (Instance, Role)) and atom in claimed)
     exact = frozenset(
         atom
