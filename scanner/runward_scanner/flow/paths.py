@@ -12,6 +12,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from runward_scanner.flow.conditions import constant_truth, has_elements
 from runward_scanner.flow.order import CHOICES, evaluated
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class Walk:
                 break
             entered = again
         # A display with elements is gone through once at least.
-        left = ended if not isinstance(node, ast.While) and _has_elements(node.iter) else entered
+        left = ended if not isinstance(node, ast.While) and has_elements(node.iter) else entered
         done = NONE if endless else self.expressions([head], left).normal
         other = self.body(node.orelse, done)
         ways.also(other)
@@ -236,7 +237,10 @@ class Walk:
         return outer
 
     def _with(self, node: ast.With | ast.AsyncWith, states: States) -> Ways:
-        ways = self.expressions([entry.context_expr for entry in node.items], states)
+        entered = [entry.context_expr for entry in node.items]
+        # Entering an asynchronous one waits, after the expression was evaluated.
+        waits = isinstance(node, ast.AsyncWith)
+        ways = self.expressions([ast.Await(item) if waits else item for item in entered], states)
         body = self.body(node.body, ways.normal)
         ways.normal = body.normal
         ways.also(body)
@@ -258,25 +262,6 @@ class Walk:
                 return ways
         ways.normal |= pending
         return ways
-
-
-def _has_elements(node: ast.expr) -> bool:
-    """Whether an iterable is a display that holds an element for certain."""
-    return isinstance(node, (ast.Tuple, ast.List, ast.Set)) and any(
-        not isinstance(item, ast.Starred) for item in node.elts
-    )
-
-
-def constant_truth(node: ast.expr) -> bool | None:
-    """Whether a test is always true or always false; None where it depends."""
-    if isinstance(node, ast.Constant):
-        return bool(node.value)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        inner = constant_truth(node.operand)
-        return None if inner is None else not inner
-    if isinstance(node, ast.Name) and node.id in {"TYPE_CHECKING", "__debug__"}:
-        return False if node.id == "TYPE_CHECKING" else None
-    return None
 
 
 def _is_base(node: ast.expr, all_caught: bool) -> bool:

@@ -59,6 +59,8 @@ def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -
 
 def in_attribute(frame: Frame, node: ast.AST, receiver: Value, name: str) -> str:
     """What is wrong with an attribute that the API takes by a string or a pattern; empty where nothing is."""
+    if name == "__dict__" and computed(frame, receiver):
+        return "The API takes every field of an envelope"
     if name not in INTERNAL_NAMES or isinstance(node, ast.Attribute) or not is_api(frame):
         return ""
     if all(isinstance(atom, (External, Module)) for atom in receiver):
