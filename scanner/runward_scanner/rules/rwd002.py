@@ -12,6 +12,7 @@ from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Class, Function, Instance, Role, Value, texts
 from runward_scanner.rule import Rule
 from runward_scanner.rules.execution import METRICS, FinallyEffects, Methods, executes, metric_calls, own_nodes
+from runward_scanner.rules.overridden import dropped_by, method_of, rebound
 from runward_scanner.rules.validators import is_abstract, is_empty, is_stub
 
 if TYPE_CHECKING:
@@ -87,12 +88,15 @@ finally.
                 yield from self._check(engine, info, required=named and engine.is_tool_runner(info))
 
     def _check(self, engine: Engine, info: ClassInfo, *, required: bool) -> Iterator[Finding]:
-        method = next((item for item in info.node.body if _is_function(item, "run")), None)
+        for name in ("run", METRICS):
+            changed = rebound(info, name) or dropped_by(engine, info.module, method_of(info, name) or ast.Pass())
+            if changed is not None:
+                yield self._finding(info, changed, f"{name} is replaced where it is defined")
+        method = method_of(info, "run")
         if method is None:
             if required and not any(_has_run(base) for base in ancestors(info)[1:]):
                 yield Finding(place_of(info.module, info.node), self.code, f"{info.name} has no method run")
             return
-        assert isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef))
         methods = Methods(engine, info)
         tries = [node for item in method.body for node in own_nodes(item) if isinstance(node, TRIES) and node.finalbody]
         if not tries:

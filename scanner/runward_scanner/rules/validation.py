@@ -13,6 +13,7 @@ from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Function
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import Methods, dispatches, executes, is_run
+from runward_scanner.rules.overridden import method_of
 from runward_scanner.rules.results import around_runs, outputs, results
 from runward_scanner.rules.validators import INPUT, OUTPUT, checks, idle, is_abstract, names_validator, unused
 
@@ -48,7 +49,7 @@ def _check_classes(engine: Engine, code: str) -> Iterator[Finding]:
 def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding]:
     methods = Methods(engine, info)
     own = [item for item in info.node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    run = next((item for item in own if item.name == "run"), None)
+    run = method_of(info, "run")
     direct = [item for item in own if item is not run and any(is_run(engine, node) for node in ast.walk(item))]
     if run is not None:
         yield from _check_run(code, methods, run, direct)

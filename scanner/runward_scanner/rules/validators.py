@@ -12,6 +12,7 @@ from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
+from runward_scanner.rules.overridden import dropped_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def idle(engine: Engine, code: str) -> Iterator[Finding]:
             function.module.governed
             and is_validator(function)
             and not is_abstract(function)
-            and not checks(engine, function)
+            and (not checks(engine, function) or dropped_by(engine, function.module, function.node) is not None)
         ):
             yield _finding(function, code, f"The validator {function.name} checks nothing")
 
