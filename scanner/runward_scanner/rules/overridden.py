@@ -37,7 +37,7 @@ def rebound(info: ClassInfo, name: str) -> ast.stmt | None:
 
 
 def dropped_by(engine: Engine, module: ModuleInfo, node: ast.AST) -> ast.expr | None:
-    """The decorator of a function that puts another in its place: the project's own, and it never calls the function."""
+    """The decorator of a function that puts another in its place: the project's, and it never calls the function."""
     for decorator in node.decorator_list if isinstance(node, FUNCTIONS) else ():
         if isinstance(decorator, ast.Call):
             value = engine.callees.get(decorator, frozenset())
