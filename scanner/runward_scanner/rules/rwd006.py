@@ -95,16 +95,18 @@ builds them. Imports under TYPE_CHECKING are fine.
 
     def _taken_through(self, frame: Frame, node: ast.AST, receiver: Value, result: Value) -> None:
         """Report a class of a layer that is taken from a module, or an object of one that is taken from a layer."""
-        layer = layer_of(frame.engine.settings, frame.module.local) if frame.module.local else None
-        if layer is None or not isinstance(node, ast.Attribute):
+        if not frame.module.local or not isinstance(node, ast.Attribute):
             return
         of_module = any(atom.__class__ is Module for atom in receiver)
         if not of_module and (not _layer_names(receiver) or _own(frame, receiver)):
             return
-        for atom in result:
-            if isinstance(atom, Class if of_module else Instance) and atom.info.module.local:
-                other = layer_of(frame.engine.settings, atom.info.module.local)
-                if other is not None and not _may(layer, other) and of_module is (atom.info.name in CHAIN_CLASSES):
+        taken = [atom.info for atom in result if isinstance(atom, Class if of_module else Instance)]
+        layer = layer_of(frame.engine.settings, frame.module.local) if taken else None
+        for info in taken:
+            # An object of the chain is reported where it is used.
+            if layer is not None and info.module.local and of_module is (info.name in CHAIN_CLASSES):
+                other = layer_of(frame.engine.settings, info.module.local)
+                if other is not None and not _may(layer, other):
                     frame.report(self.code, node, f"Layer {layer.name} reaches through to {other.name}")
                     return
 
