@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
-from runward_scanner.inference.classes import ancestors, derives, descendants, find_attribute, kept_by
+from runward_scanner.inference.classes import ancestors, containers_among, derives, descendants, find_attribute, kept_by
 from runward_scanner.inference.functions import invoke
 from runward_scanner.inference.values import (
     NOTHING,
@@ -37,7 +38,6 @@ from runward_scanner.inference.values import (
 )
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Callable
 
     from runward_scanner.inference.frame import Frame
@@ -54,6 +54,20 @@ HOLDERS = (
 )
 """External classes whose attributes give out what was put in."""
 SAME = frozenset({"__func__", "__wrapped__", "__self__", "__call__"})
+
+CARRIED = Container("tuple", ast.Pass(), None)
+"""The plugins that exceptions of Python's own classes were given, in whichever one."""
+
+
+def carried_by(value: Value) -> Value:
+    """What of a value is a plugin, a plugin's class or its ``run``."""
+    return frozenset(
+        atom
+        for atom in value
+        if isinstance(atom, PluginRun)
+        or atom in {Role.PLUGIN, Role.PLUGIN_CLASS}
+        or (isinstance(atom, (Instance, Class)) and "plugin" in atom.info.traits)
+    )
 
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
@@ -84,13 +98,7 @@ def _of_atom(frame: Frame, atom: Atom, name: str, node: ast.AST) -> Value:
 
 def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if role in {Role.PLUGIN, Role.PLUGIN_CLASS}:
-        if name == RUN:
-            return plugin_run(frame, role, node, bound=role is Role.PLUGIN)
-        if name == "__class__":
-            return one(Role.PLUGIN_CLASS)
-        if name == "__dict__":
-            return one(Namespace(one(role)))
-        return one(Method(role, name)) if name.startswith("__") else UNKNOWN
+        return _of_plugin(frame, role, name, node)
     if role is Role.UNKNOWN:
         return UNKNOWN if name not in {"__dict__", "__getattribute__"} else one(Method(role, name))
     if role is Role.OPAQUE:
@@ -103,9 +111,26 @@ def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if role in {Role.STATE_ENUM, Role.STATUS_ENUM}:
         made = Role.STATE if role is Role.STATE_ENUM else Role.STATUS
         return one(made) if name.isupper() else one(Method(role, name))
-    if role in {Role.EXCEPTION_TEXT, Role.TRACEBACK}:
+    if role in {Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
         return one(Method(role, name))
+    if role is Role.FAULT:
+        kept = {"args": Role.FAULT_TEXT, "__cause__": Role.FAULT, "__context__": Role.FAULT}
+        return one(kept.get(name, Role.OPAQUE)) if not name.startswith("__str") else one(Method(role, name))
+    if role is Role.EXCEPTION and name == "args" and (CARRIED, containers.ANY) in frame.engine.heap.cells:
+        return frozenset({Role.EXCEPTION_TEXT, CARRIED})
     return _of_exception(name) if role is Role.EXCEPTION else UNKNOWN
+
+
+def _of_plugin(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
+    if name == RUN:
+        return plugin_run(frame, role, node, bound=role is Role.PLUGIN)
+    if name == "__class__":
+        return one(Role.PLUGIN_CLASS)
+    if name == "mro":
+        return one(Method(role, name))
+    if name == "__dict__":
+        return one(Namespace(one(role)))
+    return one(Method(role, name)) if name.startswith("__") else UNKNOWN
 
 
 def _of_exception(name: str) -> Value:
@@ -141,12 +166,25 @@ def _of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Valu
     if not atom.exact and info.subclasses and not name.startswith("__"):
         for sub in descendants(info):
             found |= frame.engine.heap.read((sub, name), frame.activation)
+    if name == "value" and "enum" in info.traits:
+        found |= _member_values(frame, info, node)
     result = NOTHING
     for item in found:
         result |= _bound(frame, item, one(atom), node, info)
+    for held in containers_among(info):
+        result |= one(Method(held, name))
     if "state" in info.traits or "status" in info.traits:
         return result or UNKNOWN
     return result or _without_definition(frame, atom, name, node)
+
+
+def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
+    """The strings that members of an enum stand for: one's where it is written out, else everyone's."""
+    member = getattr(getattr(node, "value", None), "attr", "")
+    heap = frame.engine.heap
+    names = [member] if (info, member) in heap.cells else sorted(heap.names.get(info, ()))
+    values = NOTHING.union(*(heap.read((info, name), frame.activation) for name in names))
+    return frozenset(atom for atom in values if isinstance(atom, Text))
 
 
 def _without_definition(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value:
@@ -178,6 +216,8 @@ def _of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
         return containers.make(frame, "tuple", [], node, line or OPAQUE)
     if name in {"__name__", "__qualname__"}:
         return one(Text(info.name))
+    if name == "mro":
+        return one(Method(atom, name))
     found = find_attribute(frame.engine, info, name, frame.activation)
     if "enum" in info.traits or "state" in info.traits:
         members = frozenset(item for item in found if not isinstance(item, Function))
@@ -188,7 +228,7 @@ def _of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
         if isinstance(item, Function) and item.bound is None and item.info.kind == "class":
             result |= one(Function(item.info, item.closure, one(atom)))
         else:
-            result |= one(item)
+            result |= _described(frame, item, node)
     if result:
         return result
     return one(Method(atom, name)) if name.startswith("__") or "enum" in info.traits else UNKNOWN
@@ -197,7 +237,7 @@ def _of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
 def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInfo) -> Value:
     """An attribute as an instance gives it: functions bound, properties read."""
     if not isinstance(item, Function) or item.bound is not None:
-        return one(item)
+        return _described(frame, item, node)
     if item.info.owner is None or not derives(info, item.info.owner):
         # An instance attribute that holds a function of elsewhere is not bound; a class attribute would be.
         return one(item)
@@ -210,6 +250,13 @@ def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInf
     if kind == "property":
         return invoke(frame, bound, Arguments(), node)
     return one(bound)
+
+
+def _described(frame: Frame, item: Atom, node: ast.AST) -> Value:
+    """What a class's attribute gives where it is a descriptor of the project; else the attribute."""
+    if isinstance(item, Instance):
+        return containers.special(frame, item, "__get__", Arguments([OPAQUE, OPAQUE]), node) or one(item)
+    return one(item)
 
 
 def _of_super(frame: Frame, atom: Super, name: str, node: ast.AST) -> Value:
@@ -268,7 +315,11 @@ def _of_container(frame: Frame, atom: Container, name: str, node: ast.AST) -> Va
 
 
 def _of_method(frame: Frame, atom: Method, name: str, node: ast.AST) -> Value:
-    if isinstance(atom.receiver, Role) and atom.receiver not in {Role.EXCEPTION_TEXT, Role.TRACEBACK}:
+    if isinstance(atom.receiver, Role) and atom.receiver not in {
+        Role.EXCEPTION_TEXT,
+        Role.FAULT_TEXT,
+        Role.TRACEBACK,
+    }:
         return UNKNOWN
     if isinstance(atom.receiver, Thing):
         return one(Method(atom.receiver, name))

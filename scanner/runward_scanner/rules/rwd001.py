@@ -5,8 +5,20 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from runward_scanner.inference.interest import FILLING
 from runward_scanner.inference.proof import steps_to
-from runward_scanner.inference.values import Class, Instance, PluginRun, Role, Value, texts
+from runward_scanner.inference.values import (
+    Class,
+    Container,
+    Instance,
+    Method,
+    Module,
+    PluginRun,
+    Role,
+    Thing,
+    Value,
+    texts,
+)
 from runward_scanner.patterns import ends_with
 from runward_scanner.rule import Rule
 
@@ -44,7 +56,14 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
             frame.report(self.code, node.value, "ToolRunner hands a plugin's run out instead of calling it")
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
-        """Report a plugin's ``run`` being replaced."""
+        """Report a plugin's ``run`` being replaced or kept by ToolRunner, and ToolRunner itself being replaced."""
+        if any(isinstance(atom, PluginRun) and not atom.reported for atom in value) and self._outlives(
+            frame, name, receiver
+        ):
+            frame.report(self.code, node, "ToolRunner keeps a plugin's run, where others can reach it")
+        named = name == frame.engine.settings.tool_runner_class
+        if named and receiver is not None and any(isinstance(atom, Module) for atom in receiver):
+            frame.report(self.code, node, f"The class {name} is replaced")
         if name == "run" and receiver is not None and any(_is_plugin(atom) for atom in receiver):
             frame.report(self.code, node, "A plugin's run is replaced")
 
@@ -64,6 +83,27 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
             return
         if ends_with(frame.engine.settings.permits, f"{info.module.local}.{info.qualname}"):
             frame.report(self.code, node, f"{info.name}, which lets a plugin run, is used outside ToolRunner")
+
+    def _outlives(self, frame: Frame, name: str, receiver: Value | None) -> bool:
+        """Whether what ToolRunner writes to outlives the call: an attribute, or a global."""
+        return frame.engine.is_tool_runner_code(frame) and (receiver is not None or name in frame.global_names)
+
+    def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
+        """Report ToolRunner keeping ``run`` in a container that outlives the call."""
+        self._kept(frame, node, receiver, value)
+
+    def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
+        """Report the same by ``append`` and the like."""
+        for atom in callee:
+            if isinstance(atom, Method) and atom.name in FILLING:
+                self._kept(frame, node, frozenset({atom.receiver}), arguments.every())
+
+    def _kept(self, frame: Frame, node: ast.AST, receiver: Value, value: Value) -> None:
+        handed = any(isinstance(atom, PluginRun) and not atom.reported for atom in value)
+        if not handed or not frame.engine.is_tool_runner_code(frame):
+            return
+        if any(isinstance(atom, (Container, Thing)) and atom.activation is not frame.activation for atom in receiver):
+            frame.report(self.code, node, "ToolRunner keeps a plugin's run, where others can reach it")
 
     def on_class(self, frame: Frame, info: ClassInfo) -> None:
         """Report every class named ToolRunner but the one."""
