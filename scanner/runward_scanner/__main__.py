@@ -20,6 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help="keep results here; a second scan reads only what changed"
     )
+    parser.add_argument("--isolated", action="store_true", help="use the default settings; look for no pyproject.toml")
+    parser.add_argument("--compiled", action="store_true", help="find compiled files that are not their sources', too")
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(arguments)
     if options.explain is not None:
@@ -27,7 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     elif options.path is None:
         answer = Answer("", "Give a path to scan.", UNUSABLE)
     else:
-        answer = scanned(options.path, options.format, options.cache)
+        answer = scanned(
+            options.path, options.format, options.cache, isolated=options.isolated, compiled=options.compiled
+        )
     sys.stdout.write(answer.output)
     if answer.problem:
         sys.stderr.write(f"runward_scanner: {answer.problem}\n")

@@ -19,7 +19,17 @@ from runward_scanner.run import UNUSABLE, Answer, explained, scanned
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--explain", metavar="RULE", help="Say what a rule means, and stop.")
 @click.option("--cache", type=click.Path(path_type=Path, file_okay=False), help="Keep results in this folder.")
-def scan(path: Path | None, report_format: str, as_json: bool, explain: str | None, cache: Path | None) -> None:
+@click.option("--isolated", is_flag=True, help="Use the default settings; look for no pyproject.toml.")
+@click.option("--compiled", is_flag=True, help="Find compiled files that are not their sources', too.")
+def scan(  # noqa: PLR0917 - click passes each option by name
+    path: Path | None,
+    report_format: str,
+    as_json: bool,
+    explain: str | None,
+    cache: Path | None,
+    isolated: bool,
+    compiled: bool,
+) -> None:
     """Prove that nothing but ToolRunner runs a plugin.
 
     Exit code 0: no finding; 1: findings; 2: the scan could not be made.
@@ -29,7 +39,7 @@ def scan(path: Path | None, report_format: str, as_json: bool, explain: str | No
     elif path is None:
         answer = Answer("", "Give a path to scan.", UNUSABLE)
     else:
-        answer = scanned(path, "json" if as_json else report_format, cache)
+        answer = scanned(path, "json" if as_json else report_format, cache, isolated=isolated, compiled=compiled)
     click.echo(answer.output, nl=False)
     if answer.problem:
         click.echo(f"runward scan: {answer.problem}", err=True)

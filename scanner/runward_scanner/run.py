@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.report import FORMATS
 from runward_scanner.scan import NothingToScanError, scan
-from runward_scanner.settings import SettingsError
+from runward_scanner.settings import SettingsError, default_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,10 +35,14 @@ def explained(rule: str) -> Answer:
     return Answer(text, "", CLEAN)
 
 
-def scanned(path: Path, report_format: str, cache: Path | None = None) -> Answer:
-    """Scan and write a report."""
+def scanned(
+    path: Path, report_format: str, cache: Path | None = None, *, isolated: bool = False, compiled: bool = False
+) -> Answer:
+    """Scan and write a report; ``isolated`` by the default settings, whatever pyproject.toml lies above the path,
+    ``compiled`` with a look at compiled files.
+    """
     try:
-        report = scan(path, cache=cache)
+        report = scan(path, default_settings(path) if isolated else None, cache, compiled=compiled)
     except (NothingToScanError, SettingsError) as error:
         return Answer("", f"{error}.", UNUSABLE)
     return Answer(FORMATS[report_format](report), "", FOUND if report.findings else CLEAN)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runward_scanner.cache import Cache, Kept, key_of
+from runward_scanner.compiled import foreign_bytecode
 from runward_scanner.finding import Finding, Place
 from runward_scanner.layout import excluded, governed_roots, python_files
 from runward_scanner.project import Project
@@ -31,8 +32,10 @@ class Report:
     lines: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
-def scan(path: Path, settings: Settings | None = None, cache: Path | None = None) -> Report:
-    """Scan a file or a folder; ``cache`` is a folder of reports. Raises NothingToScanError and SettingsError."""
+def scan(path: Path, settings: Settings | None = None, cache: Path | None = None, *, compiled: bool = False) -> Report:
+    """Scan a file or a folder; ``cache`` is a folder of reports, ``compiled`` has compiled files compared with their
+    sources too. Raises NothingToScanError and SettingsError.
+    """
     if not path.exists():
         raise NothingToScanError(f"{path} does not exist")
     settings = settings or load_settings(path)
@@ -43,11 +46,14 @@ def scan(path: Path, settings: Settings | None = None, cache: Path | None = None
     sources = {file: source for file, source in sources.items() if not excluded(settings, file, roots)}
     if not sources and not unreadable:
         raise NothingToScanError(f"{path} holds no Python file to scan")
+    count = len(sources) + len(unreadable)
     store = Cache(cache, resolved) if cache is not None else None
     project = Project(settings, scanned, sources, roots)
     kept = _analysed(project) if store is None else _cached(store, project)
+    if compiled:
+        unreadable.extend(foreign_bytecode(sources.values()))
     findings = tuple(sorted(_unique([*unreadable, *kept.findings])))
-    return Report(findings, len(sources) + len(unreadable), kept.governed, _named_lines(findings, sources.values()))
+    return Report(findings, count, kept.governed, _named_lines(findings, sources.values()))
 
 
 def _cached(store: Cache, project: Project) -> Kept:

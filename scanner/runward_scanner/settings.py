@@ -27,8 +27,11 @@ class Layer:
     may_import: tuple[str, ...]
 
 
-CHAIN = ("api", "analysis", "jobs", "plugin_execution", "tool_runner", "plugins")
-"""The specification's chain, from the caller to the plugin."""
+CHAIN = ("api", "analysis", "jobs", "plugin_execution", "tool_runner", "plugins", "own_plugins")
+"""The specification's chain, from the caller to the plugin: one that comes along, or one that lies beside the SDK."""
+
+BELOW = ("registry", "runtime", "store", "reads", "watch", "other")
+"""What serves the layers of the chain."""
 
 SUPPORT = ("sdk", "domain", "config")
 
@@ -36,36 +39,38 @@ LAYERS = (
     Layer(
         "composition",
         ("bootstrap$", "server$", "commands", "cli$", "main$", "__main__$"),
-        (*CHAIN, *SUPPORT, "workers", "runtime", "registry", "store", "watch", "governance", "other"),
+        (*CHAIN, *SUPPORT, *BELOW, "workers", "governance"),
     ),
     Layer(
         "analysis",
         ("analysis_execution_service", "plugin_catalog"),
-        ("jobs", "registry", "runtime", "store", "watch", "other", *SUPPORT),
+        ("jobs", *BELOW, *SUPPORT),
     ),
     Layer("plugin_execution", ("plugin_execution_service",), ("tool_runner", "runtime", "registry", "other", *SUPPORT)),
     Layer(
         "jobs",
         ("job_execution_service", "execution.*"),
-        ("plugin_execution", "registry", "runtime", "store", "watch", "other", *SUPPORT),
+        ("plugin_execution", *BELOW, *SUPPORT),
     ),
-    Layer("tool_runner", ("tool_runner",), ("plugins", "workers", "runtime", "registry", "store", "other", *SUPPORT)),
-    Layer("api", ("api", "servicers"), ("analysis", "registry", "watch", "store", "governance", "other", *SUPPORT)),
+    Layer("tool_runner", ("tool_runner",), ("plugins", "own_plugins", "workers", *BELOW, *SUPPORT)),
+    Layer("api", ("api", "servicers"), ("analysis", "registry", "watch", "reads", "governance", "other", *SUPPORT)),
     Layer("workers", ("worker", "worker_*", "host"), ("tool_runner", "runtime", "registry", "other", *SUPPORT)),
     Layer("runtime", ("runtime",), ("other", *SUPPORT)),
     Layer(
         "registry",
         ("registry", "plugin_registry", "loader", "plugin_loader"),
-        ("plugins", "runtime", "store", "other", *SUPPORT),
+        ("plugins", "own_plugins", "runtime", "store", "reads", "other", *SUPPORT),
     ),
-    Layer("sdk", ("plugins.base$", "plugins.imaging$", "plugins$", "sdk"), ("other", "domain")),
-    Layer("plugins", ("plugins.*", "builtin"), ("sdk", "other", "domain", "config")),
-    Layer("store", ("store",), ("other", *SUPPORT)),
-    Layer("watch", ("watch",), ("store", "other", *SUPPORT)),
-    Layer("governance", ("governance",), ("registry", "store", "runtime", "other", *SUPPORT)),
+    Layer("sdk", ("plugins.base$", "plugins.guard$", "plugins.imaging$", "plugins$", "sdk"), ("other", "domain")),
+    Layer("plugins", ("builtin",), ("sdk", "other", "domain", "config")),
+    Layer("own_plugins", ("plugins.*",), ("registry", "runtime", "other", *SUPPORT)),
+    Layer("reads", ("job_reader",), ("store", "other", *SUPPORT)),
+    Layer("store", ("store",), ("reads", "other", *SUPPORT)),
+    Layer("watch", ("watch",), ("store", "reads", "other", *SUPPORT)),
+    Layer("governance", ("governance",), ("registry", "store", "reads", "runtime", "other", *SUPPORT)),
     Layer("domain", ("domain",), ("config", "sdk", "other")),
     Layer("config", ("config", "settings"), ("other", "domain")),
-    Layer("other", ("*",), ("registry", "runtime", "store", "watch", *SUPPORT)),
+    Layer("other", ("*",), (*BELOW, *SUPPORT)),
 )
 
 
@@ -86,7 +91,11 @@ class Settings:
     api: tuple[str, ...] = ("api",)
     loader: tuple[str, ...] = ("loader", "plugin_loader")
     composition: tuple[str, ...] = ("bootstrap",)
-    worker: tuple[str, ...] = ("worker", "worker_*", "*_worker", "host")
+    worker: tuple[str, ...] = ("worker", "*_worker", "worker_main", "worker_host", "worker_child", "host")
+    permits: tuple[str, ...] = ("plugins.guard.Permit",)
+    """Classes that let a plugin run, which ToolRunner alone may use."""
+    outcomes: tuple[str, ...] = ("domain.outcome.Outcome",)
+    """Classes of what ends a job, which ToolRunner alone may make."""
     layers: tuple[Layer, ...] = LAYERS
 
     @property
@@ -102,6 +111,12 @@ def load_settings(path: Path) -> Settings:
         file = folder / "pyproject.toml"
         if file.is_file():
             return read_settings(file)
+    return default_settings(path)
+
+
+def default_settings(path: Path) -> Settings:
+    """The settings of a path that no pyproject.toml speaks of."""
+    start = path.resolve()
     return Settings(base=start if start.is_dir() else start.parent)
 
 

@@ -13,6 +13,7 @@ import uuid_utils
 
 from runward_service.domain.clock import now_us
 from runward_service.domain.errors import GovernedError
+from runward_service.domain.outcome import OutcomeSeal
 from runward_service.domain.server_info import ServerInfo
 from runward_service.execution.analysis_execution_service import AnalysisExecutionService
 from runward_service.execution.expiry import Expiry
@@ -21,6 +22,7 @@ from runward_service.execution.plugin_catalog import PluginCatalog
 from runward_service.execution.plugin_execution_service import PluginExecutionService
 from runward_service.execution.recovery import Recovery
 from runward_service.execution.scheduler import Scheduler
+from runward_service.governance.attestation import CodeAttestation
 from runward_service.plugins.loader import discover
 from runward_service.plugins.registry import PluginRegistry
 from runward_service.runtime.tool_runner import ToolRunner
@@ -34,6 +36,7 @@ from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.writer import GroupCommitWriter
 from runward_service.supervisor import Supervisor
 from runward_service.watch.change_signal import ChangeSignal
+from runward_service.watch.log_watcher import LogWatcher
 from runward_service.watch.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ class Service:
     config: Config
     info: ServerInfo
     supervisor: Supervisor
+    attestation: CodeAttestation
     database: Database
     lock: OwnerLock
     writer: GroupCommitWriter
@@ -64,7 +68,8 @@ class Service:
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
-        """Open the store, start the workers, recover what dead owners left, and begin to run jobs.
+        """Open the store, check the service's own code, start the workers, recover what dead owners left, and begin to
+        run jobs; those stay as they are where the code is not attested.
 
         What was opened is closed by close, also after a start that failed. Raises SchemaError or OSError when the data
         folder cannot be used.
@@ -80,13 +85,18 @@ class Service:
         await self.store.add_owner(os.getpid())
         self.opened.push_async_callback(self._resign)
         self.opened.push_async_callback(self.supervisor.close)
+        # Before the workers start: on a machine with few processors they would make a first check take thrice as long.
+        await self.attestation.check()
         await self.catalog.restore()
         self.opened.push_async_callback(self.pool.close)
         self.pool.start(discover(self.config.plugins, installed=self.config.discover))
         await self.recovery.recover()
-        self.scheduler.start(self.jobs.claim_jobs, self.analysis.run_claimed, self.supervisor.supervise)
-        for plugin in await self.reader.claimable_plugins():
-            self.scheduler.job_stored(plugin)
+        self.scheduler.start(
+            self.jobs.claim_jobs, self.analysis.run_claimed, self.supervisor.supervise, self.pool.runs_ahead
+        )
+        if self.attestation.holds:
+            for plugin in await self.reader.claimable_plugins():
+                self.scheduler.job_stored(plugin)
         self.supervisor.supervise(self.expiry.run(), "the expiry of pending jobs")
 
     async def _writer_end(self) -> None:
@@ -114,25 +124,31 @@ def build(config: Config) -> Service:
     owner = str(uuid_utils.uuid7())
     info = ServerInfo(version("runward"), owner, now_us(), config.workers, MAX_IMAGE_BYTES, MAX_RESULT_BYTES)
     supervisor = Supervisor()
+    attestation = CodeAttestation()
     database = Database(config.data_dir.absolute())
     images = ImageStore(database.images)
     signal = ChangeSignal()
     writer = GroupCommitWriter(database, signal.notify)
-    store = SqliteJobStore(writer, owner, images.path_of)
+    seal = OutcomeSeal()
+    store = SqliteJobStore(writer, owner, images.path_of, seal.verify)
     reader = SqliteJobReader(database)
     registry = PluginRegistry()
     pool = LocalWorkerPool(registry, config.workers, supervisor.supervise)
-    tool_runner = ToolRunner(registry, pool)
+    pool.on_loaded = attestation.check_worker
+    tool_runner = ToolRunner(registry, pool, seal)
     plugins = PluginExecutionService(registry, tool_runner)
     jobs = JobExecutionService(plugins, store, reader, images, owner, supervisor.supervise)
     scheduler = Scheduler(registry, config.workers, config.queue_limit)
     expiry = Expiry(jobs, reader)
-    analysis = AnalysisExecutionService(jobs, scheduler, Watcher(reader, signal), expiry)
+    analysis = AnalysisExecutionService(
+        jobs, scheduler, Watcher(reader, signal), LogWatcher(reader, signal), expiry, attestation.admit
+    )
     pool.on_progress = analysis.report_progress
     return Service(
         config=config,
         info=info,
         supervisor=supervisor,
+        attestation=attestation,
         database=database,
         lock=OwnerLock(database.owners, owner),
         writer=writer,

@@ -72,7 +72,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
     stop = StopSignals()
     service = build(config)
     server = grpc.aio.server(interceptors=(CallInterceptor(),), options=OPTIONS)
-    health_servicer = add_servicers(server, service.analysis, service.catalog, service.info)
+    health_servicer = add_servicers(server, service.analysis, service.catalog, service.attestation, service.info)
     port = bind(server, address)
     try:
         await service.start()

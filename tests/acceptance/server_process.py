@@ -15,9 +15,18 @@ READY = "runward: serving on "
 class ServerProcess:
     """One run of ``runward serve`` on a data folder."""
 
-    def __init__(self, data_dir: Path, *arguments: str, plugins: tuple[str, ...] = (), discover: bool = False) -> None:
-        """Name the folder, further arguments, and the sample plugins (class names) to load."""
-        self._command = [str(Path(sys.executable).with_name("runward")), "serve", "--listen", "127.0.0.1:0"]
+    def __init__(
+        self,
+        data_dir: Path,
+        *arguments: str,
+        plugins: tuple[str, ...] = (),
+        discover: bool = False,
+        python: Path = Path(sys.executable),
+    ) -> None:
+        """Name the folder, further arguments, the sample plugins (class names) to load, and the environment that the
+        server is installed in, by its interpreter.
+        """
+        self._command = [str(python.with_name("runward")), "serve", "--listen", "127.0.0.1:0"]
         self._command += ["--data-dir", str(data_dir), "--discover" if discover else "--no-discover"]
         for plugin in plugins:
             self._command += ["--plugin", plugin if ":" in plugin else f"sample_plugins:{plugin}"]

@@ -197,7 +197,6 @@ async def test_a_refused_request_has_a_full_envelope_and_leaves_no_job(
         ("ExecutionService/DeleteJob", b""),
         ("PluginService/ReloadPlugin", b""),
         ("BlobService/FindMissingBlobs", b""),
-        ("GovernanceService/GetGovernanceReport", b""),
         ("GovernanceService/VerifyJob", b""),
     ],
 )

@@ -181,3 +181,21 @@ async def test_a_data_folder_that_holds_no_database_is_said(tmp_path: Path, cont
         async with ServerProcess(tmp_path):
             with closing(sqlite3.connect(tmp_path / "runward.db")) as connection:
                 assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+async def test_a_plugin_that_runs_another_is_in_the_log_and_not_in_the_answer(tmp_path: Path) -> None:
+    """Its job ends PLUGIN_RAISED with a message that tells nothing; the server's log, at whatever level, has the
+    violation as an error, with the plugin, the job and the line that did it. The next job of the plugin succeeds.
+    """
+    server = await ServerProcess(tmp_path / "data", "--log-level", "error", plugins=("Rogue",)).start()
+    async with runward.connect(server.address) as client:
+        with pytest.raises(runward.PluginError) as caught:
+            await client.analyze("rogue", b"x", options={"how": "hidden"}, **IMAGE)
+        assert (caught.value.reason, caught.value.code) == ("PLUGIN_RAISED", grpc.StatusCode.INTERNAL)
+        assert caught.value.message == "The plugin failed. Its operator finds the cause by the job's id."
+        assert caught.value.details == {}
+        assert (await client.analyze("rogue", b"x", **IMAGE)).status == "SUCCESS"
+        assert await server.stop() == 0
+    said = f"ERROR runward.governance: plugin rogue, job {caught.value.job_id}: governance violation: "
+    assert f"{said}plugin sample_plugins.Noop was run without a permit".encode() in server.log
+    assert b"sample_plugins.py" in server.log

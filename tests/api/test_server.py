@@ -11,7 +11,7 @@ import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from runward.v1 import jobs_pb2, plugins_pb2
+from runward.v1 import governance_pb2, governance_pb2_grpc, jobs_pb2, plugins_pb2
 from runward_service.domain.job import ANONYMOUS
 from tests.api.calls import METHODS, payload, refused, serving
 from tests.harness.service import PNG, ended, query
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CODES = grpc.StatusCode
 UNIMPLEMENTED = {
-    "BatchSubmitJobs", "RetryJob", "DeleteJob", "WatchJobs", "ReloadPlugin", "UploadBlob", "FindMissingBlobs",
-    "DownloadBlob", "GetGovernanceReport", "VerifyJob",
+    "BatchSubmitJobs", "RetryJob", "DeleteJob", "ReloadPlugin", "UploadBlob", "FindMissingBlobs",
+    "DownloadBlob", "VerifyJob",
 }  # fmt: skip
 """Methods of later releases, and no others."""
 NO_JOB = "00000000-0000-7000-8000-000000000000"
@@ -63,6 +63,19 @@ async def test_malformed_bytes(api: Api, method: MethodDescriptor, raw: bytes) -
     assert stored(api) == before
 
 
+@pytest.mark.parametrize("method", ["Check", "Watch"])
+async def test_malformed_bytes_to_health(api: Api, method: str) -> None:
+    """The standard health service refuses them in the same way."""
+    path = f"/grpc.health.v1.Health/{method}"
+    call = (
+        api.channel.unary_unary(path)(b"\xff")
+        if method == "Check"
+        else anext(aiter(api.channel.unary_stream(path)(b"\xff")))
+    )
+    refusal = await refused(call)
+    assert (refusal.code, refusal.reason) == (CODES.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+
+
 async def test_text_that_is_no_utf8(api: Api) -> None:
     """A string field with other bytes is malformed too."""
     method = next(method for method in METHODS if method.name == "GetJob")
@@ -80,7 +93,7 @@ async def test_methods_of_later_releases(api: Api, method: MethodDescriptor) -> 
 @pytest.mark.parametrize("method", [m for m in METHODS if m.name not in UNIMPLEMENTED], ids=lambda method: method.name)
 async def test_all_other_methods_are_there(api: Api, method: MethodDescriptor) -> None:
     """An empty request is answered or refused by a rule of the method, never UNIMPLEMENTED or INTERNAL."""
-    if method.name in {"ListJobs", "GetServerInfo", "ListPlugins"}:
+    if method.name in {"ListJobs", "WatchJobs", "GetServerInfo", "ListPlugins", "GetGovernanceReport"}:
         assert isinstance(await api.raw(method, b""), bytes)
     else:
         assert (await refused(api.raw(method, b""))).code is CODES.INVALID_ARGUMENT
@@ -297,6 +310,35 @@ async def test_a_watch_from_nowhere(api: Api) -> None:
     assert (await refused(anext(aiter(api.jobs.WatchJob(watch))))).code is CODES.INVALID_ARGUMENT
 
 
+async def test_list_then_watch(api: Api) -> None:
+    """What ListJobs does not show yet, WatchJobs from its revision sends, results left out; a bookmark tells that all
+    is sent.
+    """
+    before = await api.jobs.ListJobs(jobs_pb2.ListJobsRequest(labels={"run": "gapless"}))
+    assert list(before.jobs) == []
+    answer = await api.jobs.Analyze(jobs_pb2.AnalyzeRequest(plugin="echo", payload=PAYLOAD, labels={"run": "gapless"}))
+    watch = jobs_pb2.WatchJobsRequest(labels={"run": "gapless"}, after_revision=before.revision)
+    messages = []
+    stream = api.jobs.WatchJobs(watch)
+    async for message in stream:
+        messages.append(message)
+        if message.WhichOneof("event") == "bookmark":
+            break
+    stream.cancel()
+    assert [message.job.status for message in messages[:-1]] == [1, 2, 3]
+    assert {message.job.id for message in messages[:-1]} == {answer.job.id}
+    assert not any(message.job.HasField("result") for message in messages)
+    assert messages[-1].bookmark.revision >= answer.job.revision
+
+
+async def test_many_jobs_watched_from_nowhere(api: Api) -> None:
+    """Ahead of the log: OUT_OF_RANGE; below -1, or with a status that there is not: INVALID_ARGUMENT."""
+    refusal = await refused(anext(aiter(api.jobs.WatchJobs(jobs_pb2.WatchJobsRequest(after_revision=2**62)))))
+    assert (refusal.code, refusal.reason) == (CODES.OUT_OF_RANGE, "REVISION_AHEAD")
+    for watch in (jobs_pb2.WatchJobsRequest(after_revision=-2), jobs_pb2.WatchJobsRequest(statuses=[9])):
+        assert (await refused(anext(aiter(api.jobs.WatchJobs(watch))))).code is CODES.INVALID_ARGUMENT
+
+
 async def test_pages_by_token(api: Api) -> None:
     """Each page's token leads to the next, to the end; with another query it is INVALID_ARGUMENT."""
     jobs = []
@@ -360,6 +402,37 @@ async def test_health(api: Api) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await check(name)
         assert caught.value.code() is CODES.NOT_FOUND
+
+
+async def test_a_server_that_is_no_longer_attested(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """From the moment that its code is found to be another, health is NOT_SERVING, for a watcher too, new work is
+    refused for good (no RetryInfo), and what is stored can still be read.
+    """
+    async with serving(tmp_path_factory.mktemp("data"), "Echo") as api:
+        done = await api.jobs.Analyze(jobs_pb2.AnalyzeRequest(plugin="echo", payload=PAYLOAD))
+        health = health_pb2_grpc.HealthStub(api.channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(service=""))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        file = __file__.replace("test_server.py", "nothing.py")
+        assert "restart the server" in api.service.attestation.check_worker("echo", {file: "sha256:0"})
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        watch.cancel()
+        for method in (api.jobs.Analyze, api.jobs.SubmitJob):
+            kind = jobs_pb2.AnalyzeRequest if method is api.jobs.Analyze else jobs_pb2.SubmitJobRequest
+            refusal = await refused(method(kind(plugin="echo", payload=PAYLOAD)))
+            assert (refusal.code, refusal.reason, refusal.retry_seconds) == (
+                CODES.FAILED_PRECONDITION,
+                "NOT_ATTESTED",
+                None,
+            )
+            assert refusal.details == {"attestation": "VIOLATED"}
+        assert (await api.jobs.GetJob(jobs_pb2.GetJobRequest(job_id=done.job.id))).job == done.job
+        stub = governance_pb2_grpc.GovernanceServiceStub(api.channel)
+        report = await stub.GetGovernanceReport(governance_pb2.GetGovernanceReportRequest())
+        assert report.attestation == governance_pb2.ATTESTATION_VIOLATED
+        assert [(change.path, change.actual_digest) for change in report.changes] == [(file, "sha256:0")]
+        plugin = (await api.plugins.GetPlugin(plugins_pb2.GetPluginRequest(plugin="echo"))).plugin
+        assert report.plugin_code_digests == {"echo": plugin.code_digest}
 
 
 async def test_a_server_that_drains(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -108,6 +108,32 @@ def test_verify_tells_its_verdict_by_the_exit_code(server, run, verdict, code):
     assert verdict in run("verify", "job-1").stdout
 
 
+@pytest.mark.parametrize(
+    ("attestation", "code"), [("ATTESTED", 0), ("UNATTESTED", 0), ("VIOLATED", 1), ("INCONCLUSIVE", 1)]
+)
+def test_governance_tells_its_verdict_by_the_exit_code(server, run, attestation, code):
+    """A server that may run plugins ends with 0; what is wrong, and what the verdict rests on, are shown."""
+    response = governance_pb2.GetGovernanceReportResponse(
+        attestation=f"ATTESTATION_{attestation}",
+        reason="because",
+        rules=["RWD001"],
+        plugin_code_digests={"ocr": "sha256:1"},
+    )
+    response.changes.add(path="a.py", kind="FILE_CHANGE_KIND_MISSING")
+    response.findings.add(rule="RWD001", path="b.py", line=3, column=5, message="no").steps.add(
+        path="c.py", note="here"
+    )
+    server.on("GetGovernanceReport", lambda *_: response)
+    done = run("governance", "--json")
+    form = json.loads(done.stdout)
+    assert (form["attestation"], done.exit_code) == (attestation, code)
+    assert form["changes"] == [{"path": "a.py", "kind": "MISSING", "expected_digest": "", "actual_digest": ""}]
+    assert "scan_time" not in form
+    text = run("governance").stdout
+    for part in (attestation, "because", "MISSING a.py", "RWD001 b.py:3:5 no", "c.py:0:0 here", "ocr"):
+        assert part in text, text
+
+
 def test_retry_and_delete_where_the_server_offers_them(server, run):
     """A retried job is shown; a deleted one is named."""
     server.on("RetryJob", lambda *_: jobs_pb2.RetryJobResponse(job=server.job("PENDING")))

@@ -226,6 +226,47 @@ async def test_server_info_and_verify(server, rw):
     assert await rw.verify("job-1") == runward.Verification(runward.Verdict.DIVERGED, "$.n", 2, None, "")
 
 
+async def test_governance_report(server, rw):
+    """The report on the server's code comes whole; a verdict that this client does not know asks for an update."""
+    digest = "sha256:" + "1" * 64
+    response = governance_pb2.GetGovernanceReportResponse(
+        attestation=governance_pb2.ATTESTATION_VIOLATED,
+        reason="a.py is not what was built",
+        scanner_version="1.0",
+        rules=["RWD000", "RWD001"],
+        code_digest=digest,
+        plugin_code_digests={"ocr": digest, "barcode": digest},
+        file_digests={"b.py": digest, "a.py": digest},
+        scan_time=TIME,
+    )
+    response.changes.add(path="a.py", kind=governance_pb2.FILE_CHANGE_KIND_MODIFIED, expected_digest="x")
+    finding = response.findings.add(rule="RWD001", path="b.py", line=3, column=5, message="no")
+    finding.steps.add(path="b.py", line=1, column=2, note="here")
+    server.on("GetGovernanceReport", lambda *_: response)
+    report = await rw.governance_report()
+    assert (report.attestation, report.attestation.holds) == (runward.Attestation.VIOLATED, False)
+    assert (report.rules, report.code_digest, report.scan_time.tzinfo) == (("RWD000", "RWD001"), digest, UTC)
+    assert report.changes == (runward.FileChange("a.py", runward.FileChangeKind.MODIFIED, "x", ""),)
+    step = runward.FindingStep("b.py", 1, 2, "here")
+    assert report.findings == (runward.Finding("RWD001", "b.py", 3, 5, "no", (step,)),)
+    assert list(report.plugin_code_digests) == ["barcode", "ocr"]
+    assert list(report.file_digests) == ["a.py", "b.py"]
+    response.attestation = 99
+    with pytest.raises(runward.RunwardError, match="update runward"):
+        await rw.governance_report()
+
+
+def test_the_enums_of_governance_are_those_of_the_proto():
+    """Every verdict and every kind of change has its member, and there is none besides."""
+    for kind, sent in (
+        (runward.Attestation, governance_pb2.Attestation),
+        (runward.FileChangeKind, governance_pb2.FileChangeKind),
+    ):
+        first, *others = sent.keys()
+        prefix = first.removesuffix("UNSPECIFIED")
+        assert [name.removeprefix(prefix) for name in others] == [member.value for member in kind]
+
+
 async def test_large_messages_pass(server, rw):
     """A photograph of 20 MB goes out, and an answer past gRPC's default of 4 MiB comes in."""
     image = PNG + bytes(20_000_000)

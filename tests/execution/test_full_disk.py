@@ -58,6 +58,22 @@ async def test_an_end_that_cannot_be_stored(service: Service) -> None:
         assert result_of(await call) == {"well": True}
 
 
+async def test_the_end_is_stored_later(service: Service) -> None:
+    """A job whose end found no room does not stay RUNNING: its end is stored once there is room, without a second
+    run.
+    """
+    async with Stage() as stage:
+        call = asyncio.ensure_future(analyze(service, "puppet", stage.options, request_id="later"))
+        visit = await stage.enter()
+        await allow_pages(service, 1)
+        visit.give(text="y" * 1_000_000)
+        await refusal(call)
+        assert query(service, "SELECT status FROM job WHERE id = ?", visit.job_id) == [(JobStatus.RUNNING.value,)]
+        await allow_pages(service, 1_000_000)
+        job = await ended(service, visit.job_id)
+        assert (job.status, job.attempt, stage.visits) == (JobStatus.SUCCESS, 1, 1)
+
+
 async def test_a_caller_whose_job_could_not_be_created(service: Service) -> None:
     """A caller's job is written with its start; where that fails it ran all the same, so its end is INTERNAL too."""
     await allow_pages(service, 1)

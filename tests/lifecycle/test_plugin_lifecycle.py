@@ -153,7 +153,7 @@ async def test_an_idle_worker_that_dies_says_nothing_of_the_plugin(service: Serv
         await call
         entry = await service.registry.resolve("puppet")
         group = next(group for group in service.pool._plugins.values() if group.entry is entry)
-        for worker in list(group.idle):
+        for worker in [worker for worker in group.workers if group.is_idle(worker)]:
             worker._popen.terminate()
             await worker.exited
         assert entry.state is PluginState.INITIALIZED

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from runward_service.plugins import InvalidInput, Payload, Plugin, PluginError, RunContext
+from runward_service.plugins.guard import Permit
+from runward_service.runtime.tool_runner import ToolRunner
 
 ANY = {"type": "object"}
 
@@ -294,6 +296,25 @@ class SetupFails(Plugin):
         return {}
 
 
+class Moody(Plugin):
+    """Cannot be set up as long as the file exists that the variable MOODY_FILE names."""
+
+    name = "moody"
+    description = "Cannot always be set up."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    max_attempts = 1
+
+    def setup(self) -> None:
+        if Path(os.environ["MOODY_FILE"]).exists():
+            raise RuntimeError("not in the mood")
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        if payload.options.get("die"):
+            os._exit(7)
+        return {"pid": os.getpid()}
+
+
 class Unmet(Plugin):
     """Needs a library that does not exist."""
 
@@ -310,7 +331,7 @@ class Puppet(Plugin):
 
     Says ``{"job_id", "attempt", "pid", "options"}`` in a line, then obeys one line after another: ``progress`` reports
     and goes on, ``return`` ends the run with a value, ``raise`` and ``refuse`` with an exception, ``die`` with its
-    process.
+    process. Takes too long for runs to be sent ahead to its worker.
     """
 
     name = "puppet"
@@ -322,6 +343,7 @@ class Puppet(Plugin):
     concurrency = 2
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        time.sleep(0.002)
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(payload.options["socket"])
             hello = {
@@ -346,6 +368,21 @@ class Puppet(Plugin):
         return {"orders": "none left"}
 
 
+class QuickPuppet(Puppet):
+    """Returns its process id at once, unless it is sent to a stage; with ``spoil``, leaves a thread behind."""
+
+    name = "quick_puppet"
+    concurrency = 1
+    max_attempts = 1
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        if "socket" in payload.options:
+            return super().run(payload, context)
+        if "spoil" in payload.options:
+            threading.Thread(target=hang, daemon=True).start()
+        return {"pid": os.getpid()}
+
+
 class SinglePuppet(Puppet):
     """As Puppet, one run at a time, and never a second attempt."""
 
@@ -364,6 +401,63 @@ class Answers(Plugin):
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
         return payload.options["answer"]  # type: ignore[no-any-return]
+
+
+class Rogue(Plugin):
+    """Goes around ToolRunner in the way that its option ``how`` names, and tells what came of that."""
+
+    name = "rogue"
+    description = "Runs other plugins."
+    mime_types = ("*/*",)
+    options_schema = ANY
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        how = payload.options.get("how", "succeed")
+        caught: list[str] = []
+        if how == "another":
+            return Noop().run(payload, context)
+        if how == "itself":
+            return self.run(payload, context)
+        if how == "tool_runner":
+            return ToolRunner.run_plugin(Noop(), payload, context)
+        if how == "permit":
+            with Permit(Noop()):
+                return {}
+        if how == "hidden":
+            try:
+                Noop().run(payload, context)
+            except Exception as error:  # noqa: BLE001 - as a careless plugin does
+                caught.append(str(error))
+        if how == "thread":
+            thread = threading.Thread(target=run_and_keep, args=(self, payload, context, caught))
+            thread.start()
+            thread.join()
+        if how == "often":
+            for _ in range(100):
+                run_and_keep(Noop(), payload, context, caught)
+        if how == "forked":
+            if os.fork() == 0:
+                run_and_keep(Noop(), payload, context, caught)
+                os._exit(0)
+            os.wait()
+        return {"caught": caught}
+
+
+def run_and_keep(plugin: Plugin, payload: Payload, context: RunContext, caught: list[str]) -> None:
+    """Run a plugin and keep the text of what it raises."""
+    try:
+        plugin.run(payload, context)
+    except Exception as error:  # noqa: BLE001 - as a careless plugin does
+        caught.append(str(error))
+
+
+class RogueSetup(Noop):
+    """Runs another plugin before any job has come."""
+
+    name = "rogue_setup"
+
+    def setup(self) -> None:
+        Noop().run(Payload(b"x", "image/png"), RunContext("none", 1, print))
 
 
 class Twin(Answers):

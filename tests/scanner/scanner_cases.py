@@ -41,13 +41,13 @@ class Case:
             target.write_text(text, encoding="utf-8")
 
 
-def load(file: Path) -> list[Case]:
-    """Read the cases of a file."""
+def load(file: Path, default_file: str = DEFAULT_FILE, prelude: str = PRELUDE) -> list[Case]:
+    """Read the cases of a file; ``prelude`` stands before what is in no named file."""
     cases: list[Case] = []
     for block in re.split(r"^## ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         name, _, body = block.partition("\n")
         case = Case(name.strip())
-        path = DEFAULT_FILE
+        path = default_file
         lines: dict[str, list[str]] = {}
         for line in body.split("\n"):
             if line.startswith("-- "):
@@ -56,8 +56,8 @@ def load(file: Path) -> list[Case]:
             elif path in lines or line.strip():
                 lines.setdefault(path, []).append(line)
         for target, content in lines.items():
-            prelude = PRELUDE if target == DEFAULT_FILE and not body.lstrip().startswith("-- ") else ""
-            case.files[target] = prelude + "\n".join(content) + "\n"
+            begun = prelude if target == default_file and not body.lstrip().startswith("-- ") else ""
+            case.files[target] = begun + "\n".join(content) + "\n"
         cases.append(case)
     return cases
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import pytest_asyncio
 
 from runward_service.store.database import Database
+from runward_service.store.job_store import SqliteJobStore
 from tests.store.held_writer import HeldWriter
+from tests.store.jobs import OWNER, SEAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 
 @pytest_asyncio.fixture
@@ -23,3 +26,9 @@ async def writer(tmp_path: Path) -> AsyncIterator[HeldWriter]:
     held.start()
     yield held
     await held.close()
+
+
+@pytest.fixture
+def store(writer: HeldWriter) -> SqliteJobStore:
+    """The job store on the held writer."""
+    return SqliteJobStore(writer, OWNER, Path, SEAL.verify)

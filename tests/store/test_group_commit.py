@@ -89,7 +89,7 @@ async def test_one_that_raises_fails_alone(writer: HeldWriter) -> None:
 
 async def test_counters_of_one_that_fails_are_not_added(writer: HeldWriter) -> None:
     """Counters are added with the transaction, and those of an operation that is undone are not."""
-    outcome = Outcome("tool", 5, 7, ran=True, result=b"")
+    outcome = Outcome("job", 1, "tool", 5, 7, ran=True, result=b"")
 
     def count(transaction: Transaction) -> None:
         transaction.counters.add(outcome)

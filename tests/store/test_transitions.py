@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import random
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runward_service.domain.envelope import ErrorEnvelope
-from runward_service.domain.errors import ErrorReason
-from runward_service.domain.image import StoredImage
-from runward_service.domain.job import Job, JobMode, JobStatus
-from runward_service.domain.outcome import Outcome
-from runward_service.store.job_store import SqliteJobStore
+from runward_service.store.transitions import StartJob
+from tests.store.jobs import OWNER, new_job, outcome
 
 if TYPE_CHECKING:
+    from runward_service.domain.job import Job
+    from runward_service.store.job_store import SqliteJobStore
     from tests.store.held_writer import HeldWriter
 
-OWNER = "me"
 EVENTS = "SELECT status, attempt FROM job_event WHERE job_seq = (SELECT seq FROM job WHERE id = ?) ORDER BY revision"
 LATE = "SELECT count(*) FROM job_event e JOIN job j ON j.seq = e.job_seq WHERE j.status > 2 AND e.revision > j.revision"
-
-
-def new_job(number: int, **fields: Any) -> Job:
-    """A SYNC job of this process."""
-    image = StoredImage(f"sha256:{number % 7:064}", 1, data=bytes([number % 7]))
-    values: dict[str, Any] = {
-        "id": str(uuid.uuid4()), "tenant": "default", "principal": "p", "request_id": "", "mode": JobMode.SYNC,
-        "plugin": f"plugin_{number % 3}", "plugin_version": "1", "status": JobStatus.PENDING, "image": image,
-        "mime_type": "image/png", "options": {"n": number}, "labels": {}, "priority": 0, "timeout_us": 1,
-        "queue_deadline_us": 0, "max_attempts": 2, "attempt": 0, "lost_attempts": 0, "owner": OWNER,
-        "cancel_requested": False, "create_time_us": 100 + number, "start_time_us": 0, "end_time_us": 0, "revision": 0,
-    }  # fmt: skip
-    return Job(**{**values, **fields})
-
-
-def outcome(number: int) -> Outcome:
-    """Every third run fails, with a traceback."""
-    plugin = f"plugin_{number % 3}"
-    if number % 3:
-        return Outcome(plugin, 300 + number, 10 + number, ran=True, result=b"", output_digest=f"digest {number}")
-    error = ErrorEnvelope(ErrorReason.PLUGIN_RAISED, f"failure {number}", {"n": number}, plugin, 299, f"trace {number}")
-    return Outcome(plugin, 300 + number, 10 + number, ran=True, envelope=error)
-
-
-@pytest.fixture
-def store(writer: HeldWriter) -> SqliteJobStore:
-    """The job store on the held writer."""
-    return SqliteJobStore(writer, OWNER, Path)
 
 
 def check(writer: HeldWriter, jobs: list[Job], finished: list[int]) -> None:
@@ -96,8 +64,9 @@ async def test_whole_lives_in_one_batch(writer: HeldWriter, store: SqliteJobStor
         before = writer.commits()
         for number, job in enumerate(jobs):
             futures.append(store.create_job(job, deferred=True))
-            futures.append(store.start_job(job.id, 200 + number))
-            futures.append(store.finish_job(job._replace(attempt=1), outcome(number)))
+            futures.append(writer.submit(StartJob(job.id, OWNER, 200 + number)))
+            begun = job._replace(attempt=1)
+            futures.append(store.finish_job(begun, outcome(begun)))
     answers = [await future for future in futures]
     revisions = [answer if isinstance(answer, int) else answer.revision for answer in answers]
     assert writer.commits() == before + 1
@@ -124,11 +93,11 @@ async def test_in_any_mixture(writer: HeldWriter, store: SqliteJobStore) -> None
                 if stages[number] == 0:
                     futures.append(store.create_job(jobs[number], deferred=True))
                 elif stages[number] == 1:
-                    futures.append(store.start_job(job.id, 200 + number))
+                    futures.append(writer.submit(StartJob(job.id, OWNER, 200 + number)))
                 elif stages[number] == 2:
                     if turns.random() < 0.3:
                         futures.append(store.set_progress(job.id, 0.5, "half"))
-                    futures.append(store.finish_job(job, outcome(number)))
+                    futures.append(store.finish_job(job, outcome(job)))
                 else:
                     futures.append(store.request_cancel(job.id))
                 stages[number] = min(stages[number] + 1, 3)
@@ -148,7 +117,7 @@ async def test_a_fence_in_a_batch(writer: HeldWriter, store: SqliteJobStore, fen
     for number, job in enumerate(jobs):
         await store.create_job(job, deferred=False)
         if number != barred or fence != "not started":
-            store.start_job(job.id, 200 + number)
+            store.defer_start(job.id, 200 + number)
     await writer.submit(lambda tx: tx.execute("SELECT 1"))
     target = jobs[barred]._replace(attempt=1)
     finished = set(range(20)) - {barred}
@@ -157,15 +126,13 @@ async def test_a_fence_in_a_batch(writer: HeldWriter, store: SqliteJobStore, fen
     elif fence == "another attempt":
         target = target._replace(attempt=2)
     elif fence == "finished":
-        assert await store.finish_job(target, outcome(barred)) > 0
+        assert await store.finish_job(target, outcome(target)) > 0
         finished.add(barred)
     elif fence == "unknown":
         target = target._replace(id=str(uuid.uuid4()))
     async with writer.held():
-        futures = [
-            store.finish_job(target if number == barred else job._replace(attempt=1), outcome(number))
-            for number, job in enumerate(jobs)
-        ]
+        begun = [target if number == barred else job._replace(attempt=1) for number, job in enumerate(jobs)]
+        futures = [store.finish_job(job, outcome(job)) for job in begun]
     answers = [await future for future in futures]
     assert answers[barred] == 0
     assert all(answer > 0 for number, answer in enumerate(answers) if number != barred)

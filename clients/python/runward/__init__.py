@@ -9,8 +9,9 @@ and TransportError, all of them RunwardError. The generated messages and stubs a
 """
 
 from runward.client import Client, connect
-from runward.enums import HealthStatus, JobStatus, PluginState, Verdict
+from runward.enums import Attestation, FileChangeKind, HealthStatus, JobStatus, PluginState, Verdict
 from runward.errors import ErrorInfo, ExecutionError, PluginError, RunwardError, TransportError, ValidationError
+from runward.governance import FileChange, Finding, FindingStep, GovernanceReport
 from runward.image import Image
 from runward.job import Artifact, Job, PayloadInfo, Progress
 from runward.plugin import Plugin, PluginLimits, PluginMetrics
@@ -20,9 +21,15 @@ from runward.sync_client import SyncClient, connect_sync
 
 __all__ = [
     "Artifact",
+    "Attestation",
     "Client",
     "ErrorInfo",
     "ExecutionError",
+    "FileChange",
+    "FileChangeKind",
+    "Finding",
+    "FindingStep",
+    "GovernanceReport",
     "HealthStatus",
     "Image",
     "Job",

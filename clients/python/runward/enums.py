@@ -43,6 +43,30 @@ class Verdict(StrEnum):
     UNVERIFIABLE = "UNVERIFIABLE"
 
 
+class Attestation(StrEnum):
+    """Whether a server's own code is what was built, and clean."""
+
+    ATTESTED = "ATTESTED"
+    UNATTESTED = "UNATTESTED"
+    VIOLATED = "VIOLATED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+    @property
+    def holds(self) -> bool:
+        """Whether a server of this verdict serves: its code is clean, and does not differ from what is known of it."""
+        return self in {Attestation.ATTESTED, Attestation.UNATTESTED}
+
+
+class FileChangeKind(StrEnum):
+    """How a file of a server differs from what it should be."""
+
+    MODIFIED = "MODIFIED"
+    MISSING = "MISSING"
+    ADDED = "ADDED"
+    ELSEWHERE = "ELSEWHERE"
+    SINCE_START = "SINCE_START"
+
+
 class HealthStatus(StrEnum):
     """What the standard health service answers; SERVICE_UNKNOWN where the server has no such plugin."""
 

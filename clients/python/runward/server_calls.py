@@ -8,6 +8,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from runward.caller import Caller
 from runward.enums import HealthStatus
 from runward.errors import TransportError
+from runward.governance import GovernanceReport
 from runward.server import ServerInfo, Verification
 from runward.v1 import governance_pb2, jobs_pb2
 
@@ -43,6 +44,12 @@ class ServerCalls(Caller):
             raise
         known = 0 <= response.value < len(_HEALTH)
         return _HEALTH[response.value] if known else HealthStatus.UNKNOWN
+
+    async def governance_report(self, *, deadline: float | None = None) -> GovernanceReport:
+        """Give what the server found when it checked its own code: its verdict, and what that rests on."""
+        request = governance_pb2.GetGovernanceReportRequest()
+        method = self._connection.governance.GetGovernanceReport
+        return GovernanceReport.from_proto(await self._call(method, request, "GetGovernanceReport", deadline))
 
     async def verify(self, job_id: str, *, deadline: float | None = None) -> Verification:
         """Run a finished job again from its stored input and compare.

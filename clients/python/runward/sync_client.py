@@ -134,6 +134,7 @@ class SyncClient:
     reload = _blocking(Client.reload)
     server_info = _blocking(Client.server_info)
     health = _blocking(Client.health)
+    governance_report = _blocking(Client.governance_report)
     verify = _blocking(Client.verify)
 
 

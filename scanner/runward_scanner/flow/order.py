@@ -1,4 +1,4 @@
-"""The order in which the parts of a statement are evaluated."""
+"""The order in which the parts of an expression are evaluated, where no operand is chosen among others."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ OF_INTEREST = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast
 DEFERRED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
+CHOICES = (ast.IfExp, ast.BoolOp)
+
+
 def evaluated(node: ast.AST, certain: bool = True) -> Iterator[tuple[ast.AST, bool]]:
-    """Give the parts of interest in order of evaluation, each with whether it is certain to be reached."""
+    """Give the parts of interest in order of evaluation, each with whether it is certain to be reached.
+
+    Conditional expressions, ``and`` and ``or`` are given whole: which of their operands is evaluated is the walk's to
+    follow.
+    """
     if isinstance(node, DEFERRED):
         return
-    if isinstance(node, ast.IfExp):
-        yield from evaluated(node.test, certain)
-        yield from evaluated(node.body, False)
-        yield from evaluated(node.orelse, False)
-    elif isinstance(node, ast.BoolOp):
-        yield from evaluated(node.values[0], certain)
-        for operand in node.values[1:]:
-            yield from evaluated(operand, False)
+    if isinstance(node, CHOICES):
+        yield node, certain
     elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
         yield from _comprehension(node, certain)
     elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):

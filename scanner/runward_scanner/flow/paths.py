@@ -12,7 +12,8 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from runward_scanner.flow.order import evaluated
+from runward_scanner.flow.conditions import constant_truth, has_elements
+from runward_scanner.flow.order import CHOICES, evaluated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
 State: TypeAlias = frozenset[str]
 States: TypeAlias = frozenset[State]
 NONE: States = frozenset()
+APPLIED = (ast.Return, ast.Raise, ast.Assert, ast.Assign, ast.AnnAssign)
+"""Statements that are an effect themselves."""
 
 
 class Effects(Protocol):
     """What expressions do to the facts."""
 
     def apply(self, node: ast.AST, state: State) -> State:
-        """The facts after an expression (a call, a return, …) ended normally."""
+        """The facts after an expression (a call, a return, an assignment, …) ended normally."""
         ...
 
     def raised(self, node: ast.AST, state: State) -> State | None:
@@ -79,6 +82,11 @@ class Walk:
     def statement(self, node: ast.stmt, states: States) -> Ways:
         """Follow one statement."""
         self.visited[node] = self.visited.get(node, NONE) | states
+        compound = self._compound(node, states)
+        return compound if compound is not None else self._simple(node, states)
+
+    def _compound(self, node: ast.stmt, states: States) -> Ways | None:
+        """Follow a statement that holds others; None for one that does not."""
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             return self.expressions([*node.decorator_list], states)
         if isinstance(node, ast.If):
@@ -89,12 +97,15 @@ class Walk:
             return self._try(node, states)
         if isinstance(node, (ast.With, ast.AsyncWith)):
             return self._with(node, states)
-        if isinstance(node, ast.Match):
-            return self._match(node, states)
+        return self._match(node, states) if isinstance(node, ast.Match) else None
+
+    def _simple(self, node: ast.stmt, states: States) -> Ways:
+        """Follow a statement that holds no other."""
         ways = self.expressions([node], states)
+        if isinstance(node, APPLIED):
+            ways.normal = frozenset(self.effects.apply(node, state) for state in ways.normal)
         if isinstance(node, ast.Return):
-            ways.returned |= frozenset(self.effects.apply(node, state) for state in ways.normal)
-            ways.normal = NONE
+            ways.returned, ways.normal = ways.returned | ways.normal, NONE
         elif isinstance(node, ast.Raise):
             ways.raised |= ways.normal
             ways.normal = NONE
@@ -115,17 +126,49 @@ class Walk:
             if node is None:
                 continue
             for part, certain in evaluated(node):
-                self.visited[part] = self.visited.get(part, NONE) | ways.normal
-                after = set()
-                for state in ways.normal:
-                    failed = self.effects.raised(part, state)
-                    if failed is not None:
-                        ways.raised |= {failed}
-                    after.add(self.effects.apply(part, state))
-                    if not certain:
-                        after.add(state)
-                ways.normal = frozenset(after)
+                before = ways.normal
+                if isinstance(part, CHOICES):
+                    self._choice(part, ways)
+                else:
+                    self._part(part, ways)
+                if not certain:
+                    ways.normal |= before
         return ways
+
+    def _part(self, node: ast.AST, ways: Ways) -> None:
+        """One part that is evaluated, and may raise."""
+        self.visited[node] = self.visited.get(node, NONE) | ways.normal
+        after = set()
+        for state in ways.normal:
+            failed = self.effects.raised(node, state)
+            if failed is not None:
+                ways.raised |= {failed}
+            after.add(self.effects.apply(node, state))
+        ways.normal = frozenset(after)
+
+    def _choice(self, node: ast.AST, ways: Ways) -> None:
+        """A conditional expression takes one arm; ``and`` and ``or`` may end after each operand."""
+        if isinstance(node, ast.IfExp):
+            self._go_on([node.test], ways)
+            truth = constant_truth(node.test)
+            into, ways.normal = ways.normal, NONE
+            for arm, taken in ((node.body, truth is not False), (node.orelse, truth is not True)):
+                if taken:
+                    way = self.expressions([arm], into)
+                    ways.normal |= way.normal
+                    ways.raised |= way.raised
+        elif isinstance(node, ast.BoolOp):
+            ended = NONE
+            for operand in node.values:
+                self._go_on([operand], ways)
+                ended |= ways.normal
+            ways.normal = ended
+
+    def _go_on(self, nodes: Iterable[ast.AST | None], ways: Ways) -> None:
+        """Follow expressions after what was followed already."""
+        step = self.expressions(nodes, ways.normal)
+        ways.normal = step.normal
+        ways.raised |= step.raised
 
     def _if(self, node: ast.If, states: States) -> Ways:
         ways = self.expressions([node.test], states)
@@ -143,7 +186,7 @@ class Walk:
         endless = isinstance(node, ast.While) and constant_truth(node.test) is True
         ways = Ways()
         entered = states
-        exits = NONE
+        ended = exits = NONE
         while True:
             test = self.expressions([head], entered)
             ways.raised |= test.raised
@@ -151,11 +194,14 @@ class Walk:
             ways.returned |= body.returned
             ways.raised |= body.raised
             exits |= body.broken
-            again = entered | body.normal | body.continued
+            ended |= body.normal | body.continued
+            again = entered | ended
             if again == entered:
                 break
             entered = again
-        done = NONE if endless else self.expressions([head], entered).normal
+        # A display with elements is gone through once at least.
+        left = ended if not isinstance(node, ast.While) and has_elements(node.iter) else entered
+        done = NONE if endless else self.expressions([head], left).normal
         other = self.body(node.orelse, done)
         ways.also(other)
         ways.normal = other.normal | exits
@@ -191,7 +237,10 @@ class Walk:
         return outer
 
     def _with(self, node: ast.With | ast.AsyncWith, states: States) -> Ways:
-        ways = self.expressions([entry.context_expr for entry in node.items], states)
+        entered = [entry.context_expr for entry in node.items]
+        # Entering an asynchronous one waits, after the expression was evaluated.
+        waits = isinstance(node, ast.AsyncWith)
+        ways = self.expressions([ast.Await(item) if waits else item for item in entered], states)
         body = self.body(node.body, ways.normal)
         ways.normal = body.normal
         ways.also(body)
@@ -213,18 +262,6 @@ class Walk:
                 return ways
         ways.normal |= pending
         return ways
-
-
-def constant_truth(node: ast.expr) -> bool | None:
-    """Whether a test is always true or always false; None where it depends."""
-    if isinstance(node, ast.Constant):
-        return bool(node.value)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        inner = constant_truth(node.operand)
-        return None if inner is None else not inner
-    if isinstance(node, ast.Name) and node.id in {"TYPE_CHECKING", "__debug__"}:
-        return False if node.id == "TYPE_CHECKING" else None
-    return None
 
 
 def _is_base(node: ast.expr, all_caught: bool) -> bool:

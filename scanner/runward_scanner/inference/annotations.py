@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from runward_scanner.inference.tables import ANY_EXCEPTION
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
@@ -16,6 +17,7 @@ from runward_scanner.inference.values import (
     Function,
     Instance,
     Role,
+    Text,
     Thing,
     Value,
     is_inert,
@@ -36,7 +38,7 @@ CLASS_OF = frozenset({"builtins.type", "typing.Type"})
 MAPPINGS = frozenset(
     {
         "ChainMap", "DefaultDict", "Dict", "ItemsView", "Mapping", "MappingProxyType", "MutableMapping", "OrderedDict",
-        "ValuesView", "WeakValueDictionary", "defaultdict", "dict",
+        "UserDict", "ValuesView", "WeakValueDictionary", "defaultdict", "dict",
     }
 )  # fmt: skip
 SEQUENCES = frozenset(
@@ -103,10 +105,13 @@ def instance_of(frame: Frame, atom: Atom, node: ast.expr) -> Value:
     if isinstance(atom, External):
         if atom.path in ANYTHING or frame.engine.project.is_own_name(atom.path):
             return UNKNOWN
+        if atom.path in ANY_EXCEPTION:
+            return frozenset({Role.EXCEPTION, Role.FAULT})
         return one(Thing(atom.path, None, None))
     if isinstance(atom, Thing) and atom.path in {"typing.TypeVar", "typing.NewType", "typing_extensions.TypeVar"}:
         bound = frame.engine.heap.read((atom, "*"), frame.activation)
-        return NOTHING.union(*(instance_of(frame, item, node) for item in bound if item is not atom)) or UNKNOWN
+        named = (item for item in bound if item is not atom and not isinstance(item, Text))
+        return NOTHING.union(*(instance_of(frame, item, node) for item in named)) or UNKNOWN
     if isinstance(atom, (Instance, Thing, Container, Function)):
         # A name that is a value, not a class: an alias of a type expression was evaluated to what it stands for.
         return one(atom)

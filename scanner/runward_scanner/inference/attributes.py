@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, Any
 
+from runward_scanner.inference import containers
 from runward_scanner.inference.class_attributes import RUN, of_class, of_exception, of_instance, of_super, plugin_run
 from runward_scanner.inference.classes import kept_by
 from runward_scanner.inference.heap import ANYTHING
@@ -35,7 +37,6 @@ from runward_scanner.inference.values import (
 )
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Callable
 
     from runward_scanner.inference.frame import Frame
@@ -50,6 +51,25 @@ HOLDERS = (
 )
 """External classes whose attributes give out what was put in."""
 SAME = frozenset({"__func__", "__wrapped__", "__self__", "__call__"})
+
+CARRIED = Container("tuple", ast.Pass(), None)
+"""The plugins that exceptions of Python's own classes were given, in whichever one."""
+CARRIED_AS = "args of an exception"
+"""The name, no attribute's, by which files that know nothing of one another share what exceptions carry."""
+
+
+def carry(frame: Frame, value: Value, node: ast.AST) -> None:
+    """An exception of Python's own classes is given a value: note the plugins, their classes and ``run`` among it."""
+    carried = frozenset(
+        atom
+        for atom in value
+        if isinstance(atom, PluginRun)
+        or atom in {Role.PLUGIN, Role.PLUGIN_CLASS}
+        or (isinstance(atom, (Instance, Class)) and "plugin" in atom.info.traits)
+    )
+    if carried:
+        frame.engine.heap.write((CARRIED, containers.ANY), carried, frame.module, node)
+        frame.engine.heap.write((ANYTHING, CARRIED_AS), one(CARRIED), frame.module, node)
 
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
@@ -84,13 +104,7 @@ def _of_atom(frame: Frame, atom: Atom, name: str, node: ast.AST) -> Value:
 
 def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if role in {Role.PLUGIN, Role.PLUGIN_CLASS}:
-        if name == RUN:
-            return plugin_run(frame, role, node, bound=role is Role.PLUGIN)
-        if name == "__class__":
-            return one(Role.PLUGIN_CLASS)
-        if name == "__dict__":
-            return one(Namespace(one(role)))
-        return one(Method(role, name)) if name.startswith("__") else UNKNOWN
+        return _of_plugin(frame, role, name, node)
     if role is Role.UNKNOWN:
         return UNKNOWN if name not in {"__dict__", "__getattribute__"} else one(Method(role, name))
     if role is Role.OPAQUE:
@@ -103,12 +117,27 @@ def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if role in {Role.STATE_ENUM, Role.STATUS_ENUM}:
         made = Role.STATE if role is Role.STATE_ENUM else Role.STATUS
         return one(made) if name.isupper() else one(Method(role, name))
-    if role in {Role.EXCEPTION_TEXT, Role.TRACEBACK}:
+    if role in {Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
         return one(Method(role, name))
-    return of_exception(name) if role is Role.EXCEPTION else UNKNOWN
+    if role is Role.FAULT:
+        kept = {"args": Role.FAULT_TEXT, "__cause__": Role.FAULT, "__context__": Role.FAULT}
+        return one(kept.get(name, Role.OPAQUE)) if not name.startswith("__str") else one(Method(role, name))
+    if role is not Role.EXCEPTION:
+        return UNKNOWN
+    carried = frame.engine.heap.read_anywhere(CARRIED_AS, frame.activation) if name == "args" else NOTHING
+    return of_exception(name) | carried
 
 
-# -- classes among the files -----------------------------------------------------------------------------------------
+def _of_plugin(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
+    if name == RUN:
+        return plugin_run(frame, role, node, bound=role is Role.PLUGIN)
+    if name == "__class__":
+        return one(Role.PLUGIN_CLASS)
+    if name == "mro":
+        return one(Method(role, name))
+    if name == "__dict__":
+        return one(Namespace(one(role)))
+    return one(Method(role, name)) if name.startswith("__") else UNKNOWN
 
 
 # -- modules, functions and what is not among the files ----------------------------------------------------------------
@@ -153,7 +182,11 @@ def _of_container(frame: Frame, atom: Container, name: str, node: ast.AST) -> Va
 
 
 def _of_method(frame: Frame, atom: Method, name: str, node: ast.AST) -> Value:
-    if isinstance(atom.receiver, Role) and atom.receiver not in {Role.EXCEPTION_TEXT, Role.TRACEBACK}:
+    if isinstance(atom.receiver, Role) and atom.receiver not in {
+        Role.EXCEPTION_TEXT,
+        Role.FAULT_TEXT,
+        Role.TRACEBACK,
+    }:
         return UNKNOWN
     if isinstance(atom.receiver, Thing):
         return one(Method(atom.receiver, name))

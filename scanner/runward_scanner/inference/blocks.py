@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from runward_scanner.inference import containers
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.narrowing import narrow
+from runward_scanner.inference.tables import ANY_EXCEPTION
 from runward_scanner.inference.targets import bind_pattern, bind_target, narrowed_to
 from runward_scanner.inference.values import (
     NOTHING,
     UNKNOWN,
     Container,
+    External,
     Instance,
     Role,
     Thing,
@@ -56,6 +58,8 @@ def _handle(frame: Frame, handler: ast.ExceptHandler) -> None:
     kind = frame.value(handler.type) if handler.type is not None else NOTHING
     if handler.name is not None:
         caught = one(Role.EXCEPTION)
+        if handler.type is None or any(isinstance(atom, External) and atom.path in ANY_EXCEPTION for atom in kind):
+            caught |= {Role.FAULT}
         frame.bind(handler.name, caught | frame.engine.exceptions_of(frame, kind), handler)
     frame.execute(handler.body)
 

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
     from runward_scanner.inference.frame import Frame
 
+DEFAULTING = frozenset({"get", "setdefault", "pop"})
+"""Methods whose second argument is what they give where they find nothing."""
+
 
 def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
     """What calling a value gives."""
@@ -54,6 +57,8 @@ def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Va
             result = UNKNOWN
     if not callee or Role.UNKNOWN in callee:
         result |= frame.engine.callbacks(frame, arguments, node) - OPAQUE
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in DEFAULTING:
+            result |= frozenset(atom for atom in arguments.at(1) if isinstance(atom, Instance))
     return result
 
 
@@ -76,6 +81,8 @@ def _of_carrier(frame: Frame, atom: Atom, arguments: Arguments, node: ast.AST) -
         merged.rest, merged.mapping = arguments.rest, arguments.mapping
         return frame.call(atom.function, merged, node)
     if isinstance(atom, MethodCaller):
+        if atom.name == "*":
+            return frame.engine.dynamic_attribute(frame, arguments.at(0), UNKNOWN, node)
         method = frame.attribute(arguments.at(0), atom.name, node)
         return frame.call(method, Arguments(list(atom.positional)), node)
     if isinstance(atom, AttrGetter):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runward_scanner.inference import containers
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
-from runward_scanner.inference.classes import ancestors, derives, descendants, find_attribute
+from runward_scanner.inference.classes import ancestors, containers_among, derives, descendants, find_attribute
 from runward_scanner.inference.functions import invoke
 from runward_scanner.inference.values import (
     NOTHING,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 
 RUN = "run"
+GIVING = frozenset({Function, Instance})
+"""What an instance may give out as something else: a method bound, a descriptor asked."""
 
 
 def of_exception(name: str) -> Value:
@@ -68,13 +70,26 @@ def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value
     if not atom.exact and info.subclasses and not name.startswith("__"):
         for sub in descendants(info):
             found |= frame.engine.heap.read((sub, name), frame.activation)
+    if name == "value" and "enum" in info.traits:
+        found |= _member_values(frame, info, node)
     result = found
-    if any(item.__class__ is Function for item in found):
+    if any(item.__class__ in GIVING for item in found):
         owner = one(atom)
         result = NOTHING.union(*(_bound(frame, item, owner, node, info) for item in found))
+    for held in containers_among(info):
+        result |= one(Method(held, name))
     if "state" in info.traits or "status" in info.traits:
         return result or UNKNOWN
     return result or _without_definition(frame, atom, name, node)
+
+
+def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
+    """The strings that members of an enum stand for: one's where it is written out, else everyone's."""
+    member = getattr(getattr(node, "value", None), "attr", "")
+    heap = frame.engine.heap
+    names = [member] if (info, member) in heap.cells else sorted(heap.names.get(info, ()))
+    values = NOTHING.union(*(heap.read((info, name), frame.activation) for name in names))
+    return frozenset(atom for atom in values if isinstance(atom, Text))
 
 
 def _without_definition(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value:
@@ -111,6 +126,8 @@ def of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
         return containers.make(frame, "tuple", [], node, line or OPAQUE)
     if name in {"__name__", "__qualname__"}:
         return one(Text(info.name))
+    if name == "mro":
+        return one(Method(atom, name))
     found = find_attribute(frame.engine, info, name, frame.activation)
     if "enum" in info.traits or "state" in info.traits:
         members = frozenset(item for item in found if not isinstance(item, Function))
@@ -121,7 +138,7 @@ def of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
         if isinstance(item, Function) and item.bound is None and item.info.kind == "class":
             result |= one(Function(item.info, item.closure, one(atom)))
         else:
-            result |= one(item)
+            result |= _described(frame, item, node)
     if result:
         return result
     return one(Method(atom, name)) if name.startswith("__") or "enum" in info.traits else UNKNOWN
@@ -130,7 +147,7 @@ def of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
 def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInfo) -> Value:
     """An attribute as an instance gives it: functions bound, properties read."""
     if not isinstance(item, Function) or item.bound is not None:
-        return one(item)
+        return _described(frame, item, node)
     if item.info.owner is None or not derives(info, item.info.owner):
         # An instance attribute that holds a function of elsewhere is not bound; a class attribute would be.
         return one(item)
@@ -143,6 +160,13 @@ def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInf
     if kind == "property":
         return invoke(frame, bound, Arguments(), node)
     return one(bound)
+
+
+def _described(frame: Frame, item: Atom, node: ast.AST) -> Value:
+    """What a class's attribute gives where it is a descriptor of the project; else the attribute."""
+    if isinstance(item, Instance):
+        return containers.special(frame, item, "__get__", Arguments([OPAQUE, OPAQUE]), node) or one(item)
+    return one(item)
 
 
 def of_super(frame: Frame, atom: Super, name: str, node: ast.AST) -> Value:

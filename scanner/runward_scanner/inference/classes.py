@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
-from runward_scanner.inference.values import Class, External, Function, Role, Value
+from runward_scanner.inference.tables import INTERNAL_NAMES
+from runward_scanner.inference.values import Class, Container, External, Function, Role, Value
 
 if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import Activation, ClassInfo
 
-TOLD = frozenset({Role.EXCEPTION_TEXT, Role.TRACEBACK})
+TOLD = frozenset({Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK})
 HARMLESS = (
     "builtins.", "abc.", "typing.", "typing_extensions.", "enum.", "collections.", "dataclasses.", "contextlib.",
     "threading.",
@@ -74,6 +76,34 @@ def traits_of(engine: Engine, info: ClassInfo) -> frozenset[str]:
 def kept_by(info: ClassInfo, value: Value) -> Value:
     """What an attribute of a class keeps of a value: an exception's or envelope's text was chosen to be read."""
     return value - TOLD if info.traits & {"exception", "envelope"} else value
+
+
+def containers_among(info: ClassInfo) -> list[Container]:
+    """The generic containers that a class derives from: ``class Shelf(dict[str, Plugin])``."""
+    return [
+        atom for current in ancestors(info) for base in current.bases for atom in base if isinstance(atom, Container)
+    ]
+
+
+def shows_internal(info: ClassInfo) -> bool:
+    """Whether the text of an instance shows an internal field: an envelope's, by what a dataclass says of itself."""
+    if "envelope" not in info.traits or INTERNAL_NAMES.isdisjoint(info.fields):
+        return False
+    own = {getattr(item, "name", "") for item in info.node.body}
+    hidden = {
+        item.target.id
+        for item in info.node.body
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and _is_hidden(item.value)
+    }
+    return own.isdisjoint({"__repr__", "__str__"}) and not hidden >= INTERNAL_NAMES.intersection(info.fields)
+
+
+def _is_hidden(value: ast.expr | None) -> bool:
+    """Whether a field is left out of its dataclass's text: ``field(repr=False)``."""
+    return isinstance(value, ast.Call) and any(
+        keyword.arg == "repr" and isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+        for keyword in value.keywords
+    )
 
 
 def _traits_of_base(engine: Engine, info: ClassInfo, atom: object) -> set[str]:

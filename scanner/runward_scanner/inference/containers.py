@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.arguments import Arguments
-from runward_scanner.inference.classes import descendants, find_attribute
+from runward_scanner.inference.classes import containers_among, descendants, find_attribute
 from runward_scanner.inference.functions import invoke
 from runward_scanner.inference.strings import COMPUTED
 from runward_scanner.inference.values import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
 MOST_POSITIONS = 16
+MODULES = External("sys.modules")
 ANY = "*"
 KEYS = "keys"
 
@@ -96,7 +97,7 @@ def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
     if atom is Role.PLUGINS or atom is Role.REGISTRY:
         # Iterating over a mapping of plugins gives names; over a list of them, plugins: so it may be one.
         return one(Role.PLUGIN)
-    if atom is Role.ENTRY_POINTS or atom is Role.EXCEPTION_TEXT:
+    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
         return one(atom)
     if isinstance(atom, Class) and atom.info.traits & {"enum", "state", "status"}:
         return one(Instance(atom.info, exact=True))
@@ -120,7 +121,8 @@ def _of_iterator(frame: Frame, atom: Instance, node: ast.AST) -> Value:
             return elements(frame, result, node)
     if "record" in atom.info.traits:
         return NOTHING.union(*(frame.attribute(one(atom), name, node) for name in atom.info.fields))
-    return special(frame, atom, "__getitem__", Arguments([OPAQUE]), node) or UNKNOWN
+    held = NOTHING.union(*(_elements(frame, container, node) for container in containers_among(atom.info)))
+    return held | special(frame, atom, "__getitem__", Arguments([OPAQUE]), node) or UNKNOWN
 
 
 def special(frame: Frame, atom: Instance, name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -161,7 +163,11 @@ def _item_of_own(frame: Frame, atom: Class | Instance, index: Value, node: ast.A
         return one(atom)
     if "record" in atom.info.traits and position is not None and 0 <= position < len(atom.info.fields):
         return frame.attribute(one(atom), atom.info.fields[position], node)
-    return special(frame, atom, "__getitem__", Arguments([index]), node) or UNKNOWN
+    held = NOTHING.union(*(_held(frame, container, index, None) for container in containers_among(atom.info)))
+    held |= NOTHING.union(
+        *(frame.attribute(one(atom), name, node) for name in texts(index) if name in atom.info.annotations)
+    )
+    return held | special(frame, atom, "__getitem__", Arguments([index]), node) or UNKNOWN
 
 
 def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, position: int | None) -> Value:
@@ -169,13 +175,15 @@ def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, positi
     if atom in {Role.STATE_ENUM, Role.STATUS_ENUM}:
         frame.engine.hook_member(frame, node, one(atom), index)
         return one(Role.STATE if atom is Role.STATE_ENUM else Role.STATUS)
+    if atom == MODULES:
+        return NOTHING.union(*(frame.engine.named_module(frame, name, node) for name in texts(index))) or UNKNOWN
     if isinstance(atom, External):
         return NOTHING.union(*(frame.attribute(one(atom), name, node) for name in texts(index))) or UNKNOWN
     if isinstance(atom, Text):
         if position is not None and -len(atom.text) <= position < len(atom.text):
             return one(Text(atom.text[position]))
         return COMPUTED
-    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.TRACEBACK, Role.PLUGIN_CLASS}:
+    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK, Role.PLUGIN_CLASS}:
         return one(atom)
     return UNKNOWN if atom is Role.UNKNOWN else OPAQUE
 

@@ -106,4 +106,6 @@ def _tell_bases(frame: Frame, info: ClassInfo, node: ast.ClassDef) -> None:
                 hooks = frame.attribute(one(atom), "__init_subclass__", node)
                 for hook in hooks:
                     if isinstance(hook, Function):
-                        frame.call(one(Function(hook.info, hook.closure, one(Class(info)))), Arguments(), node)
+                        given = {key: value for key, value in info.keywords.items() if key not in {"metaclass", "**"}}
+                        told = Function(hook.info, hook.closure, one(Class(info)))
+                        frame.call(one(told), Arguments([], given), node)

@@ -18,12 +18,14 @@ from runward_scanner.inference.values import (
     External,
     Instance,
     Module,
+    PluginRun,
     Role,
     Value,
     is_open,
     one,
     texts,
 )
+from runward_scanner.patterns import ends_with
 
 if TYPE_CHECKING:
     import ast
@@ -42,7 +44,9 @@ def dynamic_attribute(frame: Frame, receiver: Value, name: Value, node: ast.AST)
         found |= value
     if not texts(name) or is_open(name) or name >= COMPUTED:
         frame.engine.hook_dynamic(frame, node, receiver, name)
-        found |= UNKNOWN
+        # What the loader takes from a module by a name that it was given is a plugin's class.
+        loads = is_open(receiver) and ends_with(frame.engine.settings.loader, frame.module.local or frame.module.name)
+        found |= one(Role.PLUGIN_CLASS) | UNKNOWN if loads else UNKNOWN
     return found
 
 
@@ -81,6 +85,13 @@ def dynamic_import(frame: Frame, path: str, arguments: Arguments, node: ast.AST)
     return found or UNKNOWN
 
 
+def named_module(frame: Frame, name: str, node: ast.AST) -> Value:
+    """``sys.modules[name]``: the module, as if it were imported here."""
+    value = module_value(frame, name)
+    frame.engine.hook_import(frame, node, value)
+    return value
+
+
 def every_attribute(frame: Frame, receiver: Value, node: ast.AST, *, pairs: bool) -> Value:
     """``inspect.getmembers`` and the like: any attribute of an object, a plugin's ``run`` among them."""
     found = UNKNOWN
@@ -97,6 +108,7 @@ def every_attribute(frame: Frame, receiver: Value, node: ast.AST, *, pairs: bool
                 found |= frame.engine.heap.read((atom.info, name), frame.activation)
         if plugin:
             frame.engine.hook_dynamic(frame, node, one(atom), UNKNOWN)
+            found |= one(PluginRun(reported=frame.engine.is_tool_runner_code(frame)))
     element = containers.make(frame, "tuple", [OPAQUE, found], node) if pairs else found
     container = Container("members", node, frame.activation)
     frame.engine.heap.write((container, containers.ANY), element, frame.module, node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from runward_scanner.inference import containers
+from runward_scanner.inference.attributes import carry
 from runward_scanner.inference.interest import interesting
 from runward_scanner.inference.models import MODELS, mapping
 from runward_scanner.inference.tables import (
@@ -51,6 +52,7 @@ def call_external(frame: Frame, external: External, arguments: Arguments, node: 
             frame.engine.callbacks(frame, arguments, node)
             return OPAQUE
         if name.endswith(("Error", "Exception", "Exit", "Interrupt", "Warning", "Group")):
+            carry(frame, arguments.every(), node)
             return OPAQUE if Role.EXCEPTION_TEXT not in arguments.every() else UNKNOWN
     if path in TRANSPARENT:
         return _transparent(frame, path, arguments, node)

@@ -263,6 +263,8 @@ def _default(frame: Frame, info: FunctionInfo, index: int, parameter: ast.arg, d
         value |= given - OPAQUE
     if is_open(value):
         role = role_of_name(parameter.arg)
+        if any(isinstance(atom, Instance) for atom in value):
+            return value - UNKNOWN  # a default of a known class says more than the name
         if role is not None:
             return (value - UNKNOWN) | {role}
     return value or UNKNOWN

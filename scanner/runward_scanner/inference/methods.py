@@ -61,6 +61,8 @@ REGISTRY_LISTS = frozenset(
 def call_method(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     """What calling a method gives."""
     receiver, name = method.receiver, method.name
+    if name in {"__getattribute__", "__getattr__"} and len(arguments.positional) > 1:
+        return frame.engine.dynamic_attribute(frame, arguments.at(0), arguments.at(1), node)
     if name in {"__getattribute__", "__getattr__"}:
         return frame.engine.dynamic_attribute(frame, one(receiver), arguments.at(0), node)
     if name == "__subclasses__":
@@ -81,12 +83,14 @@ def _of_role(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) 
             return one(Role.PLUGINS)
         claimed = role_of_call(name)
         return one(claimed) if claimed else UNKNOWN
+    if role is Role.PLUGIN_CLASS and name == "mro":
+        return containers.make(frame, "list", [], node, one(role))
     if role is Role.ENTRY_POINTS:
         return one(Role.PLUGIN_CLASS) if name in {"load", "resolve"} else one(role)
-    if role in {Role.EXCEPTION_TEXT, Role.TRACEBACK}:
+    if role in {Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
         return one(role) if name not in {"startswith", "endswith", "count", "find", "index", "isdigit"} else OPAQUE
-    if role is Role.EXCEPTION:
-        return one(Role.EXCEPTION_TEXT)
+    if role is Role.EXCEPTION or role is Role.FAULT:
+        return one(Role.EXCEPTION_TEXT if role is Role.EXCEPTION else Role.FAULT_TEXT)
     if role in {Role.STATE_ENUM, Role.STATUS_ENUM}:
         return UNKNOWN
     return UNKNOWN
@@ -228,6 +232,11 @@ def _of_class(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
     owner = method.receiver
     if isinstance(owner, Class) and owner.info.traits & {"enum", "state", "status"}:
         return one(Instance(owner.info, exact=True)) if method.name != "__members__" else UNKNOWN
+    if isinstance(owner, Class) and method.name == "mro":
+        return frame.attribute(one(owner), "__mro__", node)
+    if isinstance(owner, Class) and method.name == "__new__":
+        frame.engine.hook_construct(frame, node, owner.info, arguments.after(1))
+        return one(Instance(owner.info, exact=True))
     return UNKNOWN
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import base64
+import codecs
 from typing import TYPE_CHECKING, TypeAlias
 
 from runward_scanner.inference import containers, strings
@@ -15,6 +17,7 @@ from runward_scanner.inference.values import (
     AttrGetter,
     Class,
     Container,
+    External,
     Function,
     Globals,
     Instance,
@@ -190,8 +193,8 @@ def _depth(value: Value) -> int:
 
 
 def _methodcaller(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
-    names = texts(arguments.at(0))
-    return frozenset(MethodCaller(name, tuple(arguments.positional[1:])) for name in names) or UNKNOWN
+    names = texts(arguments.at(0)) or ["*"]
+    return frozenset(MethodCaller(name, tuple(arguments.positional[1:])) for name in names)
 
 
 def _attrgetter(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -257,6 +260,42 @@ def _defaultdict(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -
     for atom in made:
         frame.engine.heap.write((atom, containers.ANY), factory - OPAQUE, frame.module, node)
     return made
+
+
+def _namedtuple(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """A named tuple's class: what it makes gives out what it was given."""
+    return one(External("types.SimpleNamespace"))
+
+
+def _decoded(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Text that is written out in base 64 or rot13: decoded."""
+    rotated = {"rot13", "rot_13", "rot-13"}.issuperset(texts(arguments.at(1)))
+    if path == "codecs.decode" and not (rotated and texts(arguments.at(1))):
+        return strings.COMPUTED
+    try:
+        made = [
+            base64.b64decode(text).decode() if path == "base64.b64decode" else codecs.decode(text, "rot13")
+            for text in texts(arguments.at(0))
+        ]
+    except ValueError:
+        return strings.COMPUTED
+    return frozenset(map(Text, made)) or strings.COMPUTED
+
+
+def _new(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``object.__new__(cls)``."""
+    found = NOTHING
+    for atom in arguments.at(0):
+        if isinstance(atom, Class):
+            frame.engine.hook_construct(frame, node, atom.info, arguments.after(1))
+            found |= one(Instance(atom.info, exact=True))
+    return found or UNKNOWN
+
+
+def _delattr(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    for name in texts(arguments.at(1)):
+        frame.engine.hook_store(frame, node, arguments.at(0), name, NOTHING)
+    return OPAQUE
 
 
 def _exception(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -344,6 +383,11 @@ MODELS: dict[str, Model] = {
     "inspect.getmembers_static": _members,
     "collections.defaultdict": _defaultdict,
     "sys.exception": _exception,
+    "builtins.delattr": _delattr,
+    "builtins.object.__new__": _new,
+    "base64.b64decode": _decoded,
+    "codecs.decode": _decoded,
+    "collections.namedtuple": _namedtuple,
     "asyncio.to_thread": _thread_call,
     "contextvars.copy_context": lambda frame, path, arguments, node: one(Thing(path, None, None)),
     "enum.Enum": _enum,

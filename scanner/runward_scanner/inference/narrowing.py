@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import instance_of
 from runward_scanner.inference.containers import contents
-from runward_scanner.inference.values import NOTHING, UNKNOWN, Class, Container, Instance, Role, Value
+from runward_scanner.inference.values import NOTHING, UNKNOWN, Class, Container, Instance, Role, Text, Thing, Value
 
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
+
+TEXTS = frozenset({Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK, Role.COMPUTED})
 
 
 def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
@@ -24,6 +26,18 @@ def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
         isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id in {"isinstance", "issubclass"}
     ) and len(test.args) == 2:
         _narrow_instance(frame, test, holds)
+    elif (
+        isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.Eq)) and _asks_type(test.left) and holds
+    ):
+        # ``type(x) is Class`` says of x what ``isinstance`` does.
+        asked = ast.Call(ast.Name("isinstance", ast.Load()), [test.left.args[0], test.comparators[0]], [])  # type: ignore[attr-defined]
+        _narrow_instance(frame, ast.copy_location(asked, test), holds)
+
+
+def _asks_type(node: ast.expr) -> bool:
+    """Whether an expression is ``type(x)``."""
+    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
+    return named and len(node.args) == 1  # type: ignore[attr-defined]
 
 
 def _narrow_instance(frame: Frame, test: ast.Call, holds: bool) -> None:
@@ -51,6 +65,10 @@ def _narrow_instance(frame: Frame, test: ast.Call, holds: bool) -> None:
 
 def _kept(current: Value, claimed: Value) -> Value:
     """What a value is once it is known to be an instance of these: its own atoms where they can be, else theirs."""
+    if any(isinstance(atom, Thing) and atom.path == "builtins.str" for atom in claimed):
+        worded = frozenset(atom for atom in current if isinstance(atom, Text) or atom in TEXTS)
+        if worded:
+            return worded
     specific = frozenset(atom for atom in current if isinstance(atom, (Instance, Role)) and atom in claimed)
     exact = frozenset(
         atom

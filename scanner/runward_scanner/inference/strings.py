@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runward_scanner.inference.values import NOTHING, OPAQUE, Role, Text, Value, is_open, texts
+from runward_scanner.inference.classes import shows_internal
+from runward_scanner.inference.values import NOTHING, OPAQUE, Instance, Role, Text, Value, is_open, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 MOST = 16
 """How many strings one expression may be before it counts as computed."""
 COMPUTED: Value = frozenset({Role.COMPUTED})
-TAINTS = frozenset({Role.EXCEPTION, Role.EXCEPTION_TEXT, Role.TRACEBACK})
 
 
 def joined(parts: Sequence[Value]) -> Value:
@@ -37,6 +37,10 @@ def taint_of(parts: Iterable[Value]) -> Value:
             taint |= {Role.TRACEBACK}
         if Role.EXCEPTION in part or Role.EXCEPTION_TEXT in part:
             taint |= {Role.EXCEPTION_TEXT}
+        if Role.FAULT in part or Role.FAULT_TEXT in part:
+            taint |= {Role.FAULT_TEXT}
+        if any(atom.__class__ is Instance and shows_internal(atom.info) for atom in part):
+            taint |= {Role.TRACEBACK}
     return taint
 
 

@@ -15,7 +15,7 @@ TRANSPARENT = frozenset(
         "itertools.cycle", "itertools.dropwhile", "itertools.islice", "itertools.takewhile", "itertools.tee",
         "types.MappingProxyType", "types.coroutine", "typing.assert_type", "typing.final", "typing.overload",
         "typing.override", "typing.reveal_type", "typing.runtime_checkable", "typing_extensions.override",
-        "weakref.proxy",
+        "pickle.dumps", "pickle.loads", "weakref.proxy",
     }
 )  # fmt: skip
 """They give back (something that behaves as) their first argument."""
@@ -54,6 +54,16 @@ TRACEBACKS = frozenset(
         "traceback.walk_tb",
     }
 )  # fmt: skip
+
+INTERNAL_NAMES = frozenset(
+    {
+        "_internal", "traceback", "internal_traceback", "internal", "_traceback", "__traceback__", "tb", "stack_trace",
+        "stacktrace",
+    }
+)  # fmt: skip
+"""What an envelope's internal part, and what is in it, is called."""
+
+ANY_EXCEPTION = frozenset({"builtins.Exception", "builtins.BaseException"})
 
 HOLDING = (
     "asyncio.", "collections.", "contextlib.", "contextvars.", "queue.", "threading.local", "types.SimpleNamespace",

@@ -38,6 +38,8 @@ class Role(Enum):
     EXCEPTION = "an exception"
     EXCEPTION_TEXT = "an exception's text"
     TRACEBACK = "a traceback"
+    FAULT = "an exception of no particular class"
+    FAULT_TEXT = "the text of an exception of no particular class"
     ENTRY_POINTS = "entry points of plugins"
     COMPUTED = "a computed string"
 

@@ -6,15 +6,17 @@ import json
 from typing import TYPE_CHECKING
 
 from runward_scanner import __version__
+from runward_scanner.rules import RULES
 
 if TYPE_CHECKING:
     from runward_scanner.scan import Report
 
 
 def as_json(report: Report) -> str:
-    """Write the findings, columns from 1."""
+    """Write version, rules, counts and findings, columns from 1. Fields may be added; none is renamed or removed."""
     data = {
         "version": __version__,
+        "rules": [{"id": rule.code, "title": rule.title} for rule in RULES],
         "files": report.files,
         "governed": report.governed,
         "findings": [finding.to_json() for finding in report.findings],

@@ -6,9 +6,10 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from runward_scanner.flow.paths import Walk, suppresses
 from runward_scanner.inference.classes import find_attribute
-from runward_scanner.inference.values import Class, Function, Instance, PluginRun, Role
-from runward_scanner.logging_calls import name_of
+from runward_scanner.inference.values import Class, External, Function, Instance, Partial, PluginRun, Role
+from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.walking import children
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from runward_scanner.flow.paths import State
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import ClassInfo, FunctionInfo
+    from runward_scanner.inference.values import Value
 
 MADE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 METRICS = "update_execution_metrics"
@@ -91,8 +93,9 @@ def executes(engine: Engine, methods: Methods, node: ast.AST) -> bool:
     if is_run(engine, node):
         return True
     function = methods.function(node)
-    if function is not None and function.owner is not None and _belongs(function, methods):
-        return _body_executes(engine, methods, function)
+    if function is not None and _belongs(function, methods):
+        executing = _body_executes(engine, methods, function)
+        return executing or (function.owner is None and dispatches(node))
     return dispatches(node)
 
 
@@ -139,42 +142,54 @@ def metric_calls(engine: Engine, methods: Methods, node: ast.AST) -> list[ast.Ca
 
 def counts(engine: Engine, methods: Methods, node: ast.Call) -> bool:
     """Whether a call is update_execution_metrics(), or a function that certainly calls it."""
-    if name_of(node) == METRICS:
-        return True
     callees = engine.callees.get(node, frozenset())
-    functions = [atom.info for atom in callees if isinstance(atom, Function)]
-    if any(info.name == METRICS for info in functions):
+    if _names_metrics(callees):
         return True
+    if name_of(node) == METRICS:
+        # The name alone is no proof where it stands for something else that is known.
+        return not callees or not all(isinstance(atom, (Function, External, Class)) for atom in callees)
     function = methods.function(node)
-    if function is None or isinstance(function.node, ast.Lambda) or not methods.within(("counts", function)):
+    if function is None or not methods.within(("counts", function)):
         return False
-    from runward_scanner.flow.paths import Walk  # noqa: PLC0415 - the walk asks for effects, which ask for the walk
-
+    walk = Walk(FinallyEffects(engine, methods, function.node), all_caught=True)
+    start = frozenset({frozenset[str]()})
     try:
-        ways = Walk(FinallyEffects(engine, methods), all_caught=True).body(function.node.body, frozenset({frozenset()}))
+        if isinstance(function.node, ast.Lambda):
+            ways = walk.expressions([function.node.body], start)
+        else:
+            ways = walk.body(function.node.body, start)
         ends = [*ways.normal, *ways.returned, *ways.raised]
         return bool(ends) and all("metrics" in state for state in ends)
     finally:
         methods.done(("counts", function))
 
 
+def _names_metrics(callees: Value) -> bool:
+    """Whether a value may be the function that counts, or a partial of it."""
+    return any(
+        atom.info.name == METRICS
+        if isinstance(atom, Function)
+        else isinstance(atom, Partial) and _names_metrics(atom.function)
+        for atom in callees
+    )
+
+
 class FinallyEffects:
     """Facts within a final block: ``metrics`` once the execution was counted."""
 
-    def __init__(self, engine: Engine, methods: Methods) -> None:
-        """Take the class's methods."""
+    def __init__(self, engine: Engine, methods: Methods, around: ast.AST) -> None:
+        """Take the class's methods and what the block stands in."""
         self.engine = engine
         self.methods = methods
-        self._awaited: set[ast.AST] = set()
+        self._guarded = _guarded(around)
 
     def apply(self, node: ast.AST, state: State) -> State:
-        """A call that counts; a coroutine counts only when it is awaited."""
-        if (
-            isinstance(node, ast.Await)
-            and isinstance(node.value, ast.Call)
-            and counts(self.engine, self.methods, node.value)
-        ):
-            return state | {"metrics"}
+        """A call that counts; a coroutine counts only when it is awaited, itself or shielded."""
+        if isinstance(node, ast.Await):
+            inner = node.value
+            parts = [inner, *inner.args] if isinstance(inner, ast.Call) else []
+            if any(isinstance(part, ast.Call) and counts(self.engine, self.methods, part) for part in parts):
+                return state | {"metrics"}
         if isinstance(node, ast.Call) and counts(self.engine, self.methods, node) and not self._is_coroutine(node):
             return state | {"metrics"}
         return state
@@ -184,12 +199,16 @@ class FinallyEffects:
         return function is not None and isinstance(function.node, ast.AsyncFunctionDef)
 
     def raised(self, node: ast.AST, state: State) -> State | None:
-        """A call leaves by raising where its function says so; other calls are taken to end."""
+        """What leaves the block: a wait, which can be cancelled, and a call whose function raises or that is guarded
+        because it may. Other calls are taken to end.
+        """
+        if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom)):
+            return self.apply(node, state)
         if not isinstance(node, ast.Call):
             return None
         if counts(self.engine, self.methods, node):
             return state | {"metrics"}
-        if name_of(node) in {"exit", "_exit", "quit", "abort"}:
+        if name_of(node) in {"exit", "_exit", "quit", "abort"} or (node in self._guarded and not is_log_call(node)):
             return state
         function = self.methods.function(node)
         if function is not None and _raises(function.node):
@@ -199,6 +218,17 @@ class FinallyEffects:
     def caught(self, handler: ast.ExceptHandler, state: State) -> State:
         """A handler begins with the same facts."""
         return state
+
+
+def _guarded(around: ast.AST) -> set[ast.AST]:
+    """The calls below a node that are expected to raise: something around them catches."""
+    bodies = [
+        node.body
+        for node in ast.walk(around)
+        if (isinstance(node, (ast.Try, ast.TryStar)) and node.handlers)
+        or (isinstance(node, (ast.With, ast.AsyncWith)) and any(suppresses(item.context_expr) for item in node.items))
+    ]
+    return {part for body in bodies for statement in body for part in ast.walk(statement) if isinstance(part, ast.Call)}
 
 
 def _raises(node: ast.AST) -> bool:

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runward_scanner.finding import Finding
-from runward_scanner.inference.frame import place_of
-from runward_scanner.inference.tables import TRACEBACKS
+from runward_scanner.inference.functions import match_parameters
 from runward_scanner.inference.values import (
     Class,
     Container,
-    External,
     Function,
-    Method,
     Role,
-    Text,
-    Thing,
     Value,
-    texts,
 )
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import matches
-from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
@@ -36,11 +26,13 @@ if TYPE_CHECKING:
 ERROR_FIELD = re.compile(r"_*(?:job_)?(?:error|errors|error_message|error_text|failure|failure_reason|error_detail)")
 ERROR_KEYS = frozenset({"error", "errors", "error_message", "exception", "err", "failure"})
 TEXT_KEYS = frozenset({"message", "detail", "details", "reason", "description"})
-ANSWER_KEYS = frozenset({"status", "success", "ok", "error", "code"})
+PUBLIC = frozenset({"message", "detail", "details", "reason"})
+ANSWER_KEYS = frozenset({"status", "success", "ok", "error", "code", "type"})
 ENVELOPE_KEYS = frozenset({"type", "message", "details", "plugin", "timestamp"})
 FAILING = re.compile(
     r"_*(?:fail|failed|finish_failed|(?:mark|set|record|store|save|write|update)_(?:as_)?(?:job_)?(?:fail|failed|failure|error))"
     r"(?:_job|_run|_execution|_message)?"
+    r"|_*(?:finish|end|complete|close|update|save)_(?:job|run|execution|attempt)"
 )
 ANSWERING = frozenset(
     {
@@ -56,28 +48,27 @@ ANSWERING = frozenset(
         "send_error",
     }
 )
-INTERNAL = "_internal"
-INTERNAL_NAMES = frozenset(
-    {
-        INTERNAL,
-        "traceback",
-        "internal_traceback",
-        "internal",
-        "_traceback",
-        "__traceback__",
-        "tb",
-        "stack_trace",
-        "stacktrace",
-    }
-)
 RAW = frozenset({Role.EXCEPTION_TEXT, Role.TRACEBACK})
 TELLING = RAW | {Role.EXCEPTION}
-INTERNAL_TEXT = Text(INTERNAL)
 
 
 def is_raw(value: Value) -> bool:
     """Whether a value is an exception's text or a traceback."""
     return not RAW.isdisjoint(value)
+
+
+def tells_raw(frame: Frame, value: Value) -> bool:
+    """Whether a value is an exception's text, or a dict around it that is no envelope's error."""
+    if is_raw(value):
+        return True
+    heap = frame.engine.heap
+    for atom in value:
+        names = {name[1:] for name in heap.names.get(atom, ()) if name.startswith("=")}
+        if isinstance(atom, Container) and names and not names >= ENVELOPE_KEYS:
+            cells = [heap.cells.get((atom, f"={name}"), frozenset()) for name in names - {"_internal"}]
+            if any(tells_raw(frame, cell) for cell in cells if not any(item is atom for item in cell)):
+                return True
+    return False
 
 
 def is_api(frame: Frame) -> bool:
@@ -93,20 +84,20 @@ def in_api(engine: Engine, module: ModuleInfo) -> bool:
 def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> str:
     """What is wrong with a call that is handed an exception's text; empty where nothing is."""
     every = arguments.every()
-    if is_api(frame):
-        if hands_out(frame, callee, arguments) and not is_log_call(node):
-            return "The API hands out an envelope with its _internal part"
-        if INTERNAL_TEXT in every and not is_log_call(node):
-            return "The API reaches an envelope's _internal part"
-    if TELLING.isdisjoint(every):
-        return ""
     name = name_of(node)
-    if is_log_call(node) or "envelope" in name.lower() or _makes_exception(name, callee):
+    if (TELLING.isdisjoint(every) and not FAILING.fullmatch(name)) or is_log_call(node):
+        return ""
+    if any(Role.TRACEBACK in value for value in _public_parts(callee, arguments)):
+        return "An envelope's public part is given a traceback"
+    if _makes_exception(name, callee):
+        fault = is_api(frame) and Role.FAULT_TEXT in every
+        return "An error is made from a raw exception's text, not from its envelope" if fault else ""
+    if "envelope" in name.lower():
         return ""
     for keyword, value in arguments.keywords.items():
         if ERROR_FIELD.fullmatch(keyword) and is_raw(value):
             return "An exception's text is handed on as an error, past the envelope"
-    if is_raw(every) and FAILING.fullmatch(name):
+    if FAILING.fullmatch(name) and tells_raw(frame, every):
         return "An exception's text is stored as an error, past the envelope"
     if is_raw(every) and (name in ANSWERING and name != "write"):
         return "An error response is made from a raw exception, not the envelope"
@@ -115,26 +106,28 @@ def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -
     return ""
 
 
+def _public_parts(callee: Value, arguments: Arguments) -> list[Value]:
+    """What an envelope, or a function that makes one, is given to tell the caller."""
+    found = [value for name, value in arguments.keywords.items() if name in PUBLIC] if _makes_envelope(callee) else []
+    for atom in callee:
+        if isinstance(atom, Class) and "envelope" in atom.info.traits:
+            found.extend(
+                value for name, value in zip(atom.info.fields, arguments.positional, strict=False) if name in PUBLIC
+            )
+        elif isinstance(atom, Function) and "envelope" in atom.info.name.lower():
+            given = match_parameters(atom.info.node.args, arguments)
+            found.extend(value for name, value in given.items() if name in PUBLIC)
+    return found
+
+
+def _makes_envelope(callee: Value) -> bool:
+    return any(isinstance(atom, Class) and "envelope" in atom.info.traits for atom in callee)
+
+
 def _makes_exception(name: str, callee: Value) -> bool:
     if name.endswith(("Error", "Exception", "Failure")) and name != "HTTPException":
         return True
     return any(isinstance(atom, Class) and atom.info.name.endswith(("Error", "Exception")) for atom in callee)
-
-
-def holds_internal(frame: Frame, value: Value) -> bool:
-    """Whether a value is an envelope with its ``_internal`` part."""
-    names = frame.engine.heap.names
-    return any(isinstance(atom, Container) and f"={INTERNAL}" in names.get(atom, ()) for atom in value)
-
-
-def hands_out(frame: Frame, callee: Value, arguments: Arguments) -> bool:
-    """Whether an API module gives an envelope with its ``_internal`` part to what is not this project's code."""
-    if not is_api(frame) or not any(isinstance(atom, (External, Method, Thing)) for atom in callee):
-        return False
-    if any(isinstance(atom, Method) and isinstance(atom.receiver, Container) for atom in callee):
-        return False
-    given = (*arguments.positional, *arguments.keywords.values())
-    return any(holds_internal(frame, value) for value in given)
 
 
 def in_dict(frame: Frame, node: ast.Dict) -> ast.AST | None:
@@ -177,66 +170,3 @@ def _answers_failure(node: ast.Dict) -> bool:
         if key.value in ANSWER_KEYS and str(value.value).lower() in {"false", "error", "failed", "failure", "fail"}:
             return True
     return False
-
-
-def check_api(engine: Engine, code: str) -> Iterator[Finding]:
-    """Report ``_internal`` and tracebacks in the API, however they are reached."""
-    for module in engine.governed:
-        if not in_api(engine, module):
-            continue
-        problems = [(node, problem) for node in walk(module.tree) if (problem := _internal(engine, node))]
-        ignored = engine.logged_nodes(module) | _docstrings(module) if problems else set()
-        for node, problem in problems:
-            if node not in ignored:
-                yield Finding(place_of(module, node), code, problem)
-
-
-def _internal(engine: Engine, node: ast.AST) -> str:
-    reader = INTERNAL_READERS.get(node.__class__)
-    return reader(engine, node) if reader is not None else ""
-
-
-def _internal_constant(engine: Engine, node: ast.Constant) -> str:
-    return "The API reaches an envelope's _internal part" if node.value == INTERNAL else ""
-
-
-def _internal_attribute(engine: Engine, node: ast.Attribute) -> str:
-    if node.attr in INTERNAL_NAMES:
-        receivers = engine.receivers.get(node, frozenset())
-        if not any(isinstance(atom, External) for atom in receivers):
-            return f"The API reaches {node.attr}, which is internal"
-    return ""
-
-
-def _internal_keyword(engine: Engine, node: ast.keyword) -> str:
-    return "The API reaches an envelope's _internal part" if node.arg == INTERNAL else ""
-
-
-def _internal_call(engine: Engine, node: ast.Call) -> str:
-    for atom in engine.callees.get(node, ()):
-        if isinstance(atom, External) and (atom.path in TRACEBACKS or atom.path.startswith("traceback.")):
-            return "The API takes a traceback"
-        if isinstance(atom, Function) and "traceback" in atom.info.name:
-            return "The API takes a traceback"
-    return ""
-
-
-def _internal_item(engine: Engine, node: ast.Subscript) -> str:
-    reached = INTERNAL in texts(engine.indices.get(node, frozenset()))
-    return "The API reaches an envelope's _internal part" if reached else ""
-
-
-INTERNAL_READERS: dict[type, Callable[[Engine, Any], str]] = {
-    ast.Constant: _internal_constant,
-    ast.Attribute: _internal_attribute,
-    ast.keyword: _internal_keyword,
-    ast.Call: _internal_call,
-    ast.Subscript: _internal_item,
-}
-
-
-def _docstrings(module: ModuleInfo) -> set[ast.AST]:
-    """The strings that are statements by themselves."""
-    return {
-        node.value for node in module.statements if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }

@@ -5,8 +5,21 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from runward_scanner.inference.interest import FILLING
 from runward_scanner.inference.proof import steps_to
-from runward_scanner.inference.values import Class, Instance, PluginRun, Role, Value, texts
+from runward_scanner.inference.values import (
+    Class,
+    Container,
+    Instance,
+    Method,
+    Module,
+    PluginRun,
+    Role,
+    Thing,
+    Value,
+    texts,
+)
+from runward_scanner.patterns import ends_with
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
@@ -24,6 +37,7 @@ class OnlyToolRunnerRuns(Rule):
 Only class ToolRunner may call a plugin's run, obtain it or hand it on: by name, alias, partial, methodcaller,
 getattr, __dict__, type(plugin).run, a thread or an executor. A receiver that is shown not to be a plugin is
 never reported. Ask PluginExecutionService to execute the job. super().run() in a plugin's own run is fine.
+The permit that lets the runtime guard pass is ToolRunner's alone too.
 """
 
     def on_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
@@ -42,9 +56,54 @@ never reported. Ask PluginExecutionService to execute the job. super().run() in 
             frame.report(self.code, node.value, "ToolRunner hands a plugin's run out instead of calling it")
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
-        """Report a plugin's ``run`` being replaced."""
+        """Report a plugin's ``run`` being replaced or kept by ToolRunner, and ToolRunner itself being replaced."""
+        if any(isinstance(atom, PluginRun) and not atom.reported for atom in value) and self._outlives(
+            frame, name, receiver
+        ):
+            frame.report(self.code, node, "ToolRunner keeps a plugin's run, where others can reach it")
+        named = name == frame.engine.settings.tool_runner_class
+        if named and receiver is not None and any(isinstance(atom, Module) for atom in receiver):
+            frame.report(self.code, node, f"The class {name} is replaced")
         if name == "run" and receiver is not None and any(_is_plugin(atom) for atom in receiver):
             frame.report(self.code, node, "A plugin's run is replaced")
+
+    def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
+        """Report a permit that is made outside ToolRunner."""
+        self._permit(frame, node, info)
+
+    def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
+        """Report the use of the class of permits outside ToolRunner, such as to appoint another holder."""
+        for atom in receiver:
+            if atom.__class__ is Class:
+                self._permit(frame, node, atom.info)
+
+    def _permit(self, frame: Frame, node: ast.AST, info: ClassInfo) -> None:
+        """Report a class of permits in use, but for ToolRunner and the module that defines it."""
+        if frame.module is info.module or frame.engine.is_tool_runner_code(frame):
+            return
+        if ends_with(frame.engine.settings.permits, f"{info.module.local}.{info.qualname}"):
+            frame.report(self.code, node, f"{info.name}, which lets a plugin run, is used outside ToolRunner")
+
+    def _outlives(self, frame: Frame, name: str, receiver: Value | None) -> bool:
+        """Whether what ToolRunner writes to outlives the call: an attribute, or a global."""
+        return frame.engine.is_tool_runner_code(frame) and (receiver is not None or name in frame.global_names)
+
+    def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
+        """Report ToolRunner keeping ``run`` in a container that outlives the call."""
+        self._kept(frame, node, receiver, value)
+
+    def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
+        """Report the same by ``append`` and the like."""
+        for atom in callee:
+            if isinstance(atom, Method) and atom.name in FILLING:
+                self._kept(frame, node, frozenset({atom.receiver}), arguments.every())
+
+    def _kept(self, frame: Frame, node: ast.AST, receiver: Value, value: Value) -> None:
+        handed = any(isinstance(atom, PluginRun) and not atom.reported for atom in value)
+        if not handed or not frame.engine.is_tool_runner_code(frame):
+            return
+        if any(isinstance(atom, (Container, Thing)) and atom.activation is not frame.activation for atom in receiver):
+            frame.report(self.code, node, "ToolRunner keeps a plugin's run, where others can reach it")
 
     def on_class(self, frame: Frame, info: ClassInfo) -> None:
         """Report every class named ToolRunner but the one."""

@@ -13,6 +13,7 @@ from runward_scanner.inference.values import Class, Function, Instance, Role, Va
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rule import Rule
 from runward_scanner.rules.execution import METRICS, FinallyEffects, Methods, executes, metric_calls, own_nodes
+from runward_scanner.rules.overridden import dropped_by, method_of, rebound
 from runward_scanner.rules.validators import is_abstract, is_empty, is_stub
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ finally.
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """Report ``ToolRunner.run`` or its metrics being replaced."""
-        if receiver is None or name not in {"run", METRICS, "*"}:
+        if receiver is None:
+            return
+        if name == "__code__" and any(isinstance(atom, Function) and _is_governing(frame, atom) for atom in receiver):
+            frame.report(self.code, node, "The code of a method of ToolRunner is replaced")
+        if name not in {"run", METRICS, "*"}:
             return
         if any(_is_runner(atom) for atom in receiver):
             what = "an attribute with a computed name" if name == "*" else name
@@ -77,12 +82,15 @@ finally.
                 yield from self._check(engine, info, required=named and engine.is_tool_runner(info))
 
     def _check(self, engine: Engine, info: ClassInfo, *, required: bool) -> Iterator[Finding]:
-        method = next((item for item in info.node.body if _is_function(item, "run")), None)
+        for name in ("run", METRICS):
+            changed = rebound(info, name) or dropped_by(engine, info.module, method_of(info, name) or ast.Pass())
+            if changed is not None:
+                yield self._finding(info, changed, f"{name} is replaced where it is defined")
+        method = method_of(info, "run")
         if method is None:
             if required and not any(_has_run(base) for base in ancestors(info)[1:]):
                 yield Finding(place_of(info.module, info.node), self.code, f"{info.name} has no method run")
             return
-        assert isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef))
         methods = Methods(engine, info)
         tries = [node for item in method.body for node in own_nodes(item) if isinstance(node, TRIES) and node.finalbody]
         if not tries:
@@ -102,7 +110,7 @@ finally.
         self, engine: Engine, methods: Methods, info: ClassInfo, node: ast.Try | ast.TryStar
     ) -> Iterator[Finding]:
         """What keeps a final block from counting on every path, or makes it swallow."""
-        effects = FinallyEffects(engine, methods)
+        effects = FinallyEffects(engine, methods, ast.Module(node.finalbody, []))
         ways = Walk(effects, all_caught=True).body(node.finalbody, frozenset({frozenset()}))
         calls = [call for item in node.finalbody for call in metric_calls(engine, methods, item)]
         if any("metrics" not in state for state in ways.normal):
@@ -166,7 +174,7 @@ def _leaver(statements: list[ast.stmt], effects: FinallyEffects) -> ast.AST | No
         for node in ast.walk(statement):
             if isinstance(node, (ast.Return, ast.Raise, ast.Break, ast.Continue, ast.Assert)):
                 return node
-            if isinstance(node, ast.Call) and effects.raised(node, frozenset()) is not None:
+            if isinstance(node, (ast.Call, ast.Await)) and effects.raised(node, frozenset()) == frozenset():
                 return node
     return None
 
@@ -185,6 +193,12 @@ def _is_runner(atom: object) -> bool:
     if isinstance(atom, Function):
         return False
     return atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS}
+
+
+def _is_governing(frame: Frame, function: Function) -> bool:
+    """Whether a function is ToolRunner's ``run``, or counts its executions."""
+    owner = function.info.owner
+    return function.info.name in {"run", METRICS} and owner is not None and frame.engine.is_tool_runner(owner)
 
 
 def _names_run(frame: Frame, node: ast.Call) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from runward_scanner.rules import rwd004
-from runward_scanner.rules.states import STATES, StateReading, is_outcome
+from runward_scanner.rules.state_reading import StateReading
+from runward_scanner.rules.state_words import STATES, is_outcome
 
 
 class OnlyLifecycleStates(StateReading):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value, texts
 from runward_scanner.logging_calls import name_of
-from runward_scanner.patterns import matches
+from runward_scanner.patterns import ends_with, matches
 from runward_scanner.rule import Rule
-from runward_scanner.rules import raw_errors, swallowing, validation, validators
+from runward_scanner.rules import internal_parts, raw_errors, swallowing, validation, validators
 from runward_scanner.rules.execution import is_run
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
-    from runward_scanner.inference.model import FunctionInfo
+    from runward_scanner.inference.model import ClassInfo, FunctionInfo
 
 
 class NoBypass(Rule):
@@ -31,13 +31,14 @@ class NoBypass(Rule):
 ToolRunner validates the input before the plugin runs and the output after, on every path, with validators that
 are not replaced. An exception around an execution is not swallowed. No error is made from an exception's bare
 text: it becomes an envelope. The envelope's _internal part and tracebacks are never reached in the API.
+What ends a job, its Outcome, is made by ToolRunner alone.
 """
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
         """Check ToolRunner's ways, every try around an execution, and the API's reach."""
         yield from validation.check(engine, self.code)
         yield from swallowing.check(engine, self.code)
-        yield from raw_errors.check_api(engine, self.code)
+        yield from internal_parts.check_api(engine, self.code)
 
     # -- validators and ToolRunner's worker half -----------------------------------------------------------------------
 
@@ -45,9 +46,11 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
         """Report a validator that is replaced, and a raw error that is stored."""
         if validators.VALIDATOR.fullmatch(name) and self._replaces(frame, node, receiver, value):
             frame.report(self.code, node, f"The validator {name} is replaced")
+        elif name == "__code__" and any(isinstance(atom, Function) and _is_validator(atom) for atom in receiver or ()):
+            frame.report(self.code, node, "A validator's code is replaced")
         elif receiver is not None and validators.silences(frame, receiver, name, value):
             frame.report(self.code, node, "A validator is replaced by one that checks nothing")
-        elif receiver is not None and raw_errors.ERROR_FIELD.fullmatch(name) and raw_errors.is_raw(value):
+        elif receiver is not None and raw_errors.ERROR_FIELD.fullmatch(name) and raw_errors.tells_raw(frame, value):
             frame.report(self.code, node, "An exception's text is stored as an error, past the envelope")
 
     def _replaces(self, frame: Frame, node: ast.AST, receiver: Value | None, value: Value) -> bool:
@@ -81,7 +84,10 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
         )
 
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
-        """Report ToolRunner's worker half being taken outside the worker."""
+        """Report ToolRunner's worker half being taken outside the worker, and what is internal in the API."""
+        problem = internal_parts.in_attribute(frame, node, receiver, name)
+        if problem and node not in frame.engine.logged_nodes(frame.module):
+            frame.report(self.code, node, problem)
         if name != "run" and self._takes_worker_half(frame, receiver, name, result):
             frame.report(
                 self.code, node, f"ToolRunner.{name} runs the plugin without governing it; only the worker calls it"
@@ -99,11 +105,21 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
             and not matches(frame.engine.settings.worker, frame.module.local or frame.module.name)
         )
 
+    # -- outcomes ------------------------------------------------------------------------------------------------------
+
+    def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
+        """Report what ends a job being made outside ToolRunner."""
+        name = f"{info.module.local}.{info.qualname}"
+        if ends_with(frame.engine.settings.outcomes, name) and not frame.engine.is_tool_runner_code(frame):
+            frame.report(self.code, node, f"{info.name}, which ends a job, is made outside ToolRunner")
+
     # -- raw errors ----------------------------------------------------------------------------------------------------
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Report an exception's text that is handed to what answers or stores, and patched validators."""
-        problem = raw_errors.in_call(frame, node, callee, arguments)
+        problem = internal_parts.in_call(frame, node, callee, arguments) or raw_errors.in_call(
+            frame, node, callee, arguments
+        )
         if problem:
             frame.report(self.code, node, problem)
         if _patches(node):
@@ -113,7 +129,8 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
 
     def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
         """Report ``job["error"] = str(exc)``."""
-        if any(raw_errors.ERROR_FIELD.fullmatch(text) for text in texts(index)) and raw_errors.is_raw(value):
+        named = any(raw_errors.ERROR_FIELD.fullmatch(text) for text in texts(index))
+        if named and raw_errors.tells_raw(frame, value):
             frame.report(self.code, node, "An exception's text is stored as an error, past the envelope")
 
     def on_dict(self, frame: Frame, node: ast.Dict) -> None:
@@ -122,10 +139,21 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
         if problem is not None:
             frame.report(self.code, problem, "An error response is made from a raw exception, not the envelope")
 
+    def on_dynamic(self, frame: Frame, node: ast.AST, receiver: Value, name: Value) -> None:
+        """Report an envelope's attribute by a computed name in the API."""
+        if internal_parts.computed(frame, receiver) and node not in frame.engine.logged_nodes(frame.module):
+            frame.report(self.code, node, "The API takes an attribute of an envelope by a computed name")
+
+    def on_match(self, frame: Frame, node: ast.Match, subject: Value) -> None:
+        """Report a pattern that takes the rest of an envelope in the API."""
+        pattern = internal_parts.in_match(frame, node, subject)
+        if pattern is not None:
+            frame.report(self.code, pattern, internal_parts.REACHES)
+
     def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
         """Report an exception's text that the API answers with."""
         answered = node.value is not None and not isinstance(node.value, ast.Dict)
-        if answered and Role.EXCEPTION_TEXT in value and raw_errors.is_api(frame):
+        if answered and raw_errors.is_raw(value) and raw_errors.is_api(frame):
             frame.report(self.code, node, "The API answers with an exception's text")
         elif answered and raw_errors.is_api(frame) and self._answers_whole(frame, node, value):
             frame.report(self.code, node, "The API answers with an envelope and its _internal part")
@@ -133,7 +161,7 @@ text: it becomes an envelope. The envelope's _internal part and tracebacks are n
     def _answers_whole(self, frame: Frame, node: ast.Return, value: Value) -> bool:
         """Whether a public function of the API returns an envelope just made, its ``_internal`` part in it."""
         public = frame.function is not None and not frame.function.name.startswith("_")
-        return public and isinstance(node.value, ast.Call) and raw_errors.holds_internal(frame, value)
+        return public and isinstance(node.value, ast.Call) and internal_parts.holds_internal(frame.engine, value)
 
 
 def _is_validator(atom: Function | External) -> bool:

@@ -11,7 +11,7 @@ from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.imports import absolute
 from runward_scanner.inference.model import SIMPLE, bodies_of
 from runward_scanner.inference.proof import steps_to
-from runward_scanner.inference.values import Class, Function, Instance, Module, Role, Value
+from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value
 from runward_scanner.patterns import matches
 from runward_scanner.rule import Rule
 
@@ -37,6 +37,7 @@ CHAIN_ROLES = {
     Role.TOOL_RUNNER: "tool_runner",
     Role.TOOL_RUNNER_CLASS: "tool_runner",
 }
+SERVING = frozenset({"runtime", "own_plugins", "other"})
 DATA = re.compile(r"__\w+__")
 
 
@@ -56,10 +57,10 @@ builds them. Imports under TYPE_CHECKING are fine.
     def finish(self, engine: Engine) -> Iterator[Finding]:
         """Check the imports of every module in a governed root."""
         for module in engine.governed:
-            layer = layer_of(engine.settings, module.local) if module.local else None
+            layer = _layer_of_module(engine, module)
             if layer is None:
                 continue
-            for node in _runtime_imports(module.tree.body):
+            for node in _runtime_imports(engine, module, module.tree.body):
                 for target, name in _targets(engine, module, node):
                     other = layer_of(engine.settings, target)
                     if other is not None and not _may(layer, other) and not _is_below(module, target):
@@ -79,6 +80,7 @@ builds them. Imports under TYPE_CHECKING are fine.
 
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """Report the use of a layer that is not the next one down."""
+        self._taken_through(frame, node, receiver, result)
         held = _layer_names(receiver) if frame.module.local else None
         if not held or DATA.fullmatch(name):
             return
@@ -90,6 +92,23 @@ builds them. Imports under TYPE_CHECKING are fine.
                 steps = steps_to(frame, node.value) if isinstance(node, ast.Attribute) else []
                 frame.report(self.code, node, f"Layer {layer.name} reaches through to {other.name}", steps)
                 return
+
+    def _taken_through(self, frame: Frame, node: ast.AST, receiver: Value, result: Value) -> None:
+        """Report a class of a layer that is taken from a module, or an object of one that is taken from a layer."""
+        if not frame.module.local or not isinstance(node, ast.Attribute):
+            return
+        of_module = any(atom.__class__ is Module for atom in receiver)
+        if not of_module and (not _layer_names(receiver) or _own(frame, receiver)):
+            return
+        taken = [atom.info for atom in result if isinstance(atom, Class if of_module else Instance)]
+        layer = layer_of(frame.engine.settings, frame.module.local) if taken else None
+        for info in taken:
+            # An object of the chain is reported where it is used.
+            if layer is not None and info.module.local and of_module is (info.name in CHAIN_CLASSES):
+                other = layer_of(frame.engine.settings, info.module.local)
+                if other is not None and not _may(layer, other):
+                    frame.report(self.code, node, f"Layer {layer.name} reaches through to {other.name}")
+                    return
 
     def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
         """Report a layer that is built outside the composition root."""
@@ -117,6 +136,19 @@ builds them. Imports under TYPE_CHECKING are fine.
         if matches(settings.composition, frame.module.local) or layer is None or layer.name == name:
             return
         frame.report(self.code, node, f"{built} is built outside the composition root")
+
+
+def _layer_of_module(engine: Engine, module: ModuleInfo) -> Layer | None:
+    """The layer of a module; beside ToolRunner, one that derives a class from it is of its layer."""
+    if not module.local:
+        return None
+    layer = layer_of(engine.settings, module.local)
+    for runner in engine.tool_runners[:1]:
+        beside = runner.module.path.parent == module.path.parent and runner.module.local
+        derived = any(info.module is module and "tool_runner" in info.traits for info in engine.classes.values())
+        if beside and derived and layer is not None and layer.name in SERVING:
+            return layer_of(engine.settings, runner.module.local)
+    return layer
 
 
 def layer_of(settings: Settings, local: str) -> Layer | None:
@@ -155,23 +187,27 @@ def _own(frame: Frame, receiver: Value) -> bool:
     return any(isinstance(atom, Instance) and atom.info in frame.inside for atom in receiver)
 
 
-def _runtime_imports(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
+def _runtime_imports(engine: Engine, module: ModuleInfo, body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
     """The import statements that run, those under TYPE_CHECKING left out."""
     for node in body:
         if node.__class__ in SIMPLE:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 yield node
-        elif isinstance(node, ast.If) and _is_type_checking(node.test):
-            yield from _runtime_imports(node.orelse)
+        elif isinstance(node, ast.If) and _is_type_checking(engine, module, node.test):
+            yield from _runtime_imports(engine, module, node.orelse)
         else:
             for block in bodies_of(node):
-                yield from _runtime_imports(block)
+                yield from _runtime_imports(engine, module, block)
 
 
-def _is_type_checking(node: ast.expr) -> bool:
-    return (isinstance(node, ast.Name) and node.id == "TYPE_CHECKING") or (
-        isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING"
-    )
+def _is_type_checking(engine: Engine, module: ModuleInfo, node: ast.expr) -> bool:
+    """Whether a test is typing's constant, not something of the project's under its name."""
+    if isinstance(node, ast.Name) and node.id == "TYPE_CHECKING":
+        value = engine.heap.cells.get((module, node.id), frozenset())
+        return all(isinstance(atom, External) for atom in value)
+    if isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING":
+        return not any(isinstance(atom, (Module, Class, Instance)) for atom in engine.receivers.get(node, ()))
+    return False
 
 
 def _targets(engine: Engine, module: ModuleInfo, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
@@ -184,6 +220,11 @@ def _targets(engine: Engine, module: ModuleInfo, node: ast.Import | ast.ImportFr
     for alias in node.names:
         if alias.name == "*":
             yield from _named(engine, module, full)
+            source = engine.project.resolve(full, module)
+            for name in sorted(engine.heap.names.get(source, ())):
+                defined = _definer(engine, module, full, name)
+                if defined is not None and not name.startswith("_"):
+                    yield defined, f"{full}.{name}"
             continue
         found = list(_named(engine, module, f"{full}.{alias.name}", exact=True))
         if found:

@@ -65,6 +65,11 @@ sees. The plugin loader is the one exception.
                 frame.report(self.code, node, "A function that executes code which cannot be checked is handed on")
                 return
 
+    def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
+        """Report an attribute of a plugin that is written under a computed name."""
+        if name == "*" and receiver is not None and not _is_loader(frame) and any(map(_is_plugin, receiver)):
+            frame.report(self.code, node, "An attribute of a plugin is written under a computed name")
+
     def on_import(self, frame: Frame, node: ast.AST, target: Value) -> None:
         """Report an import whose module is not written out."""
         if not target and not _is_loader(frame):

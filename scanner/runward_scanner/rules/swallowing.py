@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Step
-from runward_scanner.flow.paths import suppresses
 from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.model import bodies_of
 from runward_scanner.inference.values import Function, Instance, Method, Role
-from runward_scanner.logging_calls import is_log_call, name_of
+from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import dispatches, is_run
-from runward_scanner.walking import children
+from runward_scanner.rules.idle_handlers import CARRIES_ON, quiets, swallows, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,23 +24,6 @@ if TYPE_CHECKING:
 LAYER_CLASSES = re.compile(r"(?:Analysis|Job|Plugin)ExecutionService|\w*ToolRunner")
 EXECUTING = re.compile(r"run|run_\w+|execute\w*|analy[sz]e\w*|process\w*|start_job\w*")
 SERVICE_ROLES = frozenset({Role.TOOL_RUNNER, Role.ANALYSIS_SERVICE, Role.JOB_SERVICE, Role.PLUGIN_SERVICE})
-CARRIES_ON = re.compile(
-    r"\w*(?:envelope|fail|error|abort|reject|outcome|finish|record|report|cancel|interrupt|retry|requeue|release|stop|shutdown|mark|raise"
-    r"|expire|lost|kill|handle|convert|respond|status)\w*",
-    re.IGNORECASE,
-)
-HARMLESS = frozenset(
-    {
-        "CancelledError",
-        "StopIteration",
-        "StopAsyncIteration",
-        "QueueEmpty",
-        "QueueFull",
-        "KeyboardInterrupt",
-        "GeneratorExit",
-        "ProcessLookupError",
-    }
-)
 DEEPEST = 4
 
 
@@ -48,9 +32,10 @@ def check(engine: Engine, code: str) -> Iterator[Finding]:
     reach = Reach(engine)
     for module in engine.governed:
         reach.dispatching = any(info.module is module for info in engine.tool_runners)
+        retried = _retried(module)
         for node in module.statements:
             if isinstance(node, (ast.Try, ast.TryStar)):
-                yield from _of_try(reach, code, module, node)
+                yield from _of_try(reach, code, module, node, retried)
             elif isinstance(node, (ast.With, ast.AsyncWith)):
                 yield from _of_with(reach, code, module, node)
             elif isinstance(node, ast.Expr):
@@ -70,7 +55,7 @@ class Reach:
     def execution(self, statements: list[ast.stmt]) -> ast.AST | None:
         """The first call in the statements that leads to an execution, not looking into functions made there."""
         for statement in statements:
-            for node in _walk(statement):
+            for node in walk(statement):
                 if isinstance(node, ast.Call) and (self.executes(node, 0) or (self.dispatching and dispatches(node))):
                     return node
         return None
@@ -98,22 +83,38 @@ class Reach:
             return known
         self._known[info] = False
         body = info.node.body if isinstance(info.node.body, list) else [info.node.body]
-        calls = (node for part in body for node in _walk(part) if isinstance(node, ast.Call))
+        calls = (node for part in body for node in walk(part) if isinstance(node, ast.Call))
         self._known[info] = any(self.executes(node, depth + 1) for node in calls)
         return self._known[info]
 
 
-def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    pending = [node]
-    while pending:
-        current = pending.pop()
-        yield current
-        if not isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            pending += children(current)
+def _retried(module: ModuleInfo) -> set[ast.stmt]:
+    """The statements of loops that try again, and end in a failure once they gave up."""
+    found: set[ast.stmt] = set()
+    for block in (module.tree.body, *(block for outer in module.statements for block in bodies_of(outer))):
+        for loop, after in pairwise(block):
+            if isinstance(loop, (ast.For, ast.AsyncFor, ast.While)) and _fails(after):
+                found.update(item for item in ast.walk(loop) if isinstance(item, ast.stmt))
+    return found
 
 
-def _of_try(reach: Reach, code: str, module: ModuleInfo, node: ast.Try | ast.TryStar) -> Iterator[Finding]:
-    suspects = [handler for handler in node.handlers if _swallows(handler)]
+def _fails(node: ast.stmt) -> bool:
+    """Whether a statement ends in a failure: it raises, or returns what says so."""
+    if isinstance(node, ast.Raise):
+        return True
+    return isinstance(node, ast.Return) and any(
+        CARRIES_ON.fullmatch(name_of(item)) for item in ast.walk(node) if isinstance(item, ast.Call)
+    )
+
+
+def _of_try(
+    reach: Reach, code: str, module: ModuleInfo, node: ast.Try | ast.TryStar, retried: set[ast.stmt]
+) -> Iterator[Finding]:
+    suspects = [
+        handler
+        for handler in node.handlers
+        if swallows(handler) and not (node in retried and not isinstance(handler.body[-1], (ast.Return, ast.Break)))
+    ]
     leaving = _leaves_finally(node.finalbody)
     if not suspects and leaving is None:
         return
@@ -134,58 +135,23 @@ def _of_try(reach: Reach, code: str, module: ModuleInfo, node: ast.Try | ast.Try
 
 def _leaves_finally(statements: list[ast.stmt]) -> ast.stmt | None:
     for statement in statements:
-        for node in _walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.Return):
                 return node
     return None
 
 
-def _swallows(handler: ast.ExceptHandler) -> bool:
-    """Whether a handler does nothing with the exception but perhaps log it."""
-    if handler.type is not None and _names(handler.type) <= HARMLESS:
-        return False
-    return all(_is_idle(statement, handler.name) for statement in handler.body)
-
-
-def _names(node: ast.expr) -> set[str]:
-    if isinstance(node, ast.Tuple):
-        return set().union(*(_names(item) for item in node.elts))
-    return {node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else "?"}
-
-
-def _is_idle(node: ast.stmt, name: str | None) -> bool:
-    """Whether a statement lets the failure end here."""
-    if isinstance(node, (ast.Pass, ast.Continue, ast.Break)):
-        return True
-    if isinstance(node, ast.Return):
-        return node.value is None or _is_plain(node.value)
-    if isinstance(node, (ast.Assign, ast.AnnAssign)):
-        return node.value is None or _is_plain(node.value)
-    if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Constant) or is_log_call(node.value)
-    if isinstance(node, ast.If):
-        return all(_is_idle(item, name) for item in (*node.body, *node.orelse))
-    return False
-
-
-def _is_plain(node: ast.expr) -> bool:
-    """Whether a value says nothing of a failure: constants, empty displays, names."""
-    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-        return all(_is_plain(item) for item in node.elts)
-    if isinstance(node, ast.Dict):
-        keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
-        return not keys & {"error", "_internal"} and all(_is_plain(item) for item in node.values)
-    if isinstance(node, ast.Call):
-        return name_of(node) in {"dict", "list", "tuple", "set"} and not node.args and not node.keywords
-    if isinstance(node, ast.Name):
-        return not CARRIES_ON.fullmatch(node.id)
-    return isinstance(node, ast.Constant)
-
-
 def _of_with(reach: Reach, code: str, module: ModuleInfo, node: ast.With | ast.AsyncWith) -> Iterator[Finding]:
-    for entry in node.items:
-        call = entry.context_expr
-        if suppresses(call) and isinstance(call, ast.Call) and not all(_names(item) <= HARMLESS for item in call.args):
+    managers = [entry.context_expr for entry in node.items]
+    stacked = [
+        argument
+        for statement in node.body
+        for call in walk(statement)
+        if isinstance(call, ast.Call) and name_of(call) in {"enter_context", "enter_async_context"}
+        for argument in call.args
+    ]
+    for call in (*managers, *stacked):
+        if isinstance(call, ast.Call) and quiets(reach.engine, call):
             execution = reach.execution(node.body)
             if execution is not None:
                 steps = (Step(place_of(module, execution), "the execution"),)
@@ -201,7 +167,5 @@ def _of_gather(reach: Reach, code: str, module: ModuleInfo, node: ast.Expr) -> I
         keyword.arg == "return_exceptions" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
         for keyword in call.keywords
     )
-    if quiet and any(
-        isinstance(item, ast.Call) and reach.executes(item, 0) for argument in call.args for item in _walk(argument)
-    ):
+    if quiet and reach.execution([ast.Expr(argument) for argument in call.args]) is not None:
         yield Finding(place_of(module, node), code, "The exceptions of executions are gathered and dropped")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Step
@@ -12,10 +13,11 @@ from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Function
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import Methods, dispatches, executes, is_run
+from runward_scanner.rules.overridden import method_of
+from runward_scanner.rules.results import around_runs, outputs, results
 from runward_scanner.rules.validators import INPUT, OUTPUT, checks, idle, is_abstract, names_validator, unused
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterator
 
     from runward_scanner.flow.paths import State
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo
 
 START: frozenset[State] = frozenset({frozenset()})
+SAME = re.compile(r"cast|copy|deepcopy|loads?|decode\w*|unpack\w*|from_\w+|parse\w*|result")
+"""Functions that give the same content, or the content of what carried it, so that validating their result counts."""
 
 
 def check(engine: Engine, code: str) -> Iterator[Finding]:
@@ -45,20 +49,30 @@ def _check_classes(engine: Engine, code: str) -> Iterator[Finding]:
 def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding]:
     methods = Methods(engine, info)
     own = [item for item in info.node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    run = next((item for item in own if item.name == "run"), None)
+    run = method_of(info, "run")
     direct = [item for item in own if item is not run and any(is_run(engine, node) for node in ast.walk(item))]
     if run is not None:
         yield from _check_run(code, methods, run, direct)
     reached = _reached(methods, run) if run is not None else set()
     local = run is not None and any(is_run(engine, node) for node in ast.walk(run))
+    called = {function.node for function in map(methods.function, _calls(own, run)) if function is not None}
     for method in direct:
         effects = Effects(engine, methods, method)
         Walk(effects).body(method.body, START)
-        for node in effects.unvalidated:
+        # What a private method that is called gives is its caller's to validate, and is followed there.
+        followed = method.name.startswith("_") and method in called
+        for node in effects.unvalidated if not followed else ():
             yield _finding(code, info, method, node, "the plugin's output leaves without having been validated")
         if method not in reached and local:
             for node in effects.unchecked:
                 yield _finding(code, info, method, node, "the plugin is run without its input having been validated")
+
+
+def _calls(own: list[ast.FunctionDef | ast.AsyncFunctionDef], run: ast.AST | None) -> list[ast.Call]:
+    """The calls in a class's methods, where it has a ``run`` that is walked."""
+    if run is None:
+        return []
+    return [node for method in own for node in ast.walk(method) if isinstance(node, ast.Call)]
 
 
 def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
@@ -130,17 +144,21 @@ class Effects:
         self.unchecked: list[ast.AST] = []
         self.unvalidated: list[ast.AST] = []
         self.worker_validates = False
-        self._results = _results(engine, methods, method)
-        self._outputs = _outputs(engine, methods, method)
-        self._around_runs = _around_runs(engine, methods, method)
+        self._results = results(engine, methods, method)
+        self._outputs = outputs(engine, methods, method)
+        self._around_runs = around_runs(engine, methods, method)
         self._awaited = {node.value for node in ast.walk(method) if isinstance(node, ast.Await)}
+        self._inputs = self._validated_names(method)
 
     def apply(self, node: ast.AST, state: State) -> State:
         """Calls that validate or execute; a return of unvalidated output is noted."""
-        if isinstance(node, ast.Return):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            gone = {"checked"} if self._replaces(node, self._inputs) else set()
+            return state - gone - ({"ran"} if self._replaces(node, self._outputs) else set())
+        if isinstance(node, (ast.Return, ast.Yield)):
             bare = isinstance(node.value, ast.Name) and node.value.id in self._outputs
-            excused = "failed" in state or ("refused" in state and not bare)
-            if "ran" in state and "valid" not in state and not excused and node.value is not None:
+            excused = not bare and ("failed" in state or "refused" in state)
+            if "ran" in state and "valid" not in state and not excused and self._tells(node.value):
                 self._note(self.unvalidated, node)
             return state
         if not isinstance(node, ast.Call):
@@ -172,10 +190,12 @@ class Effects:
 
     def validates(self, node: ast.Call, pattern: re.Pattern[str]) -> bool:
         """Whether a call is one of the validators, and is one that checks something."""
-        named = pattern.fullmatch(name_of(node)) is not None
+        functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
+        named = pattern.fullmatch(name_of(node)) is not None or (
+            bool(functions) and all(pattern.fullmatch(info.name) for info in functions)
+        )
         if not named and not _is_asked(node, pattern):
             return False
-        functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
         for info in functions:
             if not is_abstract(info) and (
                 (named and not pattern.fullmatch(info.name)) or not checks(self.engine, info)
@@ -195,12 +215,46 @@ class Effects:
         return not any(self.validates(item, INPUT) for item in calls) or "checked" in self._within(node)
 
     def _takes_result(self, node: ast.Call) -> bool:
-        """Whether a validator is given what the plugin gave, as far as that can be followed."""
+        """Whether a validator is given what the plugin gave itself, as far as that can be followed."""
         if not self._results:
             return True
-        given = {item.id for item in ast.walk(node) if isinstance(item, ast.Name)}
-        direct = any(executes(self.engine, self.methods, item) for argument in node.args for item in ast.walk(argument))
-        return direct or bool(given & self._results)
+        arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return any(self._is_result(argument) for argument in arguments)
+
+    def _is_result(self, node: ast.expr) -> bool:
+        """Whether an expression is what an execution gave, or a part of it, not something else made of it."""
+        while isinstance(node, (ast.Attribute, ast.Subscript, ast.Await, ast.Starred, ast.NamedExpr)):
+            node = node.value
+        if isinstance(node, ast.Name):
+            return node.id in self._results
+        if not isinstance(node, ast.Call):
+            return False
+        if any(executes(self.engine, self.methods, item) for item in ast.walk(node)):
+            return True
+        return SAME.fullmatch(name_of(node)) is not None and any(map(self._is_result, node.args))
+
+    def _tells(self, node: ast.expr | None) -> bool:
+        """Whether what is returned may be what the plugin gave, as far as that can be followed."""
+        if node is None or isinstance(node, ast.Constant):
+            return False
+        parts = list(ast.walk(node))
+        named = not self._results or any(isinstance(item, ast.Name) and item.id in self._results for item in parts)
+        return named or any(executes(self.engine, self.methods, item) for item in parts)
+
+    def _validated_names(self, method: ast.AST) -> set[str]:
+        """The names that the input's validators are given."""
+        calls = [node for node in ast.walk(method) if isinstance(node, ast.Call) and self.validates(node, INPUT)]
+        return {item.id for call in calls for item in call.args if isinstance(item, ast.Name)}
+
+    def _replaces(self, node: ast.Assign | ast.AnnAssign, held: set[str]) -> bool:
+        """Whether an assignment puts something else under one of some names, not made of what they hold."""
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        names = {item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name)}
+        if node.value is None or not names & held:
+            return False
+        parts = list(ast.walk(node.value))
+        kept = any(isinstance(item, ast.Name) and item.id in held for item in parts)
+        return not kept and not any(executes(self.engine, self.methods, item) for item in parts)
 
     def _within(self, node: ast.Call) -> State:
         """What a method of the module that is called establishes for certain."""
@@ -238,41 +292,3 @@ def _is_literal(node: ast.expr) -> bool:
     if isinstance(node, ast.Dict):
         return all(_is_literal(item) for item in node.values)
     return isinstance(node, ast.Constant)
-
-
-def _around_runs(engine: Engine, methods: Methods, method: ast.AST) -> set[ast.ExceptHandler]:
-    """The handlers of what an execution raises, as against those of what a validator alone does."""
-    return {
-        handler
-        for node in ast.walk(method)
-        if isinstance(node, (ast.Try, ast.TryStar))
-        and any(executes(engine, methods, part) for statement in node.body for part in ast.walk(statement))
-        for handler in node.handlers
-    }
-
-
-def _outputs(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
-    """The names that an execution's result is assigned to as it is."""
-    names: set[str] = set()
-    for node in ast.walk(method):
-        if isinstance(node, ast.Assign):
-            value = node.value.value if isinstance(node.value, ast.Await) else node.value
-            if isinstance(value, ast.Call) and executes(engine, methods, value):
-                names.update(target.id for target in node.targets if isinstance(target, ast.Name))
-    return names
-
-
-def _results(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
-    """The names that hold what an execution gave, or what was made of it; empty where that is not followed."""
-    names: set[str] = set()
-    assigned = [node for node in ast.walk(method) if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr))]
-    for _ in range(3):
-        for node in assigned:
-            if node.value is None:
-                continue
-            parts = list(ast.walk(node.value))
-            runs = any(executes(engine, methods, part) for part in parts)
-            if runs or any(isinstance(part, ast.Name) and part.id in names for part in parts):
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names.update(item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name))
-    return names

@@ -7,14 +7,17 @@ import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding
+from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
+from runward_scanner.rules.overridden import dropped_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runward_scanner.flow.paths import State
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import FunctionInfo
@@ -28,6 +31,11 @@ PATCHED = re.compile(rf"(?:^|\.)_*validate_{WORD}\w*$")
 OWNER = re.compile(r"_*(?:\w+_)?validators?|\w*Validator")
 ASKS = re.compile(r"_*(?:validate|check|verify|ensure|assert|require|iter_errors|is_valid)(?:_\w+)?|__call__")
 PART = re.compile(r"_+validate_\w+")
+HARMLESS = re.compile(
+    r"get|len|str|repr|bool|int|float|type|id|isinstance|issubclass|hasattr|getattr|callable|print|any|all|dict|list|set|tuple"
+    r"|sorted|items|keys|values|append|add|update|format|join|lower|upper|strip|split|startswith|endswith|getLogger"
+)
+"""Functions that a validator asks something by their result, not by what they raise."""
 DEEPEST = 4
 
 
@@ -47,7 +55,7 @@ def idle(engine: Engine, code: str) -> Iterator[Finding]:
             function.module.governed
             and is_validator(function)
             and not is_abstract(function)
-            and not checks(engine, function)
+            and (not checks(engine, function) or dropped_by(engine, function.module, function.node) is not None)
         ):
             yield _finding(function, code, f"The validator {function.name} checks nothing")
 
@@ -172,28 +180,62 @@ def _is_idle(statement: ast.stmt) -> bool:
 
 
 def checks(engine: Engine, function: FunctionInfo, depth: int = 0) -> bool:
-    """Whether a validator decides anything: it tests what it is given, or asks a validator that does."""
-    if depth > DEEPEST or isinstance(function.node, ast.Lambda):
-        return not is_empty(function.node)
+    """Whether a validator decides anything: a way through it refuses, or what it returns depends on its input."""
     if is_empty(function.node):
         return False
-    if not function.owner:
+    if depth > DEEPEST or isinstance(function.node, ast.Lambda):
         return True
-    return any(_decides(engine, node, depth) for statement in function.node.body for node in ast.walk(statement))
+    walk = Walk(Refusals(engine, function.node, depth), all_caught=True)
+    ways = walk.body(function.node.body, frozenset({frozenset[str]()}))
+    returns = [node for node in walk.visited if isinstance(node, ast.Return)]
+    return any("refused" in state for state in ways.raised) or _answers(returns)
 
 
-def _decides(engine: Engine, node: ast.AST, depth: int) -> bool:
-    if isinstance(node, (ast.If, ast.IfExp, ast.While, ast.Assert)):
-        return not _asks_for_validator(node.test)
-    if isinstance(node, (ast.Match, ast.For, ast.AsyncFor, ast.Try, ast.TryStar, ast.BoolOp, ast.Compare)):
-        return not isinstance(node, ast.Compare) or not _asks_for_validator(node)
-    if isinstance(node, ast.Call) and not is_log_call(node):
-        functions = [atom.info for atom in engine.callees.get(node, ()) if isinstance(atom, Function)]
+def _answers(returns: list[ast.Return]) -> bool:
+    """Whether a function's returns tell one input from another."""
+    constants = {repr(node.value.value) for node in returns if isinstance(node.value, ast.Constant)}
+    computed = (node.value for node in returns if node.value is not None)
+    return len(constants) > 1 or any(not isinstance(value, (ast.Constant, ast.Name)) for value in computed)
+
+
+class Refusals:
+    """What a validator may raise: its own raise, or what it asks. A log call or a look-up refuses nothing."""
+
+    def __init__(self, engine: Engine, validator: ast.AST, depth: int) -> None:
+        """Take the validator, and how deep validators asked one another already."""
+        self.engine = engine
+        self.depth = depth
+        self._missing = {
+            part
+            for node in ast.walk(validator)
+            if isinstance(node, ast.If) and _asks_for_validator(node.test)
+            for part in ast.walk(node)
+        }
+        """What is raised where there is no validator, which says nothing of the input."""
+
+    def apply(self, node: ast.AST, state: State) -> State:
+        """A raise refuses."""
+        refuses = isinstance(node, (ast.Raise, ast.Assert)) and node not in self._missing
+        return state | {"refused"} if refuses else state
+
+    def raised(self, node: ast.AST, state: State) -> State | None:
+        """A call refuses where what it calls checks something; where that is not known, unless its name is harmless."""
+        if (
+            not isinstance(node, ast.Call)
+            or node in self._missing
+            or is_log_call(node)
+            or HARMLESS.fullmatch(name_of(node))
+        ):
+            return None
+        functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
         known = [info for info in functions if not is_abstract(info)]
-        if known and ASKS.fullmatch(name_of(node)):
-            return any(checks(engine, info, depth + 1) for info in known)
-        return True if known else ASKS.fullmatch(name_of(node)) is not None
-    return False
+        if known and not any(checks(self.engine, info, self.depth + 1) for info in known):
+            return None
+        return state | {"refused"}
+
+    def caught(self, handler: ast.ExceptHandler, state: State) -> State:
+        """A handler begins as if nothing had been refused."""
+        return state - {"refused"}
 
 
 def _asks_for_validator(test: ast.expr) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runward_service.domain.envelope import ErrorEnvelope
 
 
-PREFIX = "/runward.v1."
+PREFIXES = ("/runward.v1.", "/grpc.health.v1.")
 Handler: TypeAlias = Any
 """A grpc.RpcMethodHandler; its type stubs know the synchronous form alone."""
 PRINCIPAL: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
@@ -40,7 +40,7 @@ class JobFailed(Exception):  # noqa: N818 - an answer, carried as an exception t
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps the methods of runward.v1. Health and reflection pass as they are."""
+    """Wraps the methods of runward.v1 and of health. Reflection passes as it is."""
 
     def __init__(self) -> None:
         """Start with no method wrapped; each is wrapped once."""
@@ -56,7 +56,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         wrapped = self._handlers.get(method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
-            if handler is None or not method.startswith(PREFIX):
+            if handler is None or not method.startswith(PREFIXES):
                 return handler
             wrapped = self._handlers[method] = wrap(handler)
         return wrapped
@@ -78,7 +78,9 @@ def _wrap_unary_unary(handler: Handler) -> Handler:
         try:
             PRINCIPAL.set(ANONYMOUS)
             return await behaviour(decoded(decode, raw), context)
-        except Exception as error:  # noqa: BLE001 - every error becomes a status here
+        except grpc.aio.AbortError:  # a status of its own, which health's protocol asks for
+            raise
+        except Exception as error:  # noqa: BLE001 - every other error becomes a status here
             status = status_of_exception(error)
         return await context.abort(status.code, status.message, status.trailers)
 

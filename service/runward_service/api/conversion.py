@@ -8,12 +8,13 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from runward.v1 import errors_pb2, jobs_pb2, plugins_pb2
+from runward.v1 import errors_pb2, governance_pb2, jobs_pb2, plugins_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runward_service.domain.envelope import ErrorEnvelope
+    from runward_service.domain.governance_report import CodeFinding, GovernanceReport
     from runward_service.domain.job import Job
     from runward_service.execution.plugin_catalog import PluginView
 
@@ -118,6 +119,7 @@ def plugin_to_proto(view: PluginView) -> plugins_pb2.Plugin:
         message.metrics.last_used_time.CopyFrom(timestamp(counters.last_used_time_us))
     if (description := entry.description) is not None:
         message.version = description.version
+        message.code_digest = description.code_digest
         message.description = description.description
         message.mime_types.extend(description.mime_types)
         message.options_schema.update(description.options_schema)
@@ -129,4 +131,40 @@ def plugin_to_proto(view: PluginView) -> plugins_pb2.Plugin:
                 max_attempts=description.max_attempts,
             )
         )
+    return message
+
+
+def report_to_proto(
+    report: GovernanceReport, plugin_code_digests: Mapping[str, str]
+) -> governance_pb2.GetGovernanceReportResponse:
+    """The report on the server's own code, with the code digests of its plugins, as it is sent."""
+    message = governance_pb2.GetGovernanceReportResponse(
+        attestation=governance_pb2.Attestation.Value(f"ATTESTATION_{report.attestation.name}"),
+        reason=report.reason,
+        scanner_version=report.scan.version,
+        rules=report.scan.rules,
+        code_digest=report.code_digest,
+        file_digests=report.file_digests,
+        findings=[finding_to_proto(finding) for finding in report.scan.findings],
+        plugin_code_digests=plugin_code_digests,
+    )
+    for change in report.changes:
+        message.changes.add(
+            path=change.path,
+            kind=governance_pb2.FileChangeKind.Value(f"FILE_CHANGE_KIND_{change.kind.name}"),
+            expected_digest=change.expected,
+            actual_digest=change.actual,
+        )
+    if report.scan.time_us:
+        message.scan_time.CopyFrom(timestamp(report.scan.time_us))
+    return message
+
+
+def finding_to_proto(finding: CodeFinding) -> governance_pb2.Finding:
+    """One finding as it is sent."""
+    message = governance_pb2.Finding(
+        rule=finding.rule, path=finding.path, line=finding.line, column=finding.column, message=finding.message
+    )
+    for step in finding.steps:
+        message.steps.add(path=step.path, line=step.line, column=step.column, note=step.note)
     return message

@@ -14,8 +14,10 @@ from runward_service.api.requests import (
     page_token,
     required,
     submit_request,
+    watch_request,
 )
 from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.watch.log_watcher import Bookmark
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,6 +81,17 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
         async for job in self._analysis.watch_job(job_id, PRINCIPAL.get(), request.after_revision):
             yield jobs_pb2.WatchJobResponse(job=job_to_proto(job))
 
+    async def WatchJobs(
+        self, request: jobs_pb2.WatchJobsRequest, context: Any
+    ) -> AsyncIterator[jobs_pb2.WatchJobsResponse]:
+        """Many jobs' changes."""
+        query, after_revision = watch_request(request, PRINCIPAL.get())
+        async for update in self._analysis.watch_jobs(query, after_revision):
+            if isinstance(update, Bookmark):
+                yield jobs_pb2.WatchJobsResponse(bookmark=jobs_pb2.Bookmark(revision=update.revision))
+            else:
+                yield jobs_pb2.WatchJobsResponse(job=job_to_proto(update))
+
     async def GetServerInfo(
         self, request: jobs_pb2.GetServerInfoRequest, context: Any
     ) -> jobs_pb2.GetServerInfoResponse:
@@ -105,7 +118,3 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
     async def DeleteJob(self, request: Any, context: Any) -> NoReturn:
         """Of a later release."""
         not_implemented("DeleteJob")
-
-    def WatchJobs(self, request: Any, context: Any) -> NoReturn:
-        """Of a later release."""
-        not_implemented("WatchJobs")

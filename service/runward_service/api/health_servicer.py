@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
     from runward_service.execution.plugin_catalog import PluginCatalog
+    from runward_service.governance.attestation import CodeAttestation
     from runward_service.plugins.registry import PluginEntry
 
 PLUGIN_PREFIX = "runward.plugin."
@@ -27,16 +28,18 @@ SERVICE_UNKNOWN: int = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     """Answers from the live states. A plugin is NOT_SERVING while UNAVAILABLE; FAILED is a run's outcome and says
-    nothing of health.
+    nothing of health. Nothing is SERVING while the server's own code is not attested.
     """
 
-    def __init__(self, catalog: PluginCatalog, services: Collection[str]) -> None:
+    def __init__(self, catalog: PluginCatalog, attestation: CodeAttestation, services: Collection[str]) -> None:
         """Speak for the server's services and the catalog's plugins."""
         self._catalog = catalog
+        self._attestation = attestation
         self._services = {"", *services}
         self._serving = True
         self._change = asyncio.Event()
         catalog.listen(self._plugin_changed)
+        attestation.listen(self._signal)
 
     def stop_serving(self) -> None:
         """The server drains or its store failed: nothing is SERVING any more."""
@@ -51,15 +54,16 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._change = asyncio.Event()
 
     async def _status(self, service: str) -> int:
+        serving = self._serving and self._attestation.holds
         if service in self._services:
-            return SERVING if self._serving else NOT_SERVING
+            return SERVING if serving else NOT_SERVING
         if service.startswith(PLUGIN_PREFIX):
             try:
                 entry = await self._catalog.resolve(service.removeprefix(PLUGIN_PREFIX))
             except GovernedError:
                 return SERVICE_UNKNOWN
             usable = entry.state is not PluginState.UNAVAILABLE and entry.description is not None
-            return SERVING if self._serving and usable else NOT_SERVING
+            return SERVING if serving and usable else NOT_SERVING
         return SERVICE_UNKNOWN
 
     async def Check(self, request: Any, context: Any) -> Any:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runward_service.domain.server_info import ServerInfo
     from runward_service.execution.analysis_execution_service import AnalysisExecutionService
     from runward_service.execution.plugin_catalog import PluginCatalog
+    from runward_service.governance.attestation import CodeAttestation
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -42,14 +43,18 @@ SERVICES = tuple(
 
 
 def add_servicers(
-    server: grpc.aio.Server, analysis: AnalysisExecutionService, catalog: PluginCatalog, info: ServerInfo
+    server: grpc.aio.Server,
+    analysis: AnalysisExecutionService,
+    catalog: PluginCatalog,
+    attestation: CodeAttestation,
+    info: ServerInfo,
 ) -> HealthServicer:
     """Put the API on a server."""
     jobs_pb2_grpc.add_ExecutionServiceServicer_to_server(ExecutionServicer(analysis, info), server)
     plugins_pb2_grpc.add_PluginServiceServicer_to_server(PluginServicer(catalog), server)
     blobs_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(), server)
-    governance_pb2_grpc.add_GovernanceServiceServicer_to_server(GovernanceServicer(), server)
-    health_servicer = HealthServicer(catalog, SERVICES)
+    governance_pb2_grpc.add_GovernanceServiceServicer_to_server(GovernanceServicer(attestation, catalog), server)
+    health_servicer = HealthServicer(catalog, attestation, SERVICES)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     return health_servicer

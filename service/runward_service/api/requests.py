@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobMode, JobRequest, JobStatus
 from runward_service.store.job_reader import JobQuery
+from runward_service.watch.log_watcher import FROM_NOW
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from google.protobuf.duration_pb2 import Duration
     from google.protobuf.struct_pb2 import Struct, Value
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -153,20 +156,32 @@ def list_request(message: jobs_pb2.ListJobsRequest, principal: Principal) -> tup
     """A ListJobsRequest as (query, page size, where the page starts). Raises GovernedError INVALID_FIELD."""
     if message.page_size < 0:
         raise invalid_field("page_size", "must not be negative.")
-    try:
-        statuses = tuple(sorted({JobStatus(status) for status in message.statuses}))
-    except ValueError:
-        raise invalid_field("statuses", "holds a value that is no job status.") from None
     query = JobQuery(
         tenant=principal.tenant,
         plugin=message.plugin,
-        statuses=statuses,
+        statuses=_statuses(message.statuses),
         labels=_labels(message.labels),
         create_time_from_us=_time(message, "create_time_from"),
         create_time_before_us=_time(message, "create_time_before"),
     )
     size = min(message.page_size or DEFAULT_PAGE, MAX_PAGE)
     return query, size, _page_start(message.page_token, query)
+
+
+def watch_request(message: jobs_pb2.WatchJobsRequest, principal: Principal) -> tuple[JobQuery, int]:
+    """A WatchJobsRequest as (query, cursor). Raises GovernedError INVALID_FIELD."""
+    if message.after_revision < FROM_NOW:
+        raise invalid_field("after_revision", "must be a revision, 0 for the whole log or -1 for what comes.")
+    labels = _labels(message.labels)
+    query = JobQuery(principal.tenant, message.plugin, statuses=_statuses(message.statuses), labels=labels)
+    return query, message.after_revision
+
+
+def _statuses(values: Iterable[int]) -> tuple[JobStatus, ...]:
+    try:
+        return tuple(sorted({JobStatus(value) for value in values}))
+    except ValueError:
+        raise invalid_field("statuses", "holds a value that is no job status.") from None
 
 
 def _time(message: jobs_pb2.ListJobsRequest, field: str) -> int:

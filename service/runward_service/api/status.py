@@ -59,6 +59,7 @@ REASON_CODES: dict[ErrorReason, grpc.StatusCode] = {
     ErrorReason.STORE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     ErrorReason.NOT_IMPLEMENTED: grpc.StatusCode.UNIMPLEMENTED,
     ErrorReason.INTERNAL: grpc.StatusCode.INTERNAL,
+    ErrorReason.NOT_ATTESTED: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 RETRY_SECONDS: dict[ErrorReason, float] = {

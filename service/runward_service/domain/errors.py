@@ -51,6 +51,7 @@ class ErrorReason(StrEnum):
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
     NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
     INTERNAL = "INTERNAL"
+    NOT_ATTESTED = "NOT_ATTESTED"
 
     @property
     def error_type(self) -> ErrorType:
@@ -76,6 +77,7 @@ EXECUTION_REASONS = frozenset(
         ErrorReason.STORE_UNAVAILABLE,
         ErrorReason.NOT_IMPLEMENTED,
         ErrorReason.INTERNAL,
+        ErrorReason.NOT_ATTESTED,
     }
 )
 

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import JobStatus
+from runward_service.domain.violation import violation
 
 if TYPE_CHECKING:
     from runward_service.domain.envelope import ErrorEnvelope
+    from runward_service.domain.job import Job
 
 INFRASTRUCTURE_REASONS = frozenset({ErrorReason.WORKER_LOST, ErrorReason.INTERRUPTED})
 """Failures that are nobody's fault and worth another attempt."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Outcome:
-    """The end of one attempt: a result (an encoded Struct with its digest) or an envelope, never both.
+    """The end of one attempt of one job: a result (an encoded Struct with its digest) or an envelope, never both.
 
-    ``ran`` tells whether the plugin's run began; ``duration_us`` how long it took, in microseconds.
+    ``ran`` tells whether the plugin's run began; ``duration_us`` how long it took, in microseconds. An outcome equals
+    itself alone, for a copy of one that ToolRunner made is none that ToolRunner made.
     """
 
+    job_id: str
+    attempt: int
     plugin: str
     end_time_us: int
     duration_us: int
@@ -45,3 +51,24 @@ class Outcome:
     def lost(self) -> bool:
         """Whether the attempt was lost to the infrastructure, so that another may be made."""
         return self.envelope is not None and self.envelope.reason in INFRASTRUCTURE_REASONS
+
+
+class OutcomeSeal:
+    """Tells the outcomes that ToolRunner made from all others: one for a ToolRunner and the store that it works for."""
+
+    def __init__(self) -> None:
+        """Know no outcome yet."""
+        self._sealed: WeakSet[Outcome] = WeakSet()
+
+    def sealed(self, outcome: Outcome) -> Outcome:
+        """The same outcome, which verify takes from now on."""
+        self._sealed.add(outcome)
+        return outcome
+
+    def verify(self, outcome: Outcome, job: Job) -> None:
+        """Raises GovernanceViolation, logged, unless the outcome was sealed here, for this job and its attempt."""
+        if outcome not in self._sealed:
+            raise violation(f"job {job.id} was to be finished with an outcome that ToolRunner did not make")
+        if outcome.job_id != job.id or outcome.attempt != job.attempt:
+            made_for = f"attempt {outcome.attempt} of job {outcome.job_id}"
+            raise violation(f"attempt {job.attempt} of job {job.id} was to be finished with the outcome of {made_for}")

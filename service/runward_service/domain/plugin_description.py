@@ -15,7 +15,10 @@ PLUGIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 
 @dataclass(frozen=True, slots=True)
 class PluginDescription:
-    """A plugin's declared attributes; see runward_service.plugins.base.Plugin for their meaning and units."""
+    """A plugin's declared attributes; see runward_service.plugins.base.Plugin for their meaning and units.
+
+    ``code_digest`` is that of its code as its worker loaded it, "sha256:<hex>" or empty.
+    """
 
     name: str
     version: str
@@ -27,6 +30,7 @@ class PluginDescription:
     concurrency: int
     max_attempts: int
     cacheable: bool
+    code_digest: str = ""
 
     @property
     def timeout_us(self) -> int:

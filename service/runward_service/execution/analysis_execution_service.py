@@ -10,7 +10,7 @@ from runward_service.domain.job import JobStatus
 from runward_service.execution.scheduler import cancelled_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from runward_service.domain.job import Job, JobRequest, Principal
     from runward_service.execution.expiry import Expiry
@@ -18,18 +18,31 @@ if TYPE_CHECKING:
     from runward_service.execution.scheduler import RunningJob, Scheduler, Slot
     from runward_service.runtime.run_control import RunControl
     from runward_service.store.job_reader import JobPage, JobQuery
+    from runward_service.watch.log_watcher import LogWatcher, Update
     from runward_service.watch.watcher import Watcher
 
 
 class AnalysisExecutionService:
     """Orchestrates jobs for callers that wait and for callers that do not, along one path."""
 
-    def __init__(self, jobs: JobExecutionService, scheduler: Scheduler, watcher: Watcher, expiry: Expiry) -> None:
-        """Create and run through the job service, in the order that the scheduler gives."""
+    def __init__(  # noqa: PLR0917 - built once, in bootstrap
+        self,
+        jobs: JobExecutionService,
+        scheduler: Scheduler,
+        watcher: Watcher,
+        log_watcher: LogWatcher,
+        expiry: Expiry,
+        admit: Callable[[], None],
+    ) -> None:
+        """Create and run through the job service, in the order that the scheduler gives; ``admit`` raises GovernedError
+        where this server may take no work.
+        """
         self._jobs = jobs
         self._scheduler = scheduler
         self._watcher = watcher
+        self._log_watcher = log_watcher
         self._expiry = expiry
+        self._admit = admit
 
     async def analyze(self, request: JobRequest) -> Job:
         """Run a request to its end; the job, SUCCESS or FAILED, is on disk when this returns.
@@ -37,6 +50,7 @@ class AnalysisExecutionService:
         The end of the calling task (a caller that hangs up) cancels the job. Raises GovernedError for whatever is
         refused.
         """
+        self._admit()
         beginning = self._begin(request)
         job, running = await (uninterrupted(beginning) if request.request_id else beginning)
         if running is None:
@@ -52,6 +66,7 @@ class AnalysisExecutionService:
         """Store a request as a job that runs later; it is on disk when this returns. Raises GovernedError for whatever
         is refused.
         """
+        self._admit()
         self._scheduler.check_room()
         # Shielded: a caller that hangs up does not call back what is on its way to disk, and that has to be run.
         return await asyncio.shield(self._submit(request))
@@ -112,6 +127,10 @@ class AnalysisExecutionService:
     def watch_job(self, job_id: str, principal: Principal, after_revision: int) -> AsyncIterator[Job]:
         """A job as at each revision after one, to its end; see Watcher.watch_job."""
         return self._watcher.watch_job(job_id, principal.tenant, after_revision)
+
+    def watch_jobs(self, query: JobQuery, after_revision: int) -> AsyncIterator[Update]:
+        """The changes of many jobs after a revision; see LogWatcher.watch_jobs."""
+        return self._log_watcher.watch_jobs(query, after_revision)
 
     def report_progress(self, job_id: str, fraction: float, message: str) -> None:
         """A worker tells how far a job is."""

@@ -110,7 +110,7 @@ class JobExecutionService:
     def start_job(self, job: Job) -> Job:
         """PENDING to RUNNING, of a SYNC job whose turn has come."""
         now = now_us()
-        ignore_result(self._store.start_job(job.id, now))
+        self._store.defer_start(job.id, now)
         return job._replace(status=JobStatus.RUNNING, attempt=1, start_time_us=now)
 
     async def claim_jobs(self, plugin: str, limit: int) -> list[Job]:

@@ -54,6 +54,11 @@ class PluginCatalog:
         """All plugins, by name."""
         return await self._views(await self._registry.all_described())
 
+    async def code_digests(self) -> dict[str, str]:
+        """The code digest of each plugin that could be loaded, by name."""
+        entries = await self._registry.all_described()
+        return {entry.name: entry.description.code_digest for entry in entries if entry.description is not None}
+
     async def disable(self, name: str, reason: str) -> PluginView:
         """Make a plugin UNAVAILABLE, also over restarts. Raises GovernedError PLUGIN_NOT_FOUND."""
         await self._registry.resolve(name)

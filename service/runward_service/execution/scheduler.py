@@ -58,6 +58,9 @@ class PluginQueue:
     signals: int = 0
     """Rises whenever a job was stored, so that a claim that found none does not hide one stored meanwhile."""
     taken: int = 0
+    """Slots that are out."""
+    running: int = 0
+    """Those of them that count: a run that waits at a busy worker takes that worker's place, not another one."""
     claiming: bool = False
     callers_first: bool = True
 
@@ -70,9 +73,10 @@ class Scheduler:
         self._registry = registry
         self._limit = limit
         self._queue_limit = queue_limit
-        self._taken = 0
+        self._running = 0
         self._waiting_callers = 0
         self._queues: dict[str, PluginQueue] = {}
+        self._runs_ahead: Callable[[PluginEntry], int]
         self._claim: Callable[[str, int], Awaitable[list[Job]]]
         self._execute: Callable[[Job, RunControl, Slot], Awaitable[Job]]
         self._supervise: Callable[[Awaitable[None], str], object]
@@ -84,8 +88,14 @@ class Scheduler:
         claim: Callable[[str, int], Awaitable[list[Job]]],
         execute: Callable[[Job, RunControl, Slot], Awaitable[Job]],
         supervise: Callable[[Awaitable[None], str], object],
+        runs_ahead: Callable[[PluginEntry], int],
     ) -> None:
-        """Begin: ``claim`` takes up to a number of a plugin's stored jobs, ``execute`` runs one of those to its end."""
+        """Begin: ``claim`` takes up to a number of a plugin's stored jobs, ``execute`` runs one of those to its end.
+
+        ``runs_ahead`` tells how many runs more a busy worker of a plugin may be sent, where runs are so short that it
+        would wait for the service between two of them.
+        """
+        self._runs_ahead = runs_ahead
         self._claim, self._execute, self._supervise = claim, execute, supervise
         self._registry.listen(self._plugin_changed)
 
@@ -161,34 +171,56 @@ class Scheduler:
 
     def freed(self, plugin: str) -> None:
         """A slot of the plugin came back."""
-        self._taken -= 1
-        self._queue(plugin).taken -= 1
+        queue = self._queue(plugin)
+        queue.taken -= 1
+        if queue.taken < queue.running:
+            queue.running -= 1
+            self._running -= 1
         # The plugins stand in the order in which they last got a slot, so that none waits for ever behind another.
         for name, queue in list(self._queues.items()):
-            if self._taken >= self._limit:
-                return
             if queue.callers or queue.stored:
                 self._dispatch(name)
 
     def _queue(self, plugin: str) -> PluginQueue:
         queue = self._queues.get(plugin)
         if queue is None:
-            queue = self._queues[plugin] = PluginQueue()
+            queue = PluginQueue()
+            self._queues = {plugin: queue, **self._queues}  # it never got a slot, so it comes first
         return queue
 
     def _free(self, plugin: str, queue: PluginQueue) -> int:
         """How many slots of the plugin are free; none where it cannot run."""
+        entry = self._usable(plugin)
+        if entry is None:
+            return 0
+        own = self._own_free(entry, queue)
+        if own > 0:
+            return own
+        ahead = queue.running * self._runs_ahead(entry) - (queue.taken - queue.running)
+        return ahead if ahead > 0 and not self._others_wait(queue) else 0
+
+    def _usable(self, plugin: str) -> PluginEntry | None:
         try:
             entry = self._registry.get(plugin)
         except GovernedError:
-            return 0
-        if entry.description is None or entry.state is PluginState.UNAVAILABLE:
-            return 0
-        return min(entry.description.concurrency - queue.taken, self._limit - self._taken)
+            return None
+        return None if entry.description is None or entry.state is PluginState.UNAVAILABLE else entry
+
+    def _own_free(self, entry: PluginEntry | None, queue: PluginQueue) -> int:
+        concurrency = entry.description.concurrency if entry and entry.description else 0
+        return min(concurrency - queue.running, self._limit - self._running)
+
+    def _others_wait(self, queue: PluginQueue) -> bool:
+        """Whether another plugin waits for this one's place, which runs sent ahead would keep for ever."""
+        if self._running < self._limit:
+            return False
+        return any(other is not queue and (other.callers or other.stored) for other in self._queues.values())
 
     def _take(self, plugin: str, queue: PluginQueue) -> Slot:
         queue.taken += 1
-        self._taken += 1
+        if self._own_free(self._usable(plugin), queue) > 0:
+            queue.running += 1
+            self._running += 1
         self._queues[plugin] = self._queues.pop(plugin)
         return Slot(self, plugin)
 

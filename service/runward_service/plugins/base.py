@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from runward_service.plugins.guard import PluginType
 from runward_service.plugins.imaging import open_image
 
 if TYPE_CHECKING:
@@ -78,10 +79,11 @@ class RunContext:
         self._report(float(fraction), message)
 
 
-class Plugin(ABC):
+class Plugin(ABC, metaclass=PluginType):
     """One analysis. Subclass it, set the class attributes, and return a JSON-able dict from :meth:`run`.
 
-    Instances live in a worker process of their own, one run at a time; ``concurrency`` such workers at most.
+    Instances live in a worker process of their own, one run at a time; ``concurrency`` such workers at most. ToolRunner
+    alone can call :meth:`run`; for any other caller it raises GovernanceViolation.
     """
 
     name: ClassVar[str]
@@ -110,7 +112,7 @@ class Plugin(ABC):
     install_hint: ClassVar[str] = ""
     """The command that installs all of ``requires``; empty: ``pip install`` of the absent distributions."""
 
-    def setup(self) -> None:  # noqa: B027 - a plugin without models has nothing to set up
+    def setup(self) -> None:
         """Load what runs need (libraries, models, lasting threads): once a worker, before its first run.
 
         An exception makes the plugin UNAVAILABLE. A run that leaves threads or processes behind costs its worker.
@@ -122,4 +124,5 @@ class Plugin(ABC):
 
         Return a dict with string keys that fits JSON: at most 25 deep, at most 3 MiB, no NaN or infinity. Raise
         InvalidInput when the image or an option is unusable, PluginError for a failure that the caller should read.
+        A plain method, neither a coroutine nor a generator. ``super().run(payload, context)`` within it is fine.
         """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.plugin_description import PLUGIN_NAME, PluginDescription
 from runward_service.plugins.base import Plugin
+from runward_service.runtime.loaded_code import package_digest
 from runward_service.runtime.validation import validate_output
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def describe(plugin_class: type[Plugin]) -> PluginDescription:
         concurrency=int(_number(plugin_class, "concurrency", 1, 1_000)),
         max_attempts=int(_number(plugin_class, "max_attempts", 1, 100)),
         cacheable=bool(plugin_class.cacheable),
+        code_digest=package_digest(plugin_class.__module__),
     )
 
 

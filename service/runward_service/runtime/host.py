@@ -16,13 +16,16 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runward_service.domain import violation
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.plugins.base import InvalidInput, Payload, PluginError, RunContext
 from runward_service.plugins.loader import PluginUnusable, absent_requirements, describe, load_plugin_class, told
 from runward_service.runtime.frames import HEADER, decode_meta, encode_frame
+from runward_service.runtime.loaded_code import loaded_digests
 from runward_service.runtime.result_codec import encode_result, output_digest
 from runward_service.runtime.tool_runner import ToolRunner
 from runward_service.runtime.validation import validate_output
+from runward_service.runtime.violation_relay import ViolationRelay
 
 if TYPE_CHECKING:
     import socket
@@ -38,6 +41,7 @@ MAX_DETAILS = 64_000
 MAX_TRACEBACK = 100_000
 MAX_PROGRESS_MESSAGE = 500
 READ_BYTES = 4096
+GOVERNED_PACKAGE = "runward_service"
 
 
 def serve(target: str, connection: socket.socket, keeper: int, limit_pipe: int) -> None:
@@ -62,6 +66,8 @@ class Host:
         self._progress: ProgressReporter | None = None
         self._job_id = ""
         self._stdout = sys.stdout
+        self._violations = ViolationRelay(self._send)
+        violation.logger.addHandler(self._violations)
 
     def serve(self, target: str, limit_pipe: int) -> None:
         """Load, describe, set up, then run jobs until the connection ends."""
@@ -77,7 +83,8 @@ class Host:
         limit = 2 * description.memory_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         fields = {name: getattr(description, name) for name in description.__slots__}
-        self._send({"type": "described", "description": fields, "absent": absent})
+        loaded = loaded_digests({GOVERNED_PACKAGE})
+        self._send({"type": "described", "description": fields, "absent": absent, "loaded": loaded})
         if absent:
             return
         try:
@@ -100,13 +107,18 @@ class Host:
             if self._progress is not None:
                 self._progress.stop()
             signal.alarm(0)
-            answer["tainted"] = children.changed()
+            tainted = children.changed() or answer.get("reason") == ErrorReason.MEMORY_LIMIT.value
+            answer |= {"job_id": meta["job_id"], "tainted": tainted}
             with contextlib.suppress(Exception):  # the plugin may have closed or replaced it
                 self._stdout.flush()
             self._send(answer, result)
+            if tainted:
+                self._reader.read()  # runs that were sent ahead are made elsewhere
+                return
 
     def _run_job(self, plugin: Plugin, meta: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         self._job_id = meta["job_id"]
+        self._violations.begin_job(meta["job_id"])
         report = functools.partial(self._report_progress, meta["job_id"])
         context = RunContext(meta["job_id"], meta["attempt"], report)
         start = time.perf_counter_ns()

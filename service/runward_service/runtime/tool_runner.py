@@ -10,11 +10,13 @@ from runward_service.domain.clock import now_us
 from runward_service.domain.envelope import ErrorEnvelope, envelope_of
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.outcome import Outcome
+from runward_service.plugins.guard import Permit
 from runward_service.runtime.result_codec import validate_encoded
 from runward_service.runtime.validation import validate_output
 
 if TYPE_CHECKING:
     from runward_service.domain.job import Job
+    from runward_service.domain.outcome import OutcomeSeal
     from runward_service.plugins.base import Payload, Plugin, RunContext
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
     from runward_service.runtime.run_control import RunControl
@@ -26,10 +28,11 @@ logger = logging.getLogger(__name__)
 class ToolRunner:
     """Two halves: ``run`` governs an attempt from the service, ``run_plugin`` makes it in the worker."""
 
-    def __init__(self, registry: PluginRegistry, pool: WorkerPool) -> None:
-        """Keep the states of the registry's plugins and run them in the pool's workers."""
+    def __init__(self, registry: PluginRegistry, pool: WorkerPool, seal: OutcomeSeal) -> None:
+        """Keep the states of the registry's plugins, run them in the pool's workers, seal what runs come to."""
         self._registry = registry
         self._pool = pool
+        self._seal = seal
 
     async def run(self, job: Job, control: RunControl) -> Outcome:
         """Make one attempt of a RUNNING job and say what it came to. Never raises for a failure of the attempt."""
@@ -54,13 +57,16 @@ class ToolRunner:
         finally:
             self.update_execution_metrics(job.plugin, began=began, succeeded=result is not None)
         end_us = now_us()
-        return Outcome(job.plugin, end_us, max(end_us - start_us, 0), began, result, digest, envelope)
+        took_us = max(end_us - start_us, 0)
+        return self._seal.sealed(
+            Outcome(job.id, job.attempt, job.plugin, end_us, took_us, began, result, digest, envelope)
+        )
 
     def end_without_run(self, job: Job, error: GovernedError) -> Outcome:
         """What a job comes to that ends without a run: cancelled while pending, expired, or interrupted."""
         end_us = now_us()
         envelope = envelope_of(error, plugin=job.plugin, time_us=end_us)
-        return Outcome(job.plugin, end_us, 0, ran=False, envelope=envelope)
+        return self._seal.sealed(Outcome(job.id, job.attempt, job.plugin, end_us, 0, ran=False, envelope=envelope))
 
     def update_execution_metrics(self, plugin: str, *, began: bool, succeeded: bool) -> None:
         """Set the plugin's state by what a run came to: INITIALIZED or FAILED. The outcome's counters are added up by
@@ -70,12 +76,15 @@ class ToolRunner:
             self._registry.end_run(plugin, succeeded=succeeded)
 
     @staticmethod
+    @Permit.appoint
     def run_plugin(plugin: Plugin, payload: Payload, context: RunContext) -> dict[str, Any]:
         """The worker's half: run the plugin and check what it returns.
 
-        Raises what the plugin raises, or GovernedError OUTPUT_INVALID.
+        Raises what the plugin raises, GovernedError OUTPUT_INVALID, or GovernanceViolation where the plugin runs
+        another or itself.
         """
-        output = plugin.run(payload, context)
+        with Permit(plugin):
+            output = plugin.run(payload, context)
         validate_output(output)
         return output
 

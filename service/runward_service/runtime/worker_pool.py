@@ -8,19 +8,21 @@ import asyncio
 import logging
 import os
 import time
-from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runward_service.domain.errors import ErrorReason
+from runward_service.domain.errors import GovernedError
 from runward_service.runtime.plugin_output import PluginOutput
-from runward_service.runtime.run_errors import failure_error, lost_error, time_out, unavailable_error
-from runward_service.runtime.worker_process import WorkerEnded, WorkerProcess
+from runward_service.runtime.plugin_workers import PluginWorkers
+from runward_service.runtime.run_errors import failure_error, lost_error, time_out
+from runward_service.runtime.sent_run import SentRun, WorkerEnded
+from runward_service.runtime.worker_process import WorkerProcess
 from runward_service.runtime.worker_startup import WorkerStartup
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from runward_service.domain.job import Job
     from runward_service.plugins.loader import PluginSource
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from runward_service.runtime.run_control import RunControl
 
 IDLE_SECONDS = 300.0
-FIRST_RETRY_SECONDS = 0.5
-LAST_RETRY_SECONDS = 60.0
+STOP_GRACE_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -49,21 +50,6 @@ class WorkerPool(Protocol):
         """Run a job's attempt; raises GovernedError for every other end of it."""
 
 
-@dataclass(slots=True)
-class PluginWorkers:
-    """The workers of one plugin."""
-
-    entry: PluginEntry
-    output: PluginOutput
-    workers: set[WorkerProcess] = field(default_factory=set)
-    idle: list[WorkerProcess] = field(default_factory=list)
-    waiting: deque[asyncio.Future[WorkerProcess]] = field(default_factory=deque)
-    starting: int = 0
-    was_ready: bool = False
-    """Whether setup ever succeeded, so that a later failure of it is worth another try."""
-    retry_seconds: float = FIRST_RETRY_SECONDS
-
-
 class LocalWorkerPool:
     """Worker processes on this machine."""
 
@@ -81,6 +67,8 @@ class LocalWorkerPool:
         self._supervise = supervise
         self.on_progress: Callable[[str, float, str], None] = ignore_progress
         """Takes a job id, a fraction and a message."""
+        self.on_loaded: Callable[[str, Mapping[str, str]], str] = accept_loaded
+        """Takes a plugin and what its worker loaded of the service; answers why the worker may not be used, if so."""
         self._plugins: dict[int, PluginWorkers] = {}
         self._closing = asyncio.Event()
         self._startups: set[asyncio.Future[None]] = set()
@@ -116,57 +104,61 @@ class LocalWorkerPool:
         is left.
         """
         group = self._plugins[id(entry)]
-        worker = group.idle.pop() if group.idle else await self._wait_for_worker(group, control)
-        usable = False
-        timer: asyncio.TimerHandle | None = None
-        try:
-            reply = worker.begin(run_message(job), job.image.data or b"")
-            control.bind(reply)
-            timer = asyncio.get_running_loop().call_later(job.timeout_us / 1e6, time_out, job, control)
-            meta, body = await reply
-            usable = not meta.get("tainted") and meta.get("reason") != ErrorReason.MEMORY_LIMIT.value
-        except WorkerEnded:
-            raise lost_error(await worker.end(), entry) from None
-        finally:
-            if timer is not None:
-                timer.cancel()
-            if usable:
-                self._give_back(group, worker)
-            else:
-                await self._replace(group, worker)
+        while True:
+            worker = group.take() or await self._wait_for_worker(group, control)
+            try:
+                meta, body = await self._run_in(worker, group, job, control)
+                break
+            except WorkerEnded as ended:
+                if ended.begun:
+                    raise lost_error(await worker.end(), entry) from None
+                # It waited behind another run, which took the worker with it.
+        group.note_duration(meta.get("duration_us"))
         if meta["type"] == "result":
             return WorkerReply(body, str(meta.get("digest", "")))
         raise failure_error(meta, entry)
 
+    async def _run_in(
+        self, worker: WorkerProcess, group: PluginWorkers, job: Job, control: RunControl
+    ) -> tuple[dict[str, Any], bytes]:
+        run = SentRun(job.id, job.timeout_us / 1e6, partial(time_out, job, control))
+        try:
+            control.check()
+            worker.send(run, run_message(job), job.image.data or b"")
+            control.bind(run.reply)
+            group.serve_next()
+            return await run.reply
+        except WorkerEnded as ended:
+            if ended.begun:
+                await worker.end()  # by itself, so that its keeper can tell why
+            raise
+        except GovernedError:
+            await see_over(run, worker, group)
+            raise
+        finally:
+            if worker.spent:
+                await self._replace(group, worker)
+            elif not worker.runs and not group.is_idle(worker):
+                group.give_back(worker)
+
     async def _wait_for_worker(self, group: PluginWorkers, control: RunControl) -> WorkerProcess:
-        waiting: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
+        waiting = group.wait()
         control.bind(waiting)
-        group.waiting.append(waiting)
-        if group.starting < len(group.waiting):
+        if group.short_of_workers:
             self._start_worker(group)
         try:
             return await waiting
         finally:
-            if waiting in group.waiting:
-                group.waiting.remove(waiting)
-
-    def _give_back(self, group: PluginWorkers, worker: WorkerProcess) -> None:
-        while group.waiting:
-            waiting = group.waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(worker)
-                return
-        worker.idle_since = time.monotonic()
-        group.idle.append(worker)
+            group.leave(waiting)
 
     async def _replace(self, group: PluginWorkers, worker: WorkerProcess) -> None:
         await worker.kill()
-        group.workers.discard(worker)
-        if not self._closing.is_set() and not group.idle and not group.starting:
+        group.forget(worker)
+        if not group.any_idle and not group.starting:
             self._start_worker(group)
 
     def _start_worker(self, group: PluginWorkers) -> None:
-        if not self._closing.is_set():
+        if not self._closing.is_set() and len(group.workers) + group.starting < self._wanted(group):
             group.starting += 1
             startup = self._supervise(self._bring_up(group), f"start of a worker of {group.entry.name}")
             self._startups.add(startup)
@@ -174,7 +166,7 @@ class LocalWorkerPool:
 
     async def _bring_up(self, group: PluginWorkers) -> None:
         """Start one worker and see it ready, or make the plugin UNAVAILABLE and try again later where that may help."""
-        startup = WorkerStartup(self._registry, group.entry, self.on_progress)
+        startup = WorkerStartup(self._registry, group.entry, self.on_progress, self.on_loaded)
         worker = WorkerProcess(group.entry.source.target, startup.received, group.output)
         try:
             await worker.start(worker_environment())
@@ -186,23 +178,21 @@ class LocalWorkerPool:
             problem, permanent = f"a worker cannot be started: {error}", False
         group.starting -= 1
         if not problem:
-            group.retry_seconds = FIRST_RETRY_SECONDS
-            group.was_ready = True
+            group.ready()
             self._watch_idle(group, worker)
-            self._give_back(group, worker)
-            self._warm_up(group)
+            group.give_back(worker)
+            self._start_worker(group)
             return
         if worker in group.workers:
             await worker.kill()
-            group.workers.discard(worker)
+            group.forget(worker)
         if self._closing.is_set():
             return
         if not group.workers:
             self._registry.fail_loading(group.entry, problem)
-        self._fail_waiting(group, problem)
+        group.fail_waiting(problem)
         if not permanent or group.was_ready:
-            await self._pause(group.retry_seconds)
-            group.retry_seconds = min(2 * group.retry_seconds, LAST_RETRY_SECONDS)
+            await self._pause(group.next_pause())
             if not group.workers and not group.starting:
                 self._start_worker(group)
 
@@ -212,24 +202,20 @@ class LocalWorkerPool:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
 
-    def _fail_waiting(self, group: PluginWorkers, problem: str) -> None:
-        while group.waiting:
-            waiting = group.waiting.popleft()
-            if not waiting.done():
-                waiting.set_exception(unavailable_error(group.entry, problem))
-
-    def _warm_up(self, group: PluginWorkers) -> None:
+    def _wanted(self, group: PluginWorkers) -> int:
         description = group.entry.description
-        wanted = min(description.concurrency, self._limit) if description else 1
-        if len(group.workers) + group.starting < wanted:
-            self._start_worker(group)
+        return min(description.concurrency, self._limit) if description else 1
+
+    def runs_ahead(self, entry: PluginEntry) -> int:
+        """How many runs may be given for each one that a worker of the plugin makes, to wait at that worker."""
+        return self._plugins[id(entry)].runs_ahead
 
     def _watch_idle(self, group: PluginWorkers, worker: WorkerProcess) -> None:
         """Forget a worker that ends while nobody uses it, and start another."""
 
         def ended(_: object) -> None:
-            if worker in group.idle and not self._closing.is_set():
-                group.idle.remove(worker)
+            if group.is_idle(worker) and not self._closing.is_set():
+                group.forget(worker)
                 logger.warning("worker %d of %s ended while idle", worker.pid, group.entry.name)
                 self._supervise(self._replace(group, worker), "replacement of a worker")
 
@@ -241,15 +227,33 @@ class LocalWorkerPool:
             await asyncio.sleep(IDLE_SECONDS / 10)
             limit = time.monotonic() - IDLE_SECONDS
             for group in self._plugins.values():
-                for worker in [worker for worker in group.idle if worker.idle_since < limit]:
-                    if len(group.workers) > 1:
-                        group.idle.remove(worker)
-                        group.workers.discard(worker)
-                        await worker.kill()
+                for worker in group.unused_since(limit):
+                    group.forget(worker)
+                    await worker.kill()
+
+
+async def see_over(run: SentRun, worker: WorkerProcess, group: PluginWorkers) -> None:
+    """See that nothing is left of a run that was stopped: it is answered, or its worker is killed.
+
+    Nothing is taken back from a worker, so a run that waits there has its turn first. A short run gets a moment to end
+    by itself: killing its worker then would cost more, and might hit the run that comes after it.
+    """
+    while run.unanswered and not run.begin_time:
+        await run.change()
+    if run.unanswered and group.runs_ahead:
+        await run.change(STOP_GRACE_SECONDS)
+    if run.unanswered:
+        group.note_duration(run.elapsed_us())
+        await worker.kill()
 
 
 def ignore_progress(job_id: str, fraction: float, message: str) -> None:
     """Nobody wants to know."""
+
+
+def accept_loaded(plugin: str, loaded: Mapping[str, str]) -> str:
+    """Nobody compares."""
+    return ""
 
 
 def worker_environment() -> dict[str, str]:

@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from runward_service.runtime.frames import FrameDecoder, FrameError, encode_frame
 from runward_service.runtime.process_tree import descendants_of, kill, kill_marked
+from runward_service.runtime.sent_run import SentRuns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runward_service.runtime.plugin_output import PluginOutput
+    from runward_service.runtime.sent_run import SentRun
 
 MARK = "RUNWARD_WORKER"
 """The variable by which a worker's descendants are known."""
 KILL_GRACE_SECONDS = 3.0
 REPORT_SECONDS = 0.25
+ANSWERS = frozenset({"result", "failure"})
 SOCKET_BUFFER_BYTES = 1024 * 1024
 
 logger = logging.getLogger(__name__)
@@ -41,12 +44,8 @@ class WorkerEnd:
     peak_bytes: int = 0
 
 
-class WorkerEnded(Exception):  # noqa: N818 - an event more than a fault
-    """The worker's socket closed while the service waited for a message."""
-
-
 class WorkerProcess:
-    """A started worker. Messages come through ``on_message``; exactly one run at a time."""
+    """A started worker. It makes one run at a time; what it says beside answers comes through ``on_message``."""
 
     def __init__(
         self, target: str, on_message: Callable[[WorkerProcess, dict[str, Any]], None], output: PluginOutput
@@ -57,7 +56,9 @@ class WorkerProcess:
         self._output = output
         self._loop = asyncio.get_running_loop()
         self._decoder = FrameDecoder()
-        self._reply: asyncio.Future[tuple[dict[str, Any], bytes]] | None = None
+        self.runs = SentRuns()
+        self.spent = False
+        """Whether it takes no further run: it has ended, is being ended, or a run spoilt it."""
         self._transport: asyncio.Transport | None = None
         self._lifeline: socket.socket
         self._popen: subprocess.Popen[bytes]
@@ -106,39 +107,41 @@ class WorkerProcess:
         transport, _ = await self._loop.create_unix_connection(lambda: WorkerProtocol(self), sock=ours)
         self._transport = transport
 
-    def begin(self, meta: dict[str, Any], body: bytes) -> asyncio.Future[tuple[dict[str, Any], bytes]]:
-        """Send a run; the future gets the worker's answer, or WorkerEnded."""
-        reply: asyncio.Future[tuple[dict[str, Any], bytes]] = self._loop.create_future()
-        self._reply = reply
-        if self._transport is None or self._transport.is_closing():
-            reply.set_exception(WorkerEnded())
-        else:
-            self._transport.write(encode_frame(meta, body))
-        return reply
+    def send(self, run: SentRun, meta: dict[str, Any], body: bytes) -> None:
+        """Send a run, which begins when those before it are over."""
+        if self.spent or self._transport is None or self._transport.is_closing():
+            run.fail()
+            return
+        self.runs.add(run)
+        self._transport.write(encode_frame(meta, body))
 
     def received(self, data: bytes) -> None:
-        """Bytes came from the worker. What is no message ends it."""
+        """Bytes came from the worker. What is no message, or answers what was not asked, ends it."""
         try:
-            messages = self._decoder.feed(data)
+            for meta, body in self._decoder.feed(data):
+                if meta.get("type") in ANSWERS:
+                    self._answered(meta, body)
+                else:
+                    self._on_message(self, meta)
         except FrameError:
             logger.exception("worker %d of %s sent garbage and is ended", self.pid, self.target)
             self.close()
-            return
-        for meta, body in messages:
-            if meta.get("type") not in {"result", "failure"}:
-                self._on_message(self, meta)
-            elif self._reply is not None and not self._reply.done():
-                self._reply.set_result((meta, body))
+
+    def _answered(self, meta: dict[str, Any], body: bytes) -> None:
+        self.spent = self.spent or bool(meta.get("tainted"))
+        if not self.runs.answer(meta, body):
+            raise FrameError("an answer to no run")
 
     def connection_lost(self) -> None:
         """The worker's socket is closed: the host has ended, or closed it."""
+        self.spent = True
         if not self.lost.done():
             self.lost.set_result(None)
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(WorkerEnded())
+        self.runs.fail()
 
     def close(self) -> None:
         """Let go of the lifeline: the keeper kills all that descends from it, and ends."""
+        self.spent = True
         if not self.exited.done():
             try:
                 self._lifeline.shutdown(socket.SHUT_WR)
@@ -154,7 +157,12 @@ class WorkerProcess:
             logger.warning("the keeper of worker %d does not answer and is killed", self.pid)
             for pid in [*descendants_of(self.pid), self.pid]:
                 kill(pid)
-        return await self.exited
+        end = await self.exited
+        # Its last answers are read before its runs are given up: they tell which of those have begun.
+        await asyncio.wait([self.lost], timeout=REPORT_SECONDS)
+        if self._transport is not None:
+            self._transport.close()
+        return end
 
     async def end(self) -> WorkerEnd:
         """How a worker ended that closed its connection: by itself, or by this call where its processes live on."""
@@ -181,8 +189,6 @@ class WorkerProcess:
         self._loop.remove_reader(pidfd)
         os.close(pidfd)
         self._popen.wait()
-        if self._transport is not None:
-            self._transport.close()
         try:
             end = WorkerEnd(**json.loads(self._report))
         except (ValueError, TypeError):

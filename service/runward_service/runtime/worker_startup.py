@@ -6,11 +6,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from runward_service.domain import violation
 from runward_service.domain.plugin_description import PluginDescription
 from runward_service.runtime.run_errors import describe_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
     from runward_service.runtime.worker_process import WorkerProcess
@@ -21,15 +22,20 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerStartup:
-    """What a worker says while it comes up; afterwards, its progress."""
+    """What a worker says while it comes up; afterwards, its progress and its violations."""
 
     def __init__(
-        self, registry: PluginRegistry, entry: PluginEntry, on_progress: Callable[[str, float, str], None]
+        self,
+        registry: PluginRegistry,
+        entry: PluginEntry,
+        on_progress: Callable[[str, float, str], None],
+        on_loaded: Callable[[str, Mapping[str, str]], str],
     ) -> None:
-        """Tell the registry what the worker says of its plugin."""
+        """Tell the registry what the worker says of its plugin; ``on_loaded`` answers why its code may not be used."""
         self._registry = registry
         self._entry = entry
         self._on_progress = on_progress
+        self._on_loaded = on_loaded
         self._ended: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
 
     async def wait(self, worker: WorkerProcess) -> tuple[str, bool]:
@@ -50,14 +56,18 @@ class WorkerStartup:
             self._on_progress(
                 str(meta.get("job_id", "")), float(meta.get("fraction", 0.0)), str(meta.get("message", ""))
             )
+        elif kind == "violation":
+            # Indented, so that no text of a plugin passes for a line of the log.
+            text = str(meta.get("message", "")).replace("\n", "\n    ")
+            violation.logger.error("plugin %s, job %s: %s", self._entry.name, meta.get("job_id") or "none", text)
         elif kind == "described":
             fields = dict(meta["description"])
             fields["mime_types"] = tuple(fields["mime_types"])
             self._registry.describe(self._entry, PluginDescription(**fields))
-            if meta.get("absent"):
+            if problem := str(meta.get("absent", "")) or self._on_loaded(self._entry.name, meta.get("loaded", {})):
                 # Before anyone who waits for the description goes on.
-                self._registry.fail_loading(self._entry, str(meta["absent"]))
-                self._end(str(meta["absent"]), permanent=True)
+                self._registry.fail_loading(self._entry, problem)
+                self._end(problem, permanent=True)
             elif self._entry.load_error and self._entry.description is None:
                 self._end(self._entry.load_error, permanent=True)
         elif kind == "unavailable":

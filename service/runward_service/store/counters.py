@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runward_service.store.histogram import bucket_of
+from runward_service.store.row_statements import by_chunk
 from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
@@ -81,5 +82,10 @@ class CounterDeltas:
                     deltas.last_used_time_us,
                 ),
             )
-            for bucket, count in deltas.buckets.items():
-                connection.execute(sql["add_duration"], (plugin, bucket, count))
+        durations = [
+            (plugin, bucket, count)
+            for plugin, deltas in self._plugins.items()
+            for bucket, count in deltas.buckets.items()
+        ]
+        for text, parameters, _ in by_chunk("job_store.sql", "add_durations", durations):
+            connection.execute(text, parameters)

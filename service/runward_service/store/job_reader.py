@@ -64,6 +64,16 @@ class JobEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class LogPage:
+    """Changes of jobs in order, each with its job as it is now, without its result; ``upto`` is the revision up to
+    which they are all that fit.
+    """
+
+    changes: Sequence[tuple[Job, JobEvent]]
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
 class PluginCounters:
     """A plugin's finished jobs: counts, and durations of runs in microseconds."""
 
@@ -74,6 +84,11 @@ class PluginCounters:
     p50_us: int = 0
     p99_us: int = 0
     last_used_time_us: int = 0
+
+
+def event_of(row: Sequence[Any]) -> JobEvent:
+    """The change of a row with the columns of ``events_of_job``."""
+    return JobEvent(row[0], JobStatus(row[1]), *row[2:])
 
 
 def bounded(rows: Sequence[Sequence[Any]]) -> int:
@@ -137,7 +152,28 @@ class SqliteJobReader:
     async def events_of_job(self, job_id: str, after_revision: int, limit: int) -> list[JobEvent]:
         """A job's events after a revision, in order."""
         rows = await self._rows("events_of_job", (job_id, after_revision, limit))
-        return [JobEvent(row[0], JobStatus(row[1]), *row[2:]) for row in rows]
+        return [event_of(row) for row in rows]
+
+    async def log_page(self, query: JobQuery, after: int, upto: int, limit: int) -> LogPage:
+        """Changes of the jobs that fit a query, after one revision and up to another, in order. The statuses of the
+        query are those of the changes; its times are not used.
+        """
+        rows = await self._rows(
+            "log_page",
+            {
+                "after": after,
+                "upto": upto,
+                "tenant": query.tenant,
+                "plugin": query.plugin,
+                "statuses": json.dumps([status.value for status in query.statuses]),
+                "labels": dump_mapping(query.labels),
+                "limit": limit,
+            },
+        )
+        page = rows[: bounded(rows)]
+        whole = len(page) == len(rows) < limit
+        changes = [(job_of(row), event_of(row[-6:])) for row in page]
+        return LogPage(changes, upto if whole else changes[-1][1].revision)
 
     async def last_revision(self) -> int:
         """The revision of the last change of any job, 0 when there was none."""

@@ -25,11 +25,20 @@ READ = statements("job_reader.sql")
 class SqliteJobStore:
     """The job store on the group-commit writer. Every method answers once its change is on disk."""
 
-    def __init__(self, writer: GroupCommitWriter, owner: str, image_path: Callable[[str], Path]) -> None:
-        """Write for one owner process; ``image_path`` tells the file of a large image's digest."""
+    def __init__(
+        self,
+        writer: GroupCommitWriter,
+        owner: str,
+        image_path: Callable[[str], Path],
+        verify_outcome: Callable[[Outcome, Job], None],
+    ) -> None:
+        """Write for one owner process; ``image_path`` tells the file of a large image's digest; ``verify_outcome``
+        raises GovernanceViolation for an outcome that ToolRunner did not make for that job and attempt.
+        """
         self._writer = writer
         self._owner = owner
         self._image_path = image_path
+        self._verify_outcome = verify_outcome
 
     @property
     def closed(self) -> bool:
@@ -57,11 +66,11 @@ class SqliteJobStore:
         """Store a PENDING job without a request id, and its image, together with the job's next transition."""
         self._writer.defer(CreateJob(job))
 
-    def start_job(self, job_id: str, start_time_us: int) -> Awaitable[int]:
-        """PENDING to RUNNING, attempt 1, of a SYNC job that this process owns. Deferred: answers with the revision once
-        it is on disk with a later change, or 0 when the job has ended meanwhile.
+    def defer_start(self, job_id: str, start_time_us: int) -> None:
+        """PENDING to RUNNING, attempt 1, of a SYNC job that this process owns, together with the job's next transition.
+        Where it finds its job in another state, so does that one, which is waited for.
         """
-        return self._writer.submit(StartJob(job_id, self._owner, start_time_us), deferred=True)
+        self._writer.defer(StartJob(job_id, self._owner, start_time_us))
 
     def claim_jobs(self, plugin: str, limit: int) -> Awaitable[list[Job]]:
         """Claim up to ``limit`` waiting jobs of a plugin for this process: RUNNING, the attempt counted, the image at
@@ -95,16 +104,19 @@ class SqliteJobStore:
         """RUNNING to SUCCESS or FAILED with what ToolRunner made of the job's current attempt.
 
         Answers with the revision, or 0 when the job is no longer RUNNING in that attempt for this process: then nothing
-        was written.
+        was written. Raises GovernanceViolation, and writes nothing, for an outcome that is not ToolRunner's of that
+        attempt.
         """
+        self._verify_outcome(outcome, job)
         return self._writer.submit(FinishJob(job.id, self._owner, job.attempt, outcome))
 
     def end_unrun_job(self, job: Job, outcome: Outcome) -> Awaitable[int]:
         """End a job that this process does not run: PENDING, or RUNNING for an owner that is proved dead.
 
         A PENDING job passes through RUNNING in the same transaction. Answers with the revision, or 0 when the job has
-        changed since it was read.
+        changed since it was read. Raises GovernanceViolation as finish_job does.
         """
+        self._verify_outcome(outcome, job)
 
         def operation(tx: Transaction) -> int:
             if job.status is JobStatus.PENDING:

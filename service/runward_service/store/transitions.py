@@ -1,31 +1,29 @@
 """The transitions that every job makes (created, started, finished), as operations that can be written many at a time.
 
-Each statement gives Python's lock up and takes it back, which under load costs more than the statement itself. So the
-writer hands all creations of a batch to one statement, then all starts, then all finishes. Each operation can also be
-applied alone, which is how a batch is written again in which one did not find its row.
+The writer hands all creations of a batch to one statement, then all starts, then all finishes. Each operation can also
+be applied alone, which is how a batch is written again in which one did not find its row.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from runward_service.domain.job import JobMode
+from runward_service.store.row_statements import by_chunk
 from runward_service.store.rows import dump_mapping
 from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from runward_service.domain.job import Job
     from runward_service.domain.outcome import Outcome
     from runward_service.store.writer import Transaction
 
-T = TypeVar("T")
-SQL = statements("transitions.sql")
-LARGEST_CHUNK = 64
+SQL_FILE = "transitions.sql"
+SQL = statements(SQL_FILE)
 
 
 class RowNotFound(Exception):  # noqa: N818 - an event more than a fault
@@ -75,12 +73,12 @@ class CreateJob:
         images = [
             (job.tenant, job.image.digest, job.image.size_bytes, job.create_time_us, job.image.data) for job in jobs
         ]
-        for chunk in chunks(images):
-            tx.execute(many("insert_images", len(chunk), 5), flat(chunk))
+        for sql, parameters, _ in by_chunk(SQL_FILE, "insert_images", images):
+            tx.execute(sql, parameters)
         revisions = [tx.next_revision() for _ in jobs]
         rows = [job_row(job, revision) for job, revision in zip(jobs, revisions, strict=True)]
-        for row_chunk in chunks(rows):
-            tx.execute(many("insert_jobs", len(row_chunk), 20), flat(row_chunk))
+        for sql, parameters, _ in by_chunk(SQL_FILE, "insert_jobs", rows):
+            tx.execute(sql, parameters)
         tx.changed += [job.id for job in jobs]
         return [Creation(revision) for revision in revisions]
 
@@ -181,30 +179,7 @@ class FinishJob:
 
 def update_all(tx: Transaction, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Run a fenced update for rows that begin with a job's id. Raises RowNotFound unless each finds its job."""
-    for chunk in chunks(rows):
-        if tx.execute(many(name, len(chunk), len(chunk[0])), flat(chunk)).rowcount != len(chunk):
+    for sql, parameters, count in by_chunk(SQL_FILE, name, rows):
+        if tx.execute(sql, parameters).rowcount != count:
             raise RowNotFound
     tx.changed += [row[0] for row in rows]
-
-
-def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Rows in chunks whose sizes are powers of two, so that a few prepared statements serve batches of every size."""
-    start = 0
-    size = LARGEST_CHUNK
-    while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
-        yield rows[start : start + size]
-        start += size
-
-
-def flat(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """All values, one after another."""
-    return [value for row in rows for value in row]
-
-
-@cache
-def many(name: str, rows: int, width: int) -> str:
-    """A statement for so many rows of so many values."""
-    row = f"({', '.join('?' * width)})"
-    return SQL[name].replace("{rows}", ", ".join([row] * rows))

@@ -1,4 +1,4 @@
-"""Wakes those who watch a job when a commit changed it. It carries no data: watchers read what changed from the log."""
+"""Wakes those who watch when a commit changed a job. It carries no data: watchers read what changed from the log."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ class ChangeSignal:
     def __init__(self) -> None:
         """Start with none."""
         self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._of_all: set[asyncio.Event] = set()
         self.closed = False
 
     def notify(self, job_ids: Sequence[str]) -> None:
         """A commit changed these jobs."""
+        for event in self._of_all:
+            event.set()
         if self._watchers:
             for job_id in job_ids:
                 for event in self._watchers.get(job_id, ()):
@@ -28,7 +31,7 @@ class ChangeSignal:
     def close(self) -> None:
         """Wake everyone for the last time: the server stops."""
         self.closed = True
-        for events in self._watchers.values():
+        for events in (self._of_all, *self._watchers.values()):
             for event in events:
                 event.set()
 
@@ -46,3 +49,13 @@ class ChangeSignal:
             events.discard(event)
             if not events:
                 del self._watchers[job_id]
+
+    @contextmanager
+    def watching_all(self) -> Iterator[asyncio.Event]:
+        """The same, for the changes of all jobs."""
+        event = asyncio.Event()
+        self._of_all.add(event)
+        try:
+            yield event
+        finally:
+            self._of_all.discard(event)

@@ -31,7 +31,7 @@ class Watcher:
         Raises GovernedError JOB_NOT_FOUND, REVISION_AHEAD, or DRAINING when the server stops meanwhile.
         """
         job = await self._reader.get_job(job_id, tenant)
-        await self._check_cursor(after_revision)
+        check_cursor(after_revision, await self._reader.last_revision())
         cursor = after_revision
         with self._signal.watching(job_id) as changed:
             while True:
@@ -55,17 +55,21 @@ class Watcher:
                     raise GovernedError(ErrorReason.DRAINING, "The server is stopping. Resume from the last revision.")
                 await changed.wait()
 
-    async def _check_cursor(self, after_revision: int) -> None:
-        last = await self._reader.last_revision()
-        if after_revision > last:
-            message = (
-                f"Revision {after_revision} is ahead of the log, which ends at {last}. Get the job, then watch from 0."
-            )
-            raise GovernedError(ErrorReason.REVISION_AHEAD, message, {"last_revision": last})
+
+def check_cursor(after_revision: int, last_revision: int) -> None:
+    """Raises GovernedError REVISION_AHEAD for a cursor beyond the log's end."""
+    if after_revision > last_revision:
+        message = (
+            f"Revision {after_revision} is ahead of the log, which ends at {last_revision}. "
+            "Get the job or list the jobs, then watch from there."
+        )
+        raise GovernedError(ErrorReason.REVISION_AHEAD, message, {"last_revision": last_revision})
 
 
 def job_at(job: Job, event: JobEvent) -> Job:
-    """The job as it was at an event before its end."""
+    """The job, read after an event, as it was at that event."""
+    if event.status.terminal:
+        return job
     return job._replace(
         status=event.status,
         attempt=event.attempt,

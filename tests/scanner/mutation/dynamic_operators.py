@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from tests.scanner.mutation.mutation_operator import Operator
 from tests.scanner.mutation.sites import SITES, Site
+from tests.scanner.mutation.way import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.scanner.mutation.bypass import Bypass
     from tests.scanner.mutation.mutation_operator import Change
     from tests.scanner.mutation.service_source import ServiceSource
 
@@ -47,6 +49,11 @@ COMPUTED = {
     "in a loop over dir": "outcome = [getattr(subject, name)(payload, context) for name in dir(subject)]",
 }
 
+LEAD_NOWHERE = {
+    "runpy", "FunctionType", "spec from a file", "getattr by a parameter's text", "in a loop over dir",
+}  # fmt: skip
+"""Forms that execute or name other things than the plugin's run."""
+
 IMPORTED = {
     "import_module": "outcome = importlib.import_module(str(context))",
     "__import__": "outcome = __import__(str(context))",
@@ -70,10 +77,19 @@ def at_sites(forms: dict[str, str], first: int, source: ServiceSource) -> Iterat
             yield f"{form}, {site.name}", whole.prepared(source)
 
 
+def executed(forms: dict[str, str]) -> dict[str, Bypass]:
+    """The forms that reach the plugin's run, as what the guard can execute."""
+    return {form: Way(form, form, code, IMPORTS).bypass for form, code in forms.items() if form not in LEAD_NOWHERE}
+
+
 DYNAMIC_OPERATORS = (
-    Operator("text-executed", "RWD007", "text executed as code", partial(at_sites, EXECUTED, 0)),
+    Operator("text-executed", "RWD007", "text executed as code", partial(at_sites, EXECUTED, 0), executed(EXECUTED)),
     Operator(
-        "attribute-computed", "RWD007", "an attribute of a plugin by a computed name", partial(at_sites, COMPUTED, 3)
+        "attribute-computed",
+        "RWD007",
+        "an attribute of a plugin by a computed name",
+        partial(at_sites, COMPUTED, 3),
+        executed(COMPUTED),
     ),
     Operator("import-computed", "RWD007", "an import by a computed name", partial(at_sites, IMPORTED, 7)),
 )

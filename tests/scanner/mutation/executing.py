@@ -1,11 +1,15 @@
-"""Executes bypasses, as the guard will: ``python -m tests.scanner.mutation.executing`` takes every way once and prints
-``ran NAME`` when the plugin was run, ``stopped NAME`` when the service logged a governance violation instead.
+"""Executes bypasses under the real guard: ``python -m tests.scanner.mutation.executing`` takes every way to ``run`` and
+prints ``stopped NAME`` where the service logged a governance violation instead, ``ran NAME`` where the plugin was run.
+
+With ``--stdin`` it executes what it reads, a bypass a line as a JSON object, and answers each with those words.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import inspect
+import json
 import logging
 import multiprocessing
 import os
@@ -15,104 +19,120 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from runward_service.plugins.base import Payload, Plugin, RunContext
+from tests.scanner.mutation.bypass import Bypass
 from tests.scanner.mutation.run_operators import WAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
-    from tests.scanner.mutation.way import Way
-
-RUN_ANOTHER = {
-    "class-function": "the abstract method of the base class",
-    "subclass-other-method": "a built-in plugin, which is not set up here",
-}
-"""Ways that do not run the plugin which they are given."""
-
-
-def say(what: str, way: str) -> None:
-    """Print at once: this may be another process."""
-    os.write(1, f"{what} {way}\n".encode())
+STDOUT, STDERR = 1, 2
+OPTIONS = {"verb": "run"}
+"""What bypasses read of a payload's options."""
 
 
 class Violations(logging.Handler):
-    """Prints that the way which is being taken was stopped."""
+    """Says that a bypass was stopped, whatever thread or process it led to."""
 
-    way = ""
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print it, whatever thread or process the way leads to."""
-        say("stopped", self.way)
+        """Say it."""
+        self._say("stopped")
 
 
 class Witnessed(Plugin):
-    """Prints that it was run."""
+    """Says that it was run."""
 
     name = "witnessed"
 
-    def __init__(self, way: str) -> None:
-        """Print the name of a way."""
-        self.way = way
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
-        """Print."""
-        say("ran", self.way)
-        return {"way": self.way}
+        """Say it."""
+        self._say("ran")
+        return {"ran": True}
 
 
 class Witness(Witnessed):
     """The same by way of ``super()``, so that what takes the base class's method runs it too."""
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
-        """Print."""
+        """Say it."""
         return super().run(payload, context)
 
 
-async def execute(bypass: str, files: Mapping[str, str], subject: Plugin, payload: Payload, context: RunContext) -> Any:
-    """Run a plugin in a mutant's way; what the way gives, awaited where it can be.
-
-    ``files`` are further modules of the service that the way needs. Raises what the way raises.
-    """
-    for path, text in files.items():
+async def execute(bypass: Bypass, subject: Plugin, payload: Payload, context: RunContext) -> None:
+    """Execute a bypass, and await what it gives where that can be done. Raises what the bypass raises."""
+    for path, text in bypass.files.items():
         name = f"runward_service.{path.removesuffix('.py').replace('/', '.')}"
         sys.modules[name] = module = ModuleType(name)
         exec(compile(text, path, "exec"), module.__dict__)
     names: dict[str, Any] = {"__name__": "bypass"}
     sys.modules["bypass"] = ModuleType("bypass")  # dataclasses look their module up
-    exec(compile(bypass, "bypass", "exec"), names)
+    exec(compile(bypass.code, "bypass", "exec"), names)
     given = names["bypass"](subject, payload, context)
     if inspect.isawaitable(given):
-        given = await given
+        await given
     await asyncio.sleep(0)  # what was handed to the loop runs now
-    return given
 
 
-def take(way: Way) -> None:
-    """Take one way, and wait for the threads and processes that it began. A violation ends the way and no more."""
+def take(bypass: Bypass, say: Callable[[str], None]) -> None:
+    """Execute a bypass in this process, and wait for the threads and processes that it began."""
+    os.dup2(STDERR, STDOUT)  # what a bypass prints is no answer
+    threading.excepthook = lambda _: None  # a violation in a thread is logged
+    logger = logging.getLogger("runward.governance")
+    logger.addHandler(Violations(say))
+    logger.propagate = False
     context = RunContext("job", 1, lambda fraction, message: None)
-    running = execute(way.standalone(), way.files, Witness(way.name), Payload(b"image", "image/png"), context)
     try:
-        asyncio.run(running)
-    except Exception as error:
-        if type(error).__name__ != "GovernanceViolation":
-            raise
-    for child in multiprocessing.active_children():
-        child.join()
-    for thread in set(threading.enumerate()) - {threading.current_thread()}:
-        thread.join()
+        asyncio.run(execute(bypass, Witness(say), Payload(b"image", "image/png", OPTIONS), context))
+    finally:
+        for child in multiprocessing.active_children():
+            child.join()
+        for thread in set(threading.enumerate()) - {threading.current_thread()}:
+            thread.join()
+
+
+def words_of(bypass: Bypass) -> set[str]:
+    """Execute a bypass in a process of its own: what was said in it, and in those that it began."""
+    reading, writing = os.pipe()
+
+    def say(word: str) -> None:
+        os.write(writing, f"{word}\n".encode())
+
+    process = os.fork()
+    if process == 0:
+        os.close(reading)
+        try:
+            take(bypass, say)
+        finally:
+            atexit._run_exitfuncs()  # a way that waits for the end of the process goes on here
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        words = set(pipe.read().split())
+    os.waitpid(process, 0)
+    return words
+
+
+def answer_stdin() -> None:
+    """Execute the bypass of each line, and answer it with a line."""
+    for line in sys.stdin:
+        print(json.dumps(sorted(words_of(Bypass(**json.loads(line))))), flush=True)
 
 
 def main() -> None:
-    """Take every way; what waits for the end of the process goes last."""
+    """Take every way, or what standard input asks for."""
     multiprocessing.set_start_method("fork")  # a new interpreter would not know the handler
-    threading.excepthook = lambda _: None  # a violation in a thread is logged
-    violations = Violations()
-    logger = logging.getLogger("runward.governance")
-    logger.addHandler(violations)
-    logger.propagate = False
-    for way in sorted(WAYS, key=lambda way: way.name == "atexit"):
-        if way.name not in RUN_ANOTHER:
-            violations.way = way.name
-            take(way)
+    if sys.argv[1:] == ["--stdin"]:
+        answer_stdin()
+        return
+    for way in WAYS:
+        for word in sorted(words_of(way.bypass)) or ["neither"]:
+            print(word, way.name, flush=True)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def handed_down(source: ServiceSource) -> Iterator[Change]:
     yield "in place of the analysis service", skipping
     bootstrap = source.draft("bootstrap.py")
     built = bootstrap.statement(bootstrap.function("build"), "analysis = AnalysisExecutionService(")
-    yield "plugin service for job service", bootstrap.substituted(built, "(jobs,", "(plugins,")
+    yield "plugin service for job service", bootstrap.substituted(built, "jobs, scheduler", "plugins, scheduler")
 
 
 BUILT = (
@@ -172,7 +172,7 @@ BUILT = (
         "execution/plugin_execution_service.py",
         "PluginExecutionService.execute",
         RUNNER,
-        "ToolRunner(self._registry, None)",
+        "ToolRunner(self._registry, None, None)",
     ),
     (
         "execution/job_execution_service.py",
@@ -186,9 +186,9 @@ BUILT = (
         JOBS,
         "JobExecutionService(None, None, None, None, '')",
     ),
-    ("commands/admin.py", "read_tracebacks", RUNNER, "ToolRunner(None, None)"),
+    ("commands/admin.py", "read_tracebacks", RUNNER, "ToolRunner(None, None, None)"),
     ("server.py", "serve", JOBS, "JobExecutionService(None, None, None, None, '')"),
-    ("runtime/host.py", "failure_of", RUNNER, "ToolRunner(None, None)"),
+    ("runtime/host.py", "failure_of", RUNNER, "ToolRunner(None, None, None)"),
 )
 
 

@@ -131,7 +131,7 @@ def raw_error(source: ServiceSource) -> Iterator[Change]:
     for site in ("str", "repr", "f-string", "format_exception"):
         yield f"internal_envelope: {site}", runner.substituted(function, old, f"message = {RAW[site]}")
     host = source.draft("runtime/host.py")
-    rest = 'reason, message, details = ErrorReason.PLUGIN_RAISED, "", {}'
+    rest = 'message: object = ""'
     yield "failure_of", host.substituted(host.function("failure_of"), rest, rest.replace('""', "str(error)"))
     jobs = source.draft("execution/job_execution_service.py")
     raised = jobs.statement(jobs.function("JobExecutionService.run_job"), "raise unstored_end(job) from error")

@@ -126,7 +126,7 @@ LEFT = {
 }
 
 RETURNED_OVER = {
-    "return": "{call}\nreturn Outcome(job.plugin, now_us(), 0, began, result, digest, envelope)",
+    "return": "{call}\nreturn Outcome(job.id, job.attempt, job.plugin, now_us(), 0, began, result, digest, envelope)",
     "return behind a condition": "{call}\nif began:\n    return None",
     "return in a loop": "{call}\nfor _ in (1,):\n    return None",
     "return in a with": "{call}\nwith open(job.id):\n    return None",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.scanner.mutation.bypass import Bypass
     from tests.scanner.mutation.service_source import ServiceSource
 
 
@@ -17,16 +18,15 @@ class Mutant:
     """The service with some files changed or added.
 
     ``files`` holds the new text of each, by path below the package. ``rule`` is the rule that should notice; empty for
-    a change that breaks none. ``bypass`` is what the guard can execute: the source of a module with a function
-    ``bypass(subject, payload, context)`` that runs the plugin ``subject`` in the mutant's way (it may return an
-    awaitable, a future or a thread's result); empty where the change cannot be executed by itself.
+    a change that breaks none. ``bypass`` is what the guard can execute; None where the change cannot be executed by
+    itself.
     """
 
     operator: str
     site: str
     rule: str
     files: Mapping[str, str] = field(repr=False)
-    bypass: str = field(default="", repr=False)
+    bypass: Bypass | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.scanner.mutation.dynamic_operators import DYNAMIC_OPERATORS
+from tests.scanner.mutation.end_operators import END_OPERATORS
 from tests.scanner.mutation.layer_operators import LAYER_OPERATORS
 from tests.scanner.mutation.leak_operators import LEAK_OPERATORS
 from tests.scanner.mutation.metrics_operators import METRICS_OPERATORS
@@ -23,6 +24,7 @@ OPERATORS: tuple[Operator, ...] = (
     *RUNNER_OPERATORS,
     *STATE_OPERATORS,
     *VALIDATION_OPERATORS,
+    *END_OPERATORS,
     *SWALLOWING_OPERATORS,
     *LEAK_OPERATORS,
     *LAYER_OPERATORS,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
+from tests.scanner.mutation.bypass import Bypass
 from tests.scanner.mutation.draft import Draft
 from tests.scanner.mutation.mutant import Mutant
 from tests.scanner.mutation.mutation_operator import Operator
@@ -31,7 +33,7 @@ class WayOperator(Operator):
         """Every mutant of the operator, with what the guard can execute."""
         way = next(way for way in WAYS if way.name == self.name)
         return [
-            Mutant(mutant.operator, mutant.site, mutant.rule, {**mutant.files, **way.files}, way.standalone())
+            Mutant(mutant.operator, mutant.site, mutant.rule, {**mutant.files, **way.files}, way.bypass)
             for mutant in Operator.mutants(self, source)
         ]
 
@@ -91,9 +93,78 @@ def handed_out(source: ServiceSource) -> Iterator[Change]:
     yield "kept in a global", draft.before(worker.body[1], "LAST.append(plugin.run)").extended("LAST = []")
 
 
+def written(code: str) -> Bypass:
+    """A bypass that is written out."""
+    return Bypass(dedent(code))
+
+
+SECOND_CLASS = written(
+    """
+    class ToolRunner:
+        def run(self, plugin, payload, context):
+            return plugin.run(payload, context)
+
+    def bypass(subject, payload, context):
+        return ToolRunner().run(subject, payload, context)
+    """
+)
+SECOND_CLASSES = {
+    "execution/scheduler.py": SECOND_CLASS,
+    "runtime/worker_pool.py": SECOND_CLASS,
+    "plugins/registry.py": SECOND_CLASS,
+    "a file of the same name": SECOND_CLASS,
+    "in a function": written(
+        """
+        def bypass(subject, payload, context):
+            class ToolRunner:
+                go = staticmethod(lambda plugin, *given: plugin.run(*given))
+
+            return ToolRunner.go(subject, payload, context)
+        """
+    ),
+    "made by type()": written(
+        """
+        ToolRunner = type("ToolRunner", (), {"go": lambda self, plugin, *given: plugin.run(*given)})
+
+        def bypass(subject, payload, context):
+            return ToolRunner().go(subject, payload, context)
+        """
+    ),
+}
+REPLACED = {
+    "assigned in the host": written(
+        """
+        def bypass(plugin, payload, context):
+            plugin.run = lambda *given: {}
+        """
+    ),
+}
+HANDED_OUT = {
+    "returned by a method": written(
+        """
+        class ToolRunner:
+            @staticmethod
+            def runnable(plugin):
+                return plugin.run
+
+        def bypass(subject, payload, context):
+            return ToolRunner.runnable(subject)(payload, context)
+        """
+    ),
+    "kept in a global": written(
+        """
+        LAST = []
+
+        def bypass(subject, payload, context):
+            LAST.append(subject.run)
+            return LAST[0](payload, context)
+        """
+    ),
+}
+
 RUN_OPERATORS = (
     *(WayOperator(way.name, way.rule, way.about, partial(take, index, way)) for index, way in enumerate(WAYS)),
-    Operator("second-tool-runner", "RWD001", "another class named ToolRunner", second_class),
-    Operator("run-replaced", "RWD001", "a plugin's `run` replaced", replaced_run),
-    Operator("run-handed-out", "RWD001", "ToolRunner hands `run` out", handed_out),
+    Operator("second-tool-runner", "RWD001", "another class named ToolRunner", second_class, SECOND_CLASSES),
+    Operator("run-replaced", "RWD001", "a plugin's `run` replaced", replaced_run, REPLACED),
+    Operator("run-handed-out", "RWD001", "ToolRunner hands `run` out", handed_out, HANDED_OUT),
 )

@@ -6,6 +6,8 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.scanner.mutation.bypass import Bypass
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,9 +29,11 @@ class Way:
     core: bool = False
     rule: str = "RWD001"
 
-    def standalone(self) -> str:
-        """The way as a module that can be executed by itself, with the function ``bypass``."""
+    @property
+    def bypass(self) -> Bypass:
+        """The way as something that can be executed by itself."""
         body = textwrap.indent(textwrap.dedent(self.code).strip(), "    ")
         definitions = textwrap.dedent(self.above).strip()
         head = f"from __future__ import annotations\n{textwrap.dedent(self.imports).strip()}\n\n{definitions}\n"
-        return f"{head}\n\ndef bypass(subject, payload, context):\n    outcome = None\n{body}\n    return outcome\n"
+        code = f"{head}\n\ndef bypass(subject, payload, context):\n    outcome = None\n{body}\n    return outcome\n"
+        return Bypass(code, self.files)

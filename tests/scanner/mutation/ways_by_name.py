@@ -6,6 +6,8 @@ from tests.scanner.mutation.way import Way
 
 PLUGIN = "from runward_service.plugins.base import Plugin"
 
+PERMIT = "from runward_service.plugins.guard import Permit"
+
 WAYS_BY_NAME = (
     Way("direct-call", "`subject.run(…)`", "outcome = subject.run(payload, context)", core=True),
     Way("returned-call", "`return subject.run(…)`", "return subject.run(payload, context)"),
@@ -163,5 +165,23 @@ WAYS_BY_NAME = (
         "super-object",
         "`super(type(subject), subject)`",
         "outcome = super(type(subject), subject).run(payload, context)",
+    ),
+    Way(
+        "permit-taken",
+        "with a permit of the guard",
+        "with Permit(subject):\n    outcome = subject.run(payload, context)",
+        PERMIT,
+    ),
+    Way(
+        "permit-appointed",
+        "a function appointed to hold the guard's permits",
+        "outcome = hold(subject, payload, context)",
+        PERMIT,
+        """
+        @Permit.appoint
+        def hold(thing, *given):
+            with Permit(thing):
+                return thing.run(*given)
+        """,
     ),
 )

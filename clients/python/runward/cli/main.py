@@ -13,7 +13,7 @@ from runward.cli.exit_code import ExitCode
 from runward.cli.extension import extension_names, listed, load
 from runward.cli.jobs import jobs
 from runward.cli.plugins import plugins
-from runward.cli.server import health, info, verify
+from runward.cli.server import governance, health, info, verify
 from runward.cli.session import RootSettings
 from runward.cli.submit import submit
 from runward.client import DEFAULT_TARGET
@@ -84,7 +84,7 @@ def cli(context: click.Context, server: str, json_output: bool) -> None:
     context.obj = RootSettings(server, json_output=json_output)
 
 
-for _command in (analyze, submit, jobs, plugins, verify, info, health):
+for _command in (analyze, submit, jobs, plugins, verify, info, health, governance):
     cli.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""runward info, health, verify: ask about the server and what it did."""
+"""runward info, health, governance, verify: ask about the server and what it did."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from rich.text import Text
 
 from runward.cli.exit_code import ExitCode
+from runward.cli.governance_view import governance_view
 from runward.cli.json_form import json_form
 from runward.cli.plugin_view import server_view
 from runward.cli.session import Session, remote
@@ -40,6 +41,15 @@ async def health(rw: Client, session: Session, *, plugin: str) -> ExitCode:
         {"service": service, "status": str(status)}, lambda: Text.assemble(plain(name), " ", status_text(status))
     )
     return ExitCode.DONE if status is HealthStatus.SERVING else ExitCode.REFUSED
+
+
+@click.command()
+@remote
+async def governance(rw: Client, session: Session) -> ExitCode:
+    """Show what the server found when it checked its own code; the exit code is 1 when it may run no plugin."""
+    report = await rw.governance_report()
+    session.show(json_form(report), lambda: governance_view(report, session.server))
+    return ExitCode.DONE if report.attestation.holds else ExitCode.REFUSED
 
 
 @click.command()

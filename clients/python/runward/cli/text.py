@@ -20,6 +20,8 @@ _STYLES = {
     "INITIALIZED": "green",
     "SERVING": "green",
     "REPRODUCIBLE": "green",
+    "ATTESTED": "green",
+    "UNATTESTED": "yellow",
 }
 """The colours of statuses, states, verdicts; red for all others."""
 

@@ -139,6 +139,11 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """UNIMPLEMENTED. This release does not offer the method or the field."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 54
     """INTERNAL. A fault of the service, logged there with its cause. Tell its operator."""
+    ERROR_REASON_NOT_ATTESTED: _ErrorReason.ValueType  # 55
+    """FAILED_PRECONDITION. The server found at its start that its own code is not what was built, or breaks the rules of
+    execution; it runs no plugin and nothing was accepted. details.attestation is the verdict, GetGovernanceReport tells
+    why. An operator has to act.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why, precisely. Each reason has one gRPC code, used whenever the reason ends a call."""
@@ -217,6 +222,11 @@ ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 53
 """UNIMPLEMENTED. This release does not offer the method or the field."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 54
 """INTERNAL. A fault of the service, logged there with its cause. Tell its operator."""
+ERROR_REASON_NOT_ATTESTED: ErrorReason.ValueType  # 55
+"""FAILED_PRECONDITION. The server found at its start that its own code is not what was built, or breaks the rules of
+execution; it runs no plugin and nothing was accepted. details.attestation is the verdict, GetGovernanceReport tells
+why. An operator has to act.
+"""
 global___ErrorReason = ErrorReason
 
 @typing_extensions.final

@@ -15,7 +15,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brunward/v1/governance.proto\x12\nrunward.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"D\n\x07\x46inding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0c\n\x04line\x18\x03 \x01(\x05\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x1c\n\x1aGetGovernanceReportRequest\"\xf5\x02\n\x1bGetGovernanceReportResponse\x12,\n\x0b\x61ttestation\x18\x01 \x01(\x0e\x32\x17.runward.v1.Attestation\x12\x17\n\x0fscanner_version\x18\x02 \x01(\t\x12\r\n\x05rules\x18\x03 \x03(\t\x12\x13\n\x0b\x63ode_digest\x18\x04 \x01(\t\x12%\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x13.runward.v1.Finding\x12[\n\x13plugin_code_digests\x18\x06 \x03(\x0b\x32>.runward.v1.GetGovernanceReportResponse.PluginCodeDigestsEntry\x12-\n\tscan_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x38\n\x16PluginCodeDigestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\"\n\x10VerifyJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\xab\x01\n\x11VerifyJobResponse\x12$\n\x07verdict\x18\x01 \x01(\x0e\x32\x13.runward.v1.Verdict\x12\x0c\n\x04path\x18\x02 \x01(\t\x12(\n\x08recorded\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12(\n\x08observed\x18\x04 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0e\n\x06reason\x18\x05 \x01(\t*l\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14VERDICT_REPRODUCIBLE\x10\x01\x12\x14\n\x10VERDICT_DIVERGED\x10\x02\x12\x18\n\x14VERDICT_UNVERIFIABLE\x10\x03*z\n\x0b\x41ttestation\x12\x1b\n\x17\x41TTESTATION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41TTESTATION_ATTESTED\x10\x01\x12\x1a\n\x16\x41TTESTATION_UNATTESTED\x10\x02\x12\x18\n\x14\x41TTESTATION_VIOLATED\x10\x03\x32\xc5\x01\n\x11GovernanceService\x12\x66\n\x13GetGovernanceReport\x12&.runward.v1.GetGovernanceReportRequest\x1a\'.runward.v1.GetGovernanceReportResponse\x12H\n\tVerifyJob\x12\x1c.runward.v1.VerifyJobRequest\x1a\x1d.runward.v1.VerifyJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brunward/v1/governance.proto\x12\nrunward.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"t\n\nFileChange\x12\x0c\n\x04path\x18\x01 \x01(\t\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.runward.v1.FileChangeKind\x12\x17\n\x0f\x65xpected_digest\x18\x03 \x01(\t\x12\x15\n\ractual_digest\x18\x04 \x01(\t\"G\n\x0b\x46indingStep\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\x05\x12\x0c\n\x04note\x18\x04 \x01(\t\"|\n\x07\x46inding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0c\n\x04line\x18\x03 \x01(\x05\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x05 \x01(\x05\x12&\n\x05steps\x18\x06 \x03(\x0b\x32\x17.runward.v1.FindingStep\"\x1c\n\x1aGetGovernanceReportRequest\"\xb2\x04\n\x1bGetGovernanceReportResponse\x12,\n\x0b\x61ttestation\x18\x01 \x01(\x0e\x32\x17.runward.v1.Attestation\x12\x17\n\x0fscanner_version\x18\x02 \x01(\t\x12\r\n\x05rules\x18\x03 \x03(\t\x12\x13\n\x0b\x63ode_digest\x18\x04 \x01(\t\x12%\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x13.runward.v1.Finding\x12[\n\x13plugin_code_digests\x18\x06 \x03(\x0b\x32>.runward.v1.GetGovernanceReportResponse.PluginCodeDigestsEntry\x12-\n\tscan_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\'\n\x07\x63hanges\x18\t \x03(\x0b\x32\x16.runward.v1.FileChange\x12N\n\x0c\x66ile_digests\x18\n \x03(\x0b\x32\x38.runward.v1.GetGovernanceReportResponse.FileDigestsEntry\x1a\x38\n\x16PluginCodeDigestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x46ileDigestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\"\n\x10VerifyJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\xab\x01\n\x11VerifyJobResponse\x12$\n\x07verdict\x18\x01 \x01(\x0e\x32\x13.runward.v1.Verdict\x12\x0c\n\x04path\x18\x02 \x01(\t\x12(\n\x08recorded\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12(\n\x08observed\x18\x04 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0e\n\x06reason\x18\x05 \x01(\t*l\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14VERDICT_REPRODUCIBLE\x10\x01\x12\x14\n\x10VERDICT_DIVERGED\x10\x02\x12\x18\n\x14VERDICT_UNVERIFIABLE\x10\x03*\x98\x01\n\x0b\x41ttestation\x12\x1b\n\x17\x41TTESTATION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41TTESTATION_ATTESTED\x10\x01\x12\x1a\n\x16\x41TTESTATION_UNATTESTED\x10\x02\x12\x18\n\x14\x41TTESTATION_VIOLATED\x10\x03\x12\x1c\n\x18\x41TTESTATION_INCONCLUSIVE\x10\x04*\xcd\x01\n\x0e\x46ileChangeKind\x12 \n\x1c\x46ILE_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x46ILE_CHANGE_KIND_MODIFIED\x10\x01\x12\x1c\n\x18\x46ILE_CHANGE_KIND_MISSING\x10\x02\x12\x1a\n\x16\x46ILE_CHANGE_KIND_ADDED\x10\x03\x12\x1e\n\x1a\x46ILE_CHANGE_KIND_ELSEWHERE\x10\x04\x12 \n\x1c\x46ILE_CHANGE_KIND_SINCE_START\x10\x05\x32\xc5\x01\n\x11GovernanceService\x12\x66\n\x13GetGovernanceReport\x12&.runward.v1.GetGovernanceReportRequest\x1a\'.runward.v1.GetGovernanceReportResponse\x12H\n\tVerifyJob\x12\x1c.runward.v1.VerifyJobRequest\x1a\x1d.runward.v1.VerifyJobResponseb\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'runward.v1.governance_pb2', globals())
@@ -24,22 +24,32 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _GETGOVERNANCEREPORTRESPONSE_PLUGINCODEDIGESTSENTRY._options = None
   _GETGOVERNANCEREPORTRESPONSE_PLUGINCODEDIGESTSENTRY._serialized_options = b'8\001'
-  _VERDICT._serialized_start=792
-  _VERDICT._serialized_end=900
-  _ATTESTATION._serialized_start=902
-  _ATTESTATION._serialized_end=1024
-  _FINDING._serialized_start=106
-  _FINDING._serialized_end=174
-  _GETGOVERNANCEREPORTREQUEST._serialized_start=176
-  _GETGOVERNANCEREPORTREQUEST._serialized_end=204
-  _GETGOVERNANCEREPORTRESPONSE._serialized_start=207
-  _GETGOVERNANCEREPORTRESPONSE._serialized_end=580
-  _GETGOVERNANCEREPORTRESPONSE_PLUGINCODEDIGESTSENTRY._serialized_start=524
-  _GETGOVERNANCEREPORTRESPONSE_PLUGINCODEDIGESTSENTRY._serialized_end=580
-  _VERIFYJOBREQUEST._serialized_start=582
-  _VERIFYJOBREQUEST._serialized_end=616
-  _VERIFYJOBRESPONSE._serialized_start=619
-  _VERIFYJOBRESPONSE._serialized_end=790
-  _GOVERNANCESERVICE._serialized_start=1027
-  _GOVERNANCESERVICE._serialized_end=1224
+  _GETGOVERNANCEREPORTRESPONSE_FILEDIGESTSENTRY._options = None
+  _GETGOVERNANCEREPORTRESPONSE_FILEDIGESTSENTRY._serialized_options = b'8\001'
+  _VERDICT._serialized_start=1228
+  _VERDICT._serialized_end=1336
+  _ATTESTATION._serialized_start=1339
+  _ATTESTATION._serialized_end=1491
+  _FILECHANGEKIND._serialized_start=1494
+  _FILECHANGEKIND._serialized_end=1699
+  _FILECHANGE._serialized_start=106
+  _FILECHANGE._serialized_end=222
+  _FINDINGSTEP._serialized_start=224
+  _FINDINGSTEP._serialized_end=295
+  _FINDING._serialized_start=297
+  _FINDING._serialized_end=421
+  _GETGOVERNANCEREPORTREQUEST._serialized_start=423
+  _GETGOVERNANCEREPORTREQUEST._serialized_end=451
+  _GETGOVERNANCEREPORTRESPONSE._serialized_start=454
+  _GETGOVERNANCEREPORTRESPONSE._serialized_end=1016
+  _GETGOVERNANCEREPORTRESPONSE_PLUGINCODEDIGESTSENTRY._serialized_start=908
+  _GETGOVERNANCEREPORTRESPONSE_PLUGINCODEDIGESTSENTRY._serialized_end=964
+  _GETGOVERNANCEREPORTRESPONSE_FILEDIGESTSENTRY._serialized_start=966
+  _GETGOVERNANCEREPORTRESPONSE_FILEDIGESTSENTRY._serialized_end=1016
+  _VERIFYJOBREQUEST._serialized_start=1018
+  _VERIFYJOBREQUEST._serialized_end=1052
+  _VERIFYJOBRESPONSE._serialized_start=1055
+  _VERIFYJOBRESPONSE._serialized_end=1226
+  _GOVERNANCESERVICE._serialized_start=1702
+  _GOVERNANCESERVICE._serialized_end=1899
 # @@protoc_insertion_point(module_scope)

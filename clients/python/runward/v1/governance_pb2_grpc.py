@@ -32,7 +32,9 @@ class GovernanceServiceServicer(object):
     """
 
     def GetGovernanceReport(self, request, context):
-        """The scanner's verdict on the code that this server runs.
+        """What the server found when it checked its own code at its start: whether that code is what was built, and what the
+        mechanical scanner says of it. Answered also while health is NOT_SERVING, once the plugins are described. Ends with
+        INVALID_ARGUMENT for a malformed request alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -40,7 +42,7 @@ class GovernanceServiceServicer(object):
 
     def VerifyJob(self, request, context):
         """Runs a finished job again from its stored input and compares. NOT_FOUND when no job has the id, FAILED_PRECONDITION
-        when it has not finished.
+        when it has not finished. UNIMPLEMENTED in this release.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

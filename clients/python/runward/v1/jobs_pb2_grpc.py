@@ -165,7 +165,11 @@ class ExecutionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchJobs(self, request, context):
-        """Streams the changes of many jobs. UNIMPLEMENTED in this release.
+        """Streams the changes of all jobs that fit, in order of revision, without results; it does not end by itself. A Bookmark is sent when all
+        that was there has been sent, and now and then while the log goes on without a change that fits. A stream that breaks is
+        resumed, also on another connection or after a restart, with after_revision = the last Job.revision or Bookmark.revision seen. To list and then watch without a gap,
+        watch from ListJobsResponse.revision. OUT_OF_RANGE (REVISION_COMPACTED, REVISION_AHEAD: list the jobs, then watch from
+        that revision), UNAVAILABLE (DRAINING: resume).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -96,7 +96,12 @@ class ExecutionServiceStub:
         runward.v1.jobs_pb2.WatchJobsRequest,
         runward.v1.jobs_pb2.WatchJobsResponse,
     ]
-    """Streams the changes of many jobs. UNIMPLEMENTED in this release."""
+    """Streams the changes of all jobs that fit, in order of revision, without results; it does not end by itself. A Bookmark is sent when all
+    that was there has been sent, and now and then while the log goes on without a change that fits. A stream that breaks is
+    resumed, also on another connection or after a restart, with after_revision = the last Job.revision or Bookmark.revision seen. To list and then watch without a gap,
+    watch from ListJobsResponse.revision. OUT_OF_RANGE (REVISION_COMPACTED, REVISION_AHEAD: list the jobs, then watch from
+    that revision), UNAVAILABLE (DRAINING: resume).
+    """
     GetServerInfo: grpc.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.GetServerInfoRequest,
         runward.v1.jobs_pb2.GetServerInfoResponse,
@@ -181,7 +186,12 @@ class ExecutionServiceAsyncStub:
         runward.v1.jobs_pb2.WatchJobsRequest,
         runward.v1.jobs_pb2.WatchJobsResponse,
     ]
-    """Streams the changes of many jobs. UNIMPLEMENTED in this release."""
+    """Streams the changes of all jobs that fit, in order of revision, without results; it does not end by itself. A Bookmark is sent when all
+    that was there has been sent, and now and then while the log goes on without a change that fits. A stream that breaks is
+    resumed, also on another connection or after a restart, with after_revision = the last Job.revision or Bookmark.revision seen. To list and then watch without a gap,
+    watch from ListJobsResponse.revision. OUT_OF_RANGE (REVISION_COMPACTED, REVISION_AHEAD: list the jobs, then watch from
+    that revision), UNAVAILABLE (DRAINING: resume).
+    """
     GetServerInfo: grpc.aio.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.GetServerInfoRequest,
         runward.v1.jobs_pb2.GetServerInfoResponse,
@@ -286,7 +296,12 @@ class ExecutionServiceServicer(metaclass=abc.ABCMeta):
         request: runward.v1.jobs_pb2.WatchJobsRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[runward.v1.jobs_pb2.WatchJobsResponse], collections.abc.AsyncIterator[runward.v1.jobs_pb2.WatchJobsResponse]]:
-        """Streams the changes of many jobs. UNIMPLEMENTED in this release."""
+        """Streams the changes of all jobs that fit, in order of revision, without results; it does not end by itself. A Bookmark is sent when all
+        that was there has been sent, and now and then while the log goes on without a change that fits. A stream that breaks is
+        resumed, also on another connection or after a restart, with after_revision = the last Job.revision or Bookmark.revision seen. To list and then watch without a gap,
+        watch from ListJobsResponse.revision. OUT_OF_RANGE (REVISION_COMPACTED, REVISION_AHEAD: list the jobs, then watch from
+        that revision), UNAVAILABLE (DRAINING: resume).
+        """
     @abc.abstractmethod
     def GetServerInfo(
         self,

@@ -184,7 +184,9 @@ class Plugin(google.protobuf.message.Message):
     def metrics(self) -> global___PluginMetrics:
         """Its metrics."""
     code_digest: builtins.str
-    """The digest of its code, "sha256:<hex>"; empty until this release computes it."""
+    """The digest of its code as its worker loaded it, "sha256:<hex>": of all Python files in the package that defines the plugin, or of
+    the one file of a module without a package. Empty where the plugin could not be loaded.
+    """
     def __init__(
         self,
         *,

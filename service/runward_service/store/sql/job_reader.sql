@@ -40,6 +40,22 @@ WHERE event.job_seq = (SELECT seq FROM job WHERE id = ?) AND event.revision > ?
 ORDER BY event.revision
 LIMIT ?;
 
+-- name: log_page
+-- Changes of many jobs, in order of revision. CROSS JOIN keeps the log the outer loop, so that a page costs what it spans.
+SELECT {columns}, event.revision, event.status, event.attempt, event.time, event.progress_fraction,
+       event.progress_message
+FROM job_event AS event CROSS JOIN job ON job.seq = event.job_seq
+JOIN image ON image.tenant = job.tenant AND image.digest = job.image_digest
+WHERE event.revision > :after AND event.revision <= :upto
+  AND job.tenant = :tenant
+  AND (:plugin = '' OR job.plugin = :plugin)
+  AND (:statuses = '[]' OR event.status IN (SELECT value FROM json_each(:statuses)))
+  AND (:labels = '{}' OR NOT EXISTS (
+    SELECT 1 FROM json_each(:labels) AS want
+    WHERE NOT EXISTS (SELECT 1 FROM json_each(job.labels) AS have WHERE have.key = want.key AND have.value = want.value)))
+ORDER BY event.revision
+LIMIT :limit;
+
 -- name: last_revision
 SELECT seq FROM sqlite_sequence WHERE name = 'job_event';
 

@@ -52,8 +52,8 @@ ON CONFLICT (plugin) DO UPDATE SET
   last_duration = CASE WHEN excluded.run_count > 0 THEN excluded.last_duration ELSE last_duration END,
   last_used_time = max(last_used_time, excluded.last_used_time);
 
--- name: add_duration
-INSERT INTO plugin_duration (plugin, bucket, count) VALUES (?, ?, ?)
+-- name: add_durations
+INSERT INTO plugin_duration (plugin, bucket, count) VALUES {rows}
 ON CONFLICT (plugin, bucket) DO UPDATE SET count = count + excluded.count;
 
 -- name: disable_plugin

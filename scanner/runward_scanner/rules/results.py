@@ -1,0 +1,49 @@
+"""What an execution gave, by the names that a method of ToolRunner gives it."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runward_scanner.rules.execution import Methods, executes
+
+if TYPE_CHECKING:
+    from runward_scanner.inference.engine import Engine
+
+
+def around_runs(engine: Engine, methods: Methods, method: ast.AST) -> set[ast.ExceptHandler]:
+    """The handlers of what an execution raises, as against those of what a validator alone does."""
+    return {
+        handler
+        for node in ast.walk(method)
+        if isinstance(node, (ast.Try, ast.TryStar))
+        and any(executes(engine, methods, part) for statement in node.body for part in ast.walk(statement))
+        for handler in node.handlers
+    }
+
+
+def outputs(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
+    """The names that an execution's result is assigned to as it is."""
+    names: set[str] = set()
+    for node in ast.walk(method):
+        if isinstance(node, ast.Assign):
+            value = node.value.value if isinstance(node.value, ast.Await) else node.value
+            if isinstance(value, ast.Call) and executes(engine, methods, value):
+                names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+    return names
+
+
+def results(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
+    """The names that hold what an execution gave, or what was made of it; empty where that is not followed."""
+    names: set[str] = set()
+    assigned = [node for node in ast.walk(method) if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr))]
+    for _ in range(3):
+        for node in assigned:
+            if node.value is None:
+                continue
+            parts = list(ast.walk(node.value))
+            runs = any(executes(engine, methods, part) for part in parts)
+            if runs or any(isinstance(part, ast.Name) and part.id in names for part in parts):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names.update(item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name))
+    return names

@@ -1,0 +1,273 @@
+"""Reading for lifecycle states: every place where one stands, and the words found there."""
+
+from __future__ import annotations
+
+import ast
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from runward_scanner.finding import Finding
+from runward_scanner.inference import containers
+from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.names import role_of_name
+from runward_scanner.inference.values import Class, Container, External, Function, Instance, Role, Value, texts
+from runward_scanner.rule import Rule
+from runward_scanner.rules.state_declarations import declared
+from runward_scanner.rules.state_setting import handed_states, may_be_wrong
+from runward_scanner.rules.state_words import (
+    ENUM_OWN,
+    LOOSE_STATE_NAMES,
+    OUTCOMES,
+    PROTO,
+    STATE_NAMES,
+    STATES,
+    holds_states,
+    is_plugin_like,
+    is_state,
+    is_state_enum,
+    is_status_enum,
+    is_word,
+    last_name,
+    makes_lifecycle,
+    members,
+    named_class,
+    outcomes_of,
+    wrong,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.engine import Engine
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import ClassInfo
+
+GETTERS = frozenset({"get_state", "state_of", "get_plugin_state"})
+
+
+class StateReading(Rule, ABC):
+    """Finds words that stand where a lifecycle state stands, for the rules that say what is wrong with them."""
+
+    @abstractmethod
+    def says(self, word: str) -> tuple[str, str]:
+        """The code and the message for a word."""
+
+    def check(self, frame: Frame, node: ast.AST, words: Iterable[str]) -> None:
+        """Report the words that are wrong, one for each rule."""
+        reported = set()
+        for word in words:
+            if wrong(word) and is_word(word):
+                code, message = self.says(word)
+                if code not in reported:
+                    reported.add(code)
+                    frame.report(code, node, message)
+
+    # -- the enum ------------------------------------------------------------------------------------------------------
+
+    def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
+        """``PluginState.NAME``, and constants of the API's enum."""
+        if is_state_enum(receiver):
+            own = name in ENUM_OWN or name.startswith("_") or any(isinstance(atom, Function) for atom in result)
+            if not own and not _is_method(receiver, name):
+                self.check(frame, node, [name])
+        elif name.startswith("PLUGIN_STATE_") and (match := PROTO.fullmatch(name)):
+            generated = match[1] != "UNSPECIFIED" and _is_generated(receiver)
+            self.check(frame, node, [match[1]] if generated or match[1] in OUTCOMES else [])
+
+    def on_member(self, frame: Frame, node: ast.AST, owner: Value, index: Value) -> None:
+        """``PluginState["NAME"]`` and ``PluginState("value")``."""
+        if is_state_enum(owner):
+            self.check(frame, node, texts(index))
+
+    def on_class(self, frame: Frame, info: ClassInfo) -> None:
+        """The members of the enum, or of another that is made of its words."""
+        own = list(members(info))
+        lifecycle = {name for name, _, _ in own} & STATES
+        if "plugin" in info.traits:
+            for name, node, _ in own:
+                if LOOSE_STATE_NAMES.fullmatch(name):
+                    self.check(frame, node, texts(frame.engine.heap.read((info, name), None)))
+            return
+        if "state" not in info.traits and not makes_lifecycle(lifecycle):
+            return
+        for name, node, value in own:
+            written = texts(frame.engine.heap.read((info, name), None)) if isinstance(value, ast.expr) else []
+            self.check(frame, node, [name, *written] if wrong(name) else written)
+
+    def on_enum(self, frame: Frame, node: ast.AST, arguments: Arguments) -> None:
+        """``Enum("PluginState", …)``."""
+        if not any(name in frame.engine.settings.state_classes for name in texts(arguments.at(0))):
+            return
+        names: list[str] = []
+        for text in texts(arguments.at(1, "names")):
+            names.extend(text.replace(",", " ").split())
+        for atom in arguments.at(1, "names"):
+            if isinstance(atom, Container):
+                held = containers.elements(frame, frozenset({atom}), node)
+                names.extend(texts(held))
+                for pair in held:
+                    names.extend(texts(containers.item(frame, frozenset({pair}), frozenset(), node, 0)))
+        self.check(frame, node, names)
+
+    # -- where a state stands ------------------------------------------------------------------------------------------
+
+    def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
+        """``plugin.state = …``, ``plugin_state = …``, ``PluginState.NAME = …``."""
+        if receiver is None:
+            held = [
+                word
+                for atom in value
+                if isinstance(atom, Container)
+                for word in texts(containers.contents(frame, atom))
+            ]
+            listed = held if makes_lifecycle(held) else []
+            self.check(frame, node, [*(texts(value) if STATE_NAMES.fullmatch(name.lower()) else []), *listed])
+            return
+        if is_state_enum(receiver):
+            self.check(frame, node, [name])
+        elif self._is_state_slot(frame, receiver, name):
+            self.check(frame, node, [*texts(value), *outcomes_of(value)])
+
+    def _is_state_slot(self, frame: Frame, receiver: Value, name: str) -> bool:
+        if STATE_NAMES.fullmatch(name):
+            return True
+        for atom in receiver:
+            if isinstance(atom, Instance) and name in atom.info.annotations:
+                return is_state_enum(named_class(frame.engine.frame_of_class(atom.info), atom.info.annotations[name]))
+        if not LOOSE_STATE_NAMES.fullmatch(name):
+            return False
+        if is_plugin_like(receiver):
+            return True
+        return any(
+            isinstance(atom, (Instance, Class))
+            and is_state(frame.engine.heap.cells.get((atom.info, name), frozenset()))
+            for atom in receiver
+        )
+
+    def on_compare(self, frame: Frame, node: ast.AST, operands: list[ast.expr], values: list[Value]) -> None:
+        """A state compared with a word, or looked for among words."""
+        states = any(is_state(value) for value in values)
+        if not states and not any(self._reads_state(frame, operand) for operand in operands):
+            return
+        for operand, value in zip(operands[-len(values) :], values[-len(operands) :], strict=True):
+            words = list(texts(value))
+            for atom in value:
+                if isinstance(atom, Container):
+                    words.extend(texts(containers.contents(frame, atom)))
+            if isinstance(operand, ast.Attribute) and is_status_enum(frame.engine.receivers.get(operand, frozenset())):
+                words.append(operand.attr)
+            self.check(frame, operand, words)
+
+    def _reads_state(self, frame: Frame, node: ast.expr) -> bool:
+        """Whether an expression reads a lifecycle state, by what it is read from."""
+        if isinstance(node, ast.Subscript):
+            return holds_states(frame, node.value)
+        if isinstance(node, ast.Call):
+            if not isinstance(node.func, ast.Attribute):
+                return False
+            if node.func.attr == "get" and holds_states(frame, node.func.value):
+                return True
+            cased = node.func.attr in {"lower", "upper", "casefold", "strip"}
+            return node.func.attr in GETTERS or (cased and self._reads_state(frame, node.func.value))
+        if isinstance(node, ast.Name):
+            return STATE_NAMES.fullmatch(node.id) is not None
+        if isinstance(node, ast.Attribute):
+            if node.attr in {"name", "value"}:
+                return self._reads_state(frame, node.value) or is_state(frame.engine.receivers.get(node, frozenset()))
+            if STATE_NAMES.fullmatch(node.attr):
+                return True
+            named = role_of_name(last_name(node.value)) is Role.PLUGIN
+            return node.attr in {"state", "_state"} and (
+                named or is_plugin_like(frame.engine.receivers.get(node, frozenset()))
+            )
+        return False
+
+    def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
+        """Words handed to what takes a state."""
+        if not may_be_wrong(arguments.positional) and not may_be_wrong(arguments.keywords.values()):
+            return
+        handed = handed_states(frame, node, callee, arguments)
+        state = arguments.keywords.get("state")
+        if (
+            last_name(node.func) == "replace"
+            and state is not None
+            and self._is_state_slot(frame, arguments.at(0), "state")
+        ):
+            handed.append(state)
+        for value in handed:
+            self.check(frame, node, [*texts(value), *outcomes_of(value)])
+
+    def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
+        """Words for the fields of a class that are annotated as a state."""
+        for index, field in enumerate(info.fields):
+            annotation = info.annotations.get(field)
+            if annotation is not None and is_state_enum(named_class(frame.engine.frame_of_class(info), annotation)):
+                value = arguments.at(index, field)
+                self.check(frame, node, [*texts(value), *outcomes_of(value)])
+
+    def finish(self, engine: Engine) -> Iterator[Finding]:
+        """Words that are written where a state is declared."""
+        for module, node, words in declared(engine):
+            for word in words:
+                if wrong(word) and is_word(word):
+                    code, message = self.says(word)
+                    yield Finding(place_of(module, node), code, message)
+
+    def on_match(self, frame: Frame, node: ast.Match, subject: Value) -> None:
+        """A state matched against words."""
+        if is_state(subject) or self._reads_state(frame, node.subject):
+            for case in node.cases:
+                for part in ast.walk(case.pattern):
+                    if isinstance(part, ast.MatchValue):
+                        self.check(frame, part.value, texts(frame.value(part.value)))
+
+    def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
+        """``record["plugin_state"] = …``."""
+        if any(STATE_NAMES.fullmatch(text) for text in texts(index)):
+            self.check(frame, node, texts(value))
+        elif (isinstance(node, ast.Subscript) and holds_states(frame, node.value)) or any(
+            isinstance(atom, Container) and is_state(frame.engine.heap.cells.get((atom, containers.ANY), frozenset()))
+            for atom in receiver
+        ):
+            self.check(frame, node, [*texts(value), *outcomes_of(value)])
+
+    def on_dict(self, frame: Frame, node: ast.Dict) -> None:
+        """``{"plugin_state": …}``."""
+        keys = {key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                loose = (
+                    key.value == "state"
+                    and "plugin" in keys
+                    and not any("job" in other or other == "status" for other in keys)
+                )
+                if loose or STATE_NAMES.fullmatch(key.value):
+                    self.check(frame, value, texts(frame.value(value)))
+
+    def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
+        """A word returned by what is declared to give a state."""
+        function = frame.function.node if frame.function is not None else None
+        if (
+            isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and function.returns is not None
+            and texts(value)
+        ) and is_state_enum(named_class(frame, function.returns)):
+            self.check(frame, node, texts(value))
+
+
+def _is_generated(receiver: Value) -> bool:
+    """Whether a value is a module or an enum that protoc made."""
+    return any(isinstance(atom, External) and "_pb2" in atom.path for atom in receiver)
+
+
+def _is_method(receiver: Value, name: str) -> bool:
+    """Whether a class of the receiver defines a method of that name."""
+    return any(
+        isinstance(atom, Class)
+        and any(
+            isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.name == name
+            for item in atom.info.node.body
+        )
+        for atom in receiver
+    ) or (name.islower() and name not in {"success", "error"})

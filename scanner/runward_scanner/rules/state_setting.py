@@ -1,0 +1,136 @@
+"""Which arguments of a call stand for a plugin's lifecycle state."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.containers import contents
+from runward_scanner.inference.values import Container, Function, Instance, Role, Text, Value, is_open
+from runward_scanner.rules.state_words import (
+    PROTO,
+    STATE_NAMES,
+    holds_states,
+    is_plugin_like,
+    is_state_enum,
+    is_word,
+    keeps_state,
+    last_name,
+    named_class,
+    outcomes_of,
+    wrong,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.frame import Frame
+
+SETTERS = re.compile(
+    r"_*(?:set|update|change|mark|transition|move|write|store|save|record|publish|force|assign|put|enter|to|switch|advance)"
+    r"_(?:to_|the_)?(?:plugin_|lifecycle_)*state(?:_to|_of|_for)?|_*(?:transition|transition_to)"
+)
+COUNTED = frozenset({"status", "enum"})
+"""Traits of the classes whose instances may be a job's status or a metric's outcome."""
+FILLERS = frozenset({"update", "setdefault", "__setitem__", "get", "pop"})
+
+
+def handed_states(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> list[Value]:
+    """What a call hands over as a state: by the callee's parameters, its name, or the keywords."""
+    name = last_name(node.func)
+    handed: list[Value] = []
+    if SETTERS.fullmatch(name) and not _is_job_like(node.func):
+        given = [value for key, value in arguments.keywords.items() if key.endswith("state") or key == "to"]
+        handed.extend(_set_by(frame, node, callee, [*arguments.positional[-1:], *given]))
+    handed.extend(value for keyword, value in arguments.keywords.items() if STATE_NAMES.fullmatch(keyword))
+    receiver = frame.engine.receivers.get(node.func, frozenset())
+    if is_state_enum(receiver) or (name == "extend_enum" and is_state_enum(arguments.at(0))):
+        handed.extend(arguments.positional)
+    if name == "Value":
+        handed.extend(value for value in arguments.positional if any(_is_proto(atom) for atom in value))
+    if name in FILLERS and isinstance(node.func, ast.Attribute) and holds_states(frame, node.func.value):
+        handed.extend(_elements(frame, arguments))
+    handed.extend(_declared_states(frame, callee, arguments))
+    return handed
+
+
+def _set_by(frame: Frame, node: ast.Call, callee: Value, given: list[Value]) -> list[Value]:
+    """What a function that sets a state by its name is given, where it is not shown to set something else's."""
+    name = last_name(node.func)
+    receiver = frame.engine.receivers.get(node.func, frozenset())
+    if "plugin" in name or "lifecycle" in name or is_plugin_like(receiver):
+        return given
+    functions = [atom.info for atom in callee if isinstance(atom, Function)]
+    for info in functions:
+        spec = info.node.args
+        parameters = [item.arg for item in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
+        owner = info.owner.name.lower() if info.owner is not None else ""
+        if (
+            keeps_state(owner)
+            or "registr" in owner
+            or "lifecycle" in owner
+            or any("plugin" in item for item in parameters)
+        ):
+            return given
+    if functions or (receiver and not is_open(receiver)):
+        return []
+    # Nothing is known of who keeps the state: the words of other things' states are mostly written in lower case.
+    return [frozenset(atom for atom in value if not isinstance(atom, Text) or atom.text.isupper()) for value in given]
+
+
+def _is_proto(atom: object) -> bool:
+    return isinstance(atom, Text) and PROTO.fullmatch(atom.text) is not None
+
+
+def _elements(frame: Frame, arguments: Arguments) -> list[Value]:
+    """What a mapping is filled with: the values of what is given, or the value itself."""
+    found = [*arguments.positional[1:], *arguments.keywords.values()]
+    found.extend(contents(frame, atom) for atom in arguments.at(0) if isinstance(atom, Container))
+    return found
+
+
+def may_be_wrong(values: Iterable[Value]) -> bool:
+    """Whether one of the values holds a word that names no state, a job's status, or what may hold one."""
+    for value in values:
+        for atom in value:
+            kind = atom.__class__
+            if kind is Text:
+                if is_word(atom.text) and wrong(atom.text):  # type: ignore[union-attr]
+                    return True
+            elif kind is Instance:
+                if not atom.info.traits.isdisjoint(COUNTED) and outcomes_of(value):  # type: ignore[union-attr]
+                    return True
+            elif kind is Container or atom is Role.STATUS:
+                return True
+    return False
+
+
+def _is_job_like(node: ast.expr) -> bool:
+    """Whether a method is a job's, whose statuses are not states."""
+    if not isinstance(node, ast.Attribute):
+        return False
+    owner = last_name(node.value)
+    return "job" in owner.lower() or "task" in owner.lower()
+
+
+def _declared_states(frame: Frame, callee: Value, arguments: Arguments) -> list[Value]:
+    """The arguments for parameters that are annotated with the state enum."""
+    found: list[Value] = []
+    for atom in callee:
+        if not isinstance(atom, Function):
+            continue
+        spec = atom.info.node.args
+        parameters = [*spec.posonlyargs, *spec.args]
+        if atom.bound is not None and parameters:
+            parameters = parameters[1:]
+        for index, parameter in enumerate(parameters):
+            if parameter.annotation is not None and is_state_enum(named_class(frame, parameter.annotation)):
+                found.append(arguments.at(index, parameter.arg))
+        found.extend(
+            arguments.keywords.get(parameter.arg, frozenset())
+            for parameter in spec.kwonlyargs
+            if parameter.annotation is not None and is_state_enum(named_class(frame, parameter.annotation))
+        )
+    return found

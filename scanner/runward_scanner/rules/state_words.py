@@ -1,0 +1,130 @@
+"""Which words may be a plugin's lifecycle state, and which values are one or keep one."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference.values import Class, Instance, Role, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import ClassInfo
+
+STATES = frozenset({"LOADED", "INITIALIZED", "RUNNING", "FAILED", "UNAVAILABLE"})
+STATES_OR_NONE = STATES | {""}
+OUTCOMES = frozenset({"SUCCESS", "ERROR"})
+STATE_NAMES = re.compile(r"_*(?:plugin|lifecycle|plugin_lifecycle)_?state_?")
+LOOSE_STATE_NAMES = re.compile(r"_*(?:\w+_)?state_?")
+STATES_HELD = re.compile(r"_*(?:plugin|lifecycle)_?states?")
+"""What a mapping from plugins to their states is called; ``states`` alone, where plugins are kept."""
+PROTO = re.compile(r"PLUGIN_STATE_([A-Z]+)")
+ENUM_OWN = frozenset({"__members__", "name", "value", "_ignore_", "_generate_next_value_", "_missing_", "_order_"})
+
+
+def is_word(text: str) -> bool:
+    """Whether a string could name a state: one word in one case."""
+    return text.isidentifier() and (text.isupper() or text.islower())
+
+
+def wrong(text: str) -> bool:
+    """Whether a word names no lifecycle state."""
+    return text.upper().removeprefix("PLUGIN_STATE_") not in STATES_OR_NONE
+
+
+def is_outcome(text: str) -> bool:
+    """Whether a word is a metrics outcome."""
+    return text.upper().removeprefix("PLUGIN_STATE_") in OUTCOMES
+
+
+def is_state_enum(value: Iterable[object]) -> bool:
+    """Whether a value may be the enum of lifecycle states."""
+    for atom in value:  # noqa: SIM110 - a generator takes twice the time, and this is asked of every attribute
+        if atom is Role.STATE_ENUM or (atom.__class__ is Class and "state" in atom.info.traits):
+            return True
+    return False
+
+
+def is_state(value: Value) -> bool:
+    """Whether a value may be a lifecycle state."""
+    return any(atom is Role.STATE or (isinstance(atom, Instance) and "state" in atom.info.traits) for atom in value)
+
+
+def is_status_enum(value: Value) -> bool:
+    """Whether a value may be the enum of job statuses."""
+    return any(atom is Role.STATUS_ENUM or (isinstance(atom, Class) and "status" in atom.info.traits) for atom in value)
+
+
+def is_plugin_like(value: Value) -> bool:
+    """Whether a value may be a plugin or what keeps its state."""
+    return any(
+        atom in {Role.PLUGIN, Role.PLUGIN_CLASS, Role.REGISTRY}
+        or (isinstance(atom, (Instance, Class)) and ("plugin" in atom.info.traits or keeps_state(atom.info.name)))
+        for atom in value
+    )
+
+
+def keeps_state(name: str) -> bool:
+    """Whether a class of that name keeps plugins' states: it is about plugins, and no service, error or job."""
+    low = name.lower()
+    return "plugin" in low and not low.endswith(("service", "servicer", "error", "job"))
+
+
+def outcomes_of(value: Value) -> list[str]:
+    """The word to report where a job's status, or a member of an enum of outcomes, stands for a lifecycle state."""
+    for atom in value:
+        if atom is Role.STATUS:
+            return ["SUCCESS"]
+        if isinstance(atom, Instance) and "state" not in atom.info.traits:
+            outcomes = OUTCOMES.intersection(name for name, _, _ in members(atom.info))
+            if "status" in atom.info.traits or ("enum" in atom.info.traits and outcomes):
+                return ["SUCCESS"]
+    return []
+
+
+def makes_lifecycle(words: Iterable[str]) -> bool:
+    """Whether words that stand together are meant to be the lifecycle's."""
+    known = STATES.intersection(words)
+    return {"INITIALIZED", "UNAVAILABLE"} <= known or len(known) >= 4
+
+
+def holds_states(frame: Frame, node: ast.expr) -> bool:
+    """Whether an expression is a mapping from plugins to their states, by its name and by whose it is."""
+    name = last_name(node)
+    if STATES_HELD.fullmatch(name):
+        return True
+    if name.lstrip("_") != "states":
+        return False
+    owners = [info.name.lower() for info in frame.inside] or [frame.module.name.lower()]
+    return any(keeps_state(owner) or "registr" in owner or "lifecycle" in owner for owner in owners)
+
+
+def last_name(node: ast.AST) -> str:
+    """The name that a name or an attribute ends in; empty for anything else."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def named_class(frame: Frame, node: ast.expr) -> Value:
+    """The class that a plain annotation names."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+        return frame.lookup(node.value)
+    return frame.value(node) if isinstance(node, (ast.Name, ast.Attribute)) else frozenset()
+
+
+def members(info: ClassInfo) -> Iterator[tuple[str, ast.AST, ast.expr | None]]:
+    """The names that an enum's body assigns."""
+    for statement in info.node.body:
+        if isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                for name in target.elts if isinstance(target, ast.Tuple) else [target]:
+                    if isinstance(name, ast.Name) and not name.id.startswith("_"):
+                        yield name.id, statement, statement.value
+        elif (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and statement.value is not None
+        ):
+            yield statement.target.id, statement, statement.value

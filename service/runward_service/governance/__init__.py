@@ -1,0 +1,1 @@
+"""Attested readiness: the server checks its own code when it starts."""

@@ -1,0 +1,54 @@
+"""A plugin that was ready and whose next worker cannot be set up: callers are told, and it is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from runward_service.domain.errors import ErrorReason
+from runward_service.domain.plugin_state import PluginState
+from tests.harness.service import analyze, refusal, result_of, running_service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from runward_service.bootstrap import Service
+    from runward_service.plugins.registry import PluginEntry
+
+
+def until_state(service: Service, state: PluginState) -> asyncio.Future[None]:
+    """Done when the plugin changes into a state."""
+    reached = asyncio.get_running_loop().create_future()
+
+    def changed(entry: PluginEntry) -> None:
+        if entry.state is state and not reached.done():
+            reached.set_result(None)
+
+    service.registry.listen(changed)
+    return reached
+
+
+async def test_a_replacement_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin is UNAVAILABLE with the reason, who waits for a worker is told, new requests are refused; when a later
+    try succeeds, it is FAILED by its last run, which accepts work.
+    """
+    mood = tmp_path / "bad mood"
+    monkeypatch.setenv("MOODY_FILE", str(mood))
+    async with running_service(tmp_path / "data", "Moody") as service:
+        first = result_of(await analyze(service, "moody"))["pid"]
+        mood.touch()
+        unavailable = until_state(service, PluginState.UNAVAILABLE)
+        # The second waits for the worker that the first takes with it.
+        jobs = await asyncio.gather(analyze(service, "moody", {"die": True}), analyze(service, "moody"))
+        await unavailable
+        reasons = [job.error.reason for job in jobs if job.error is not None]
+        assert reasons == [ErrorReason.WORKER_LOST, ErrorReason.PLUGIN_UNAVAILABLE]
+        error = await refusal(analyze(service, "moody"))
+        assert error.reason is ErrorReason.PLUGIN_UNAVAILABLE
+        assert "setup failed" in error.message
+        available = until_state(service, PluginState.FAILED)
+        mood.unlink()
+        await available
+        assert result_of(await analyze(service, "moody"))["pid"] != first
