@@ -38,6 +38,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._services = {"", *services}
         self._serving = True
         self._change = asyncio.Event()
+        self._watches = 0
         catalog.listen(self._plugin_changed)
         attestation.listen(self._signal)
 
@@ -50,8 +51,9 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._signal()
 
     def _signal(self) -> None:
-        self._change.set()
-        self._change = asyncio.Event()
+        if self._watches:
+            self._change.set()
+            self._change = asyncio.Event()
 
     async def _status(self, service: str) -> int:
         serving = self._serving and self._attestation.holds
@@ -76,12 +78,16 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """The status now and whenever it changes; SERVICE_UNKNOWN while the service is unknown."""
         sent = None
-        while True:
-            change = self._change
-            status = await self._status(request.service)
-            if status != sent:
-                sent = status
-                yield health_pb2.HealthCheckResponse(status=status)
-            if not self._serving:
-                return
-            await change.wait()
+        self._watches += 1
+        try:
+            while True:
+                change = self._change
+                status = await self._status(request.service)
+                if status != sent:
+                    sent = status
+                    yield health_pb2.HealthCheckResponse(status=status)
+                if not self._serving:
+                    return
+                await change.wait()
+        finally:
+            self._watches -= 1

@@ -63,6 +63,8 @@ class PluginQueue:
     """Those of them that count: a run that waits at a busy worker takes that worker's place, not another one."""
     claiming: bool = False
     callers_first: bool = True
+    usable: bool = True
+    """Whether the plugin could run when it was last looked at."""
 
 
 class Scheduler:
@@ -101,8 +103,10 @@ class Scheduler:
 
     def _plugin_changed(self, entry: PluginEntry) -> None:
         queue = self._queues.get(entry.name)
-        if queue is None or entry.state is PluginState.RUNNING:
+        usable = self._usable(entry.name) is not None
+        if queue is None or (usable and queue.usable):
             return
+        queue.usable = usable
         if entry.load_error:
             # Callers wait for an answer; stored jobs wait for the plugin.
             for future in queue.callers:
@@ -184,7 +188,7 @@ class Scheduler:
     def _queue(self, plugin: str) -> PluginQueue:
         queue = self._queues.get(plugin)
         if queue is None:
-            queue = PluginQueue()
+            queue = PluginQueue(usable=self._usable(plugin) is not None)
             self._queues = {plugin: queue, **self._queues}  # it never got a slot, so it comes first
         return queue
 

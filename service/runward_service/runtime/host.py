@@ -46,7 +46,9 @@ GOVERNED_PACKAGE = "runward_service"
 
 def serve(target: str, connection: socket.socket, keeper: int, limit_pipe: int) -> None:
     """Describe the plugin, set it up, run it until the service closes the connection."""
-    os.nice(NICENESS)  # the service's loop and its callers come first
+    # The service's loop and its callers come first: they are not interrupted when a worker gets something to do.
+    os.nice(NICENESS)
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -65,11 +65,12 @@ class PluginWorkers:
         if not self.runs_ahead:
             return None
         latest = asyncio.get_running_loop().time() - LONG_RUN_SECONDS
-        busy = [worker for worker in self.workers if self._has_room(worker, latest)]
-        return min(busy, key=lambda worker: len(worker.runs)) if busy else None
-
-    def _has_room(self, worker: WorkerProcess, latest: float) -> bool:
-        return 0 < len(worker.runs) <= self.runs_ahead and not worker.spent and worker.runs.begin_time > latest
+        fewest, found = self.runs_ahead + 1, None
+        for worker in self.workers:
+            count = len(worker.runs)
+            if 0 < count < fewest and not worker.spent and worker.runs.begin_time > latest:
+                fewest, found = count, worker
+        return found
 
     def wait(self) -> asyncio.Future[WorkerProcess]:
         """A future worker, for a run that found none; give it to ``leave`` when it is of no use any more."""
