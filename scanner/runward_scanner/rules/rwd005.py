@@ -9,7 +9,7 @@ from runward_scanner.inference.values import Class, External, Function, Instance
 from runward_scanner.logging_calls import name_of
 from runward_scanner.patterns import ends_with, matches
 from runward_scanner.rule import Rule
-from runward_scanner.rules import internal_parts, raw_errors, swallowing, validation, validators
+from runward_scanner.rules import admission, internal_parts, raw_errors, swallowing, validation, validators
 from runward_scanner.rules.execution import is_run
 
 if TYPE_CHECKING:
@@ -29,14 +29,16 @@ class NoBypass(Rule):
     title = "Validation or the error envelope is bypassed"
     explanation = """
 ToolRunner validates the input before the plugin runs and the output after, on every path, with validators that
-are not replaced. An exception around an execution is not swallowed. No error is made from an exception's bare
-text: it becomes an envelope. The envelope's _internal part and tracebacks are never reached in the API.
+are not replaced; so does what admits a request, before it becomes a job. An exception around an execution is not
+swallowed. No error is made from an exception's bare text: it becomes an envelope, and an internal error's tells
+nothing of it. The envelope's _internal part and tracebacks are never reached in the API.
 What ends a job, its Outcome, is made by ToolRunner alone.
 """
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
         """Check ToolRunner's ways, every try around an execution, and the API's reach."""
         yield from validation.check(engine, self.code)
+        yield from admission.check(engine, self.code)
         yield from swallowing.check(engine, self.code)
         yield from internal_parts.check_api(engine, self.code)
 
