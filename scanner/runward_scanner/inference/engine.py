@@ -202,9 +202,7 @@ class Engine(Telling):
             module.stars.clear()
             module.top = None
         self.heap.release()
-        for table in (self.functions, self.classes, self.class_frames, self.callees, self.receivers, self.defaults):
-            table.clear()
-        self._activations.clear()
+        vars(self).clear()
 
     # -- names of the project ------------------------------------------------------------------------------------------
 

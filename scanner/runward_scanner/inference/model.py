@@ -93,6 +93,8 @@ class FunctionInfo:
     filled: frozenset[str] | None = None
     """The names whose elements the body writes, once that was asked."""
     parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] | None = None
+    refuses: dict[int, bool] = field(default_factory=dict)
+    """Whether it decides anything as a validator, by how deep validators asked one another; what was asked already."""
 
     @property
     def is_generator(self) -> bool:
