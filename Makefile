@@ -39,7 +39,7 @@ serve: setup ## Run a server on port $(PORT)
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest
 
-bench: setup ## Measure speed against a bare echo
+bench: setup ## Measure speed against a bare echo, the scanner's against a bare parser
 	@$(BIN)/python -m tests.bench
 
 matrix: setup ## Break the rules in copies of the service and publish what the scanner finds

@@ -1,24 +1,25 @@
-"""The cache: a report by the content of all that it came from, and what of it outlives a change.
+"""The cache: a report, the readings that it came from, and which of them outlive a change.
 
-A finding in one file may hang on any other that it leads to. The key covers the scanner itself, the settings, the names
-of all files and the content of each. Where only files changed that the reading never looked into, and that are still no
-governed code, the findings stay what they were, and those files alone are looked at again.
+The base covers the scanner itself, the settings, the roots and the names of all files: where it differs, nothing is
+kept. A reading is good for as long as none of the files changed that it read or led to. A file whose syntax tree is the
+same as before (a comment, a line break) did not change for a reading that found nothing in it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import finding_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from runward_scanner.finding import Finding
+    from runward_scanner.reading import Reading
     from runward_scanner.settings import Settings
     from runward_scanner.source import Source
 
@@ -33,52 +34,94 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A report from the cache: its findings, the number of governed files, and the files that changed since."""
+    """A report: its findings, the number of governed files, the readings, and the files that changed since."""
 
     findings: list[Finding]
     governed: int
+    readings: list[dict[str, Any]]
+    """The readings as JSON-able data: what is not needed is not made an object of."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """The content of each file that the report came from."""
     changed: frozenset[str] = frozenset()
-    read: frozenset[str] = frozenset()
+
+    @property
+    def read(self) -> frozenset[str]:
+        """The files that the findings came from, beside those that merely have to parse."""
+        return frozenset(name for reading in self.readings for name in (*reading["files"], *reading["reached"]))
 
 
 class Cache:
-    """Reports in a folder, one file for each path that was scanned."""
+    """Reports in a folder, two files for each path that was scanned: the report, and the texts that were read."""
 
     def __init__(self, folder: Path, scanned: Path) -> None:
         """Keep the report on ``scanned`` below ``folder``."""
         name = hashlib.sha256(str(scanned).encode(errors="surrogateescape")).hexdigest()[:32]
-        self._file = folder / f"{name}.json"
+        self._report = folder / f"{name}.json"
+        self._texts = folder / f"{name}.texts.json"
+        self._known_texts: dict[str, Any] | None = None
 
     def read(self, key: Key) -> Kept | None:
-        """The report under a key, unless a file that it came from changed; None where there is none that reads."""
+        """The last report on these files, with the files that changed; None where there is none that reads."""
+        data = _load(self._report)
         try:
-            data = json.loads(self._file.read_text(encoding="utf-8"))
             if data["base"] != key.base:
                 return None
-            changed = frozenset(name for name, digest in key.files.items() if data["files"].get(name) != digest)
-            read = frozenset(data["read"])
-            if not changed.isdisjoint(read):
-                return None
-            return Kept([finding_from_json(item) for item in data["findings"]], int(data["governed"]), changed, read)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            digests = dict(data["files"])
+            changed = frozenset(name for name, digest in key.files.items() if digests.get(name) != digest)
+            findings = [finding_from_json(item) for item in data["findings"]]
+            return Kept(findings, int(data["governed"]), list(data["readings"]), digests, changed)
+        except (KeyError, TypeError, ValueError, AttributeError):
             return None
 
-    def write(self, key: Key, kept: Kept, read: Collection[str]) -> None:
-        """Keep a report and which files were read. A folder that cannot be written only costs speed."""
+    def text(self, name: str, digest: str) -> str | None:
+        """The text that a reading read, by its file's name and content; None where it was not kept."""
+        if self._known_texts is None:
+            self._known_texts = _load(self._texts)
+        found = self._known_texts.get(name)
+        return found[1] if isinstance(found, list) and len(found) == 2 and found[0] == digest else None
+
+    def write(self, key: Key, kept: Kept, sources: Iterable[Source]) -> None:
+        """Keep a report and the texts that its readings read. A folder that cannot be written only costs speed."""
+        read = kept.read
+        texts = {source.shown: [key.files[source.shown], source.text] for source in sources if source.shown in read}
+        _store(self._texts, texts)
         data = {
             "base": key.base,
             "files": key.files,
-            "read": sorted(read),
             "governed": kept.governed,
+            "readings": kept.readings,
             "findings": [finding.to_json() for finding in kept.findings],
         }
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            partial = self._file.with_suffix(".partial")
-            partial.write_text(json.dumps(data), encoding="utf-8")
-            partial.replace(self._file)
-        except OSError:
-            return
+        _store(self._report, data)
+
+
+def reading_json(reading: Reading) -> dict[str, Any]:
+    """Give a reading as JSON-able data."""
+    return {
+        "files": sorted(reading.files),
+        "reached": sorted(reading.reached),
+        "told": sorted(reading.told),
+        "asked": sorted(reading.asked),
+        "findings": [finding.to_json() for finding in reading.findings],
+    }
+
+
+def _load(file: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _store(file: Path, data: dict[str, Any]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.write_text(json.dumps(data), encoding="utf-8")
+        partial.replace(file)
+    except OSError:
+        return
 
 
 def key_of(settings: Settings, roots: Iterable[Path], sources: Collection[Source]) -> Key:

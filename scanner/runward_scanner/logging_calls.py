@@ -16,9 +16,9 @@ LOGGERS = re.compile(r"_*(?:\w+_)?(?:log|logger|logging|structlog|warnings|sys|s
 def name_of(node: ast.Call) -> str:
     """The last name of what is called."""
     function = node.func
-    return (
-        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-    )
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 def is_log_call(node: ast.AST) -> bool:

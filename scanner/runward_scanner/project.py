@@ -32,13 +32,18 @@ class Project:
         self.sources = sources
         self.roots = tuple(roots)
         self.unreadable: dict[Path, UnreadableError] = {}
+        self.reached: set[Path] = set()
+        """The files that names were resolved to since this was last emptied."""
         self._modules: dict[Path, ModuleInfo | None] = {}
         self._names: dict[str, Path] = {}
         self._packages: dict[Path, bool] = {}
-        self._resolved: dict[ModuleInfo, dict[str, ModuleInfo | None]] = {}
-        self._beside_known: dict[tuple[str, Path], Path | None] = {}
+        self._neighbours: dict[tuple[Path, Path | None], dict[str, Path | None]] = {}
+        self._foreign: dict[Path, bool] = {}
+        self._root_known: dict[Path, Path | None] = {}
+        self._tops_known: dict[Path, frozenset[str]] = {}
         self.root_names = {root.name: root for root in self.roots}
-        self._tops_below: dict[str, set[Path]] | None = None
+        self._own_tops = frozenset({settings.sdk_package, *self.root_names})
+        self._entries: dict[Path, set[str]] | None = None
         self._index_roots()
 
     def _index_roots(self) -> None:
@@ -52,6 +57,11 @@ class Project:
 
     def root_of(self, path: Path) -> Path | None:
         """The governed root that a file lies in, if any; foreign folders below a root are no part of it."""
+        if path not in self._root_known:
+            self._root_known[path] = self._find_root(path)
+        return self._root_known[path]
+
+    def _find_root(self, path: Path) -> Path | None:
         for root in self.roots:
             if path == root or path.is_relative_to(root):
                 return None if is_foreign(path.relative_to(root), root) else root
@@ -86,7 +96,8 @@ class Project:
         local = _dotted(path, root) if root else ""
         name = f"{root.name}.{local}".rstrip(".") if root else self._package_name(path)
         governed = root is not None or self._imports_sdk(tree)
-        module = ModuleInfo(path, name, local, path.stem == "__init__", governed, source, tree)
+        neighbours = self._neighbours.setdefault((path.parent, root if local else None), {})
+        module = ModuleInfo(path, name, local, root, path.stem == "__init__", governed, source, tree, neighbours)
         self._modules[path] = module
         return module
 
@@ -141,41 +152,52 @@ class Project:
 
     def resolve(self, name: str, importer: ModuleInfo) -> ModuleInfo | None:
         """The module that an absolute import names, seen from a file; None where it is not among the files."""
-        known = self._resolved.get(importer)
-        if known is None:
-            known = self._resolved[importer] = {}
+        known = importer.neighbours
         if name not in known:
             known[name] = self._resolve(name, importer)
-        return known[name]
+        path = known[name]
+        if path is None:
+            return None
+        self.reached.add(path)
+        return self.module(path)
 
-    def _resolve(self, name: str, importer: ModuleInfo) -> ModuleInfo | None:
+    def _resolve(self, name: str, importer: ModuleInfo) -> Path | None:
         path = self._names.get(name)
         if path is None:
             top = name.partition(".")[0]
             if top in sys.stdlib_module_names:
                 return None
-            if importer.local and self.root_names.get(top) == self.root_of(importer.path):
+            if importer.local and self.root_names.get(top) == importer.root:
                 return None  # the importer's own package, whose modules are all known by name
-            key = (name, importer.path.parent)
-            if key not in self._beside_known:
-                # A module below a package that is not among the files is not among them either.
-                above = top == name or self._resolve_below(top, importer)
-                self._beside_known[key] = self._beside(name, importer) if above else None
-            path = self._beside_known[key]
+            # A module below a package that is not among the files is not among them either.
+            path = self._beside(name, importer) if top in self._tops_above(importer.path.parent) else None
         if path is None:
             return None
-        if is_foreign(path, self.scanned) and self.root_of(path) is None and importer.path.parent != path.parent:
+        if self._is_elsewhere(path) and importer.path.parent != path.parent:
             return None
-        return self.module(path)
+        return path
 
-    def _resolve_below(self, top: str, importer: ModuleInfo) -> bool:
-        """Whether a folder or a file named so lies on the way from a file upwards."""
-        if self._tops_below is None:
-            self._tops_below = {}
+    def _is_elsewhere(self, path: Path) -> bool:
+        """Whether a file is another's and lies in no governed root."""
+        known = self._foreign.get(path)
+        if known is None:
+            known = self._foreign[path] = is_foreign(path, self.scanned) and self.root_of(path) is None
+        return known
+
+    def _tops_above(self, folder: Path) -> frozenset[str]:
+        """The names of files and folders with files that lie in a folder or in one above it."""
+        if self._entries is None:
+            self._entries = {}
             for path in self.sources:
-                for part in (path, *path.parents):
-                    self._tops_below.setdefault(part.stem, set()).add(part.parent)
-        return not self._tops_below.get(top, set()).isdisjoint(importer.path.parents)
+                part = path
+                while part.stem not in self._entries.setdefault(part.parent, set()):
+                    self._entries[part.parent].add(part.stem)
+                    part = part.parent
+        known = self._tops_known.get(folder)
+        if known is None:
+            above = self._tops_above(folder.parent) if folder != folder.parent else frozenset()
+            known = self._tops_known[folder] = above | self._entries.get(folder, frozenset())
+        return known
 
     def _beside(self, name: str, importer: ModuleInfo) -> Path | None:
         """Look for a module from the file's folder upwards, as if each folder were on the import path."""
@@ -192,8 +214,7 @@ class Project:
 
     def is_own_name(self, name: str) -> bool:
         """Whether a full name belongs to the governed packages, though perhaps not to a file given."""
-        top = name.partition(".")[0]
-        return top == self.settings.sdk_package or any(root.name == top for root in self.roots)
+        return name.partition(".")[0] in self._own_tops
 
 
 def _dotted(path: Path, root: Path) -> str:

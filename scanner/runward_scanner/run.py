@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runward_scanner.explain import codes, explain
 from runward_scanner.report import FORMATS
 from runward_scanner.scan import NothingToScanError, scan
 from runward_scanner.settings import SettingsError, default_settings
@@ -28,6 +27,8 @@ class Answer:
 
 def explained(rule: str) -> Answer:
     """Explain a rule."""
+    from runward_scanner.explain import codes, explain  # noqa: PLC0415 - a scan from the cache needs no rules
+
     text = explain(rule)
     if text is None:
         return Answer("", f"There is no rule {rule}; there are {', '.join(codes())}.", UNUSABLE)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runward_scanner.cache import Cache, Kept, key_of
 from runward_scanner.compiled import foreign_bytecode
 from runward_scanner.finding import Finding, Place
-from runward_scanner.inference.engine import Engine
-from runward_scanner.layout import excluded, governed_roots, is_foreign, python_files
+from runward_scanner.layout import excluded, governed_roots, python_files
 from runward_scanner.project import Project
-from runward_scanner.rules import RULES
-from runward_scanner.rules.rwd000 import unparsed
 from runward_scanner.settings import Settings, load_settings
 from runward_scanner.source import Source, UnreadableError, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 
@@ -54,7 +49,7 @@ def scan(path: Path, settings: Settings | None = None, cache: Path | None = None
     count = len(sources) + len(unreadable)
     store = Cache(cache, resolved) if cache is not None else None
     project = Project(settings, scanned, sources, roots)
-    kept = _analyse(project) if store is None else _cached(store, project)
+    kept = _analysed(project) if store is None else _cached(store, project)
     if compiled:
         unreadable.extend(foreign_bytecode(sources.values()))
     findings = tuple(sorted(_unique([*unreadable, *kept.findings])))
@@ -62,44 +57,22 @@ def scan(path: Path, settings: Settings | None = None, cache: Path | None = None
 
 
 def _cached(store: Cache, project: Project) -> Kept:
-    """The report from the cache, brought up to date where no change can affect it; else a new one, which is kept."""
+    """The report from the cache where nothing changed; else one that is brought up to date or made anew, and kept."""
     key = key_of(project.settings, project.roots, project.sources.values())
     kept = store.read(key)
-    if kept is not None and kept.changed:
-        kept = _refreshed(project, kept)
-    elif kept is not None:
+    if kept is not None and not kept.changed:
         return kept
-    if kept is not None:
-        store.write(key, kept, kept.read)
-        return kept
-    kept = _analyse(project)
-    store.write(key, kept, [project.sources[path].shown for path in project.parsed])
-    return kept
+    from runward_scanner.analysis import analyse, refreshed  # noqa: PLC0415 - where nothing changed, nothing is read
+
+    found = (refreshed(project, kept, store) if kept is not None else None) or analyse(project, kept)
+    store.write(key, found, project.sources.values())
+    return found
 
 
-def _refreshed(project: Project, kept: Kept) -> Kept | None:
-    """A report whose changed files were never read: they are looked at again. None where one is governed now."""
-    findings = [finding for finding in kept.findings if finding.place.path not in kept.changed]
-    for path, source in project.sources.items():
-        if source.shown in kept.changed:
-            if project.may_govern(path):
-                return None
-            if not is_foreign(path, project.scanned):
-                findings.extend(unparsed(source))
-    return Kept(findings, kept.governed, read=kept.read)
+def _analysed(project: Project) -> Kept:
+    from runward_scanner.analysis import analyse  # noqa: PLC0415 - as above
 
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Leave the cyclic collector off for a while: trees and values live until the end, and it would only walk them."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+    return analyse(project)
 
 
 def _read(path: Path) -> tuple[dict[Path, Source], list[Finding]]:
@@ -113,19 +86,6 @@ def _read(path: Path) -> tuple[dict[Path, Source], list[Finding]]:
         except UnreadableError as error:
             unreadable.append(Finding(Place(str(file), 1), "RWD000", f"The file cannot be checked: {error.reason}"))
     return sources, unreadable
-
-
-def _analyse(project: Project) -> Kept:
-    """What the rules find in a project, and how many modules are governed."""
-    with _without_collection():
-        rules = [rule() for rule in RULES]
-        engine = Engine(project, rules)
-        modules = project.governed()
-        engine.read(modules)
-        found = engine.findings()
-        for rule in rules:
-            found.extend(rule.finish(engine))
-        return Kept(_unique(found), len(modules))
 
 
 def _named_lines(findings: Iterable[Finding], sources: Iterable[Source]) -> dict[tuple[str, int], str]:

@@ -96,6 +96,8 @@ class Settings:
     """Classes that let a plugin run, which ToolRunner alone may use."""
     outcomes: tuple[str, ...] = ("domain.outcome.Outcome",)
     """Classes of what ends a job, which ToolRunner alone may make."""
+    admission: tuple[str, ...] = ("PluginExecutionService.admit",)
+    """Methods that a request passes before it becomes a job, and that validate it."""
     layers: tuple[Layer, ...] = LAYERS
 
     @property

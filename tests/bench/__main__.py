@@ -22,6 +22,7 @@ from tests.bench.jobs import JobsError
 from tests.bench.report import machine, machine_line, table
 from tests.bench.run import NAMES, Run
 from tests.bench.scale import FULL, QUICK
+from tests.bench.scanning import ScanningError
 from tests.bench.spinning import SpinningError
 from tests.programs.server_process import ServerError
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 INTERRUPTED = 130
-PROBLEMS = (DishonestError, LoadError, ServerError, JobsError, SpinningError, runward.RunwardError)
+PROBLEMS = (DishonestError, LoadError, ServerError, JobsError, SpinningError, ScanningError, runward.RunwardError)
 
 
 def stop_now(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -42,7 +43,7 @@ def stop_now(_number: int, _frame: FrameType | None) -> NoReturn:
 @click.option("--only", "names", multiple=True, type=click.Choice(NAMES), help="This measure alone. Repeat for more.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with what every round gave.")
 def main(quick: bool, names: tuple[str, ...], as_json: bool) -> None:
-    """Measure speed side by side with a bare grpc.aio echo."""
+    """Measure speed side by side with a bare grpc.aio echo, and the scanner's with a bare parser."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop_now)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal that knows few letters

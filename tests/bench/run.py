@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.bench import honesty, jobs, latency, memory, rate, readiness, spinning
+from tests.bench import honesty, jobs, latency, memory, rate, readiness, scanning, spinning
 from tests.bench.child_program import ChildProgram, LoadProgram
 from tests.bench.setting import Setting, settle
 from tests.programs.server_process import ServerProcess
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 IDLE_SERVER = (rate, latency, jobs)
 """The measures for which the server is started with its defaults."""
-NAMES = tuple(measure.NAME for measure in (*IDLE_SERVER, memory, spinning, readiness))
+NAMES = tuple(measure.NAME for measure in (*IDLE_SERVER, memory, spinning, readiness, scanning))
 PLUGINS = ("Noop", "Echo", "Returns")
 SPIN_WORKERS = 8
 
@@ -35,7 +35,7 @@ class Run:
         self.checks: Sequence[str] = ()
 
     def run(self) -> None:
-        """Measure. Raises DishonestError, LoadError, ServerError, JobsError or SpinningError."""
+        """Measure. Raises DishonestError, LoadError, ServerError, JobsError, SpinningError or ScanningError."""
         # Without another measure of that server, memory is that of a server which has served the checks alone.
         if {measure.NAME for measure in (*IDLE_SERVER, memory)} & set(self._names):
             self._with_idle_server()
@@ -45,6 +45,8 @@ class Run:
                 self.figures += spinning.measure(setting)
         if readiness.NAME in self._names:
             self.figures += readiness.measure(self._scale, self._say)
+        if scanning.NAME in self._names:
+            self.figures += scanning.measure(self._scale, self._say)
 
     def _with_idle_server(self) -> None:
         with self._setting(plugins=PLUGINS) as setting:

@@ -17,11 +17,31 @@ class Scale:
     starts: int
     jobs: int
     job_rounds: int
+    scans: int
+    package_scans: int
 
 
 FULL = Scale(
-    rounds=6, rate_seconds=3, latency_calls=250, spin_windows=3, spin_seconds=10, starts=5, jobs=2000, job_rounds=3
+    rounds=6,
+    rate_seconds=3,
+    latency_calls=250,
+    spin_windows=3,
+    spin_seconds=10,
+    starts=5,
+    jobs=2000,
+    job_rounds=3,
+    scans=7,
+    package_scans=3,
 )
 QUICK = Scale(
-    rounds=3, rate_seconds=1, latency_calls=100, spin_windows=1, spin_seconds=10, starts=3, jobs=500, job_rounds=1
+    rounds=3,
+    rate_seconds=1,
+    latency_calls=100,
+    spin_windows=1,
+    spin_seconds=10,
+    starts=3,
+    jobs=500,
+    job_rounds=1,
+    scans=3,
+    package_scans=1,
 )

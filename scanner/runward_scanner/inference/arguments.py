@@ -9,12 +9,16 @@ from runward_scanner.inference.values import NOTHING, Value
 
 @dataclass(slots=True)
 class Arguments:
-    """Positional and keyword arguments; ``rest`` is what star arguments may hold, ``mapping`` what ``**`` may."""
+    """Positional and keyword arguments; ``rest`` is what star arguments may hold, ``mapping`` what ``**`` may.
+
+    They are not changed once they have been handed to a call.
+    """
 
     positional: list[Value] = field(default_factory=list)
     keywords: dict[str, Value] = field(default_factory=dict)
     rest: Value = NOTHING
     mapping: Value = NOTHING
+    _every: Value | None = None
 
     def at(self, index: int, name: str = "") -> Value:
         """The argument at a position or with a name; nothing where it is not given."""
@@ -26,7 +30,9 @@ class Arguments:
 
     def every(self) -> Value:
         """All that is handed over."""
-        return NOTHING.union(*self.positional, *self.keywords.values(), self.rest, self.mapping)
+        if self._every is None:
+            self._every = NOTHING.union(*self.positional, *self.keywords.values(), self.rest, self.mapping)
+        return self._every
 
     def after(self, count: int) -> Arguments:
         """The arguments without the first ones."""

@@ -6,10 +6,9 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers
-from runward_scanner.inference.annotations import annotated
-from runward_scanner.inference.arguments import Arguments
-from runward_scanner.inference.classes import ancestors, containers_among, derives, descendants, find_attribute, kept_by
-from runward_scanner.inference.functions import invoke
+from runward_scanner.inference.class_attributes import RUN, of_class, of_exception, of_instance, of_super, plugin_run
+from runward_scanner.inference.classes import kept_by
+from runward_scanner.inference.heap import ANYTHING
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
@@ -41,9 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runward_scanner.inference.frame import Frame
-    from runward_scanner.inference.model import ClassInfo
 
-RUN = "run"
 HOLDERS = (
     "types.SimpleNamespace",
     "threading.local",
@@ -57,30 +54,39 @@ SAME = frozenset({"__func__", "__wrapped__", "__self__", "__call__"})
 
 CARRIED = Container("tuple", ast.Pass(), None)
 """The plugins that exceptions of Python's own classes were given, in whichever one."""
+CARRIED_AS = "args of an exception"
+"""The name, no attribute's, by which files that know nothing of one another share what exceptions carry."""
 
 
-def carried_by(value: Value) -> Value:
-    """What of a value is a plugin, a plugin's class or its ``run``."""
-    return frozenset(
+def carry(frame: Frame, value: Value, node: ast.AST) -> None:
+    """An exception of Python's own classes is given a value: note the plugins, their classes and ``run`` among it."""
+    carried = frozenset(
         atom
         for atom in value
         if isinstance(atom, PluginRun)
         or atom in {Role.PLUGIN, Role.PLUGIN_CLASS}
         or (isinstance(atom, (Instance, Class)) and "plugin" in atom.info.traits)
     )
+    if carried:
+        frame.engine.heap.write((CARRIED, containers.ANY), carried, frame.module, node)
+        frame.engine.heap.write((ANYTHING, CARRIED_AS), one(CARRIED), frame.module, node)
 
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     """What ``receiver.name`` may be."""
-    result = NOTHING
-    for atom in bounded(receiver):
-        result |= _of_atom(frame, atom, name, node)
-    if not receiver:
-        result = UNKNOWN
-    if is_open(receiver):
-        result |= frame.engine.heap.read(("?", name), frame.activation)
+    if len(receiver) == 1:
+        (atom,) = receiver
+        result = _of_atom(frame, atom, name, node)
+    else:
+        result = NOTHING
+        for atom in bounded(receiver):
+            result |= _of_atom(frame, atom, name, node)
+        if not receiver:
+            result = UNKNOWN
+    if not receiver or Role.UNKNOWN in receiver:
+        result |= frame.engine.heap.read_anywhere(name, frame.activation)
         result = frame.named(result or UNKNOWN, name)
-    elif is_open(result):
+    elif not result or Role.UNKNOWN in result:
         result = frame.named(result, name)
     frame.engine.hook_attribute(frame, node, receiver, name, result)
     return result
@@ -116,9 +122,10 @@ def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if role is Role.FAULT:
         kept = {"args": Role.FAULT_TEXT, "__cause__": Role.FAULT, "__context__": Role.FAULT}
         return one(kept.get(name, Role.OPAQUE)) if not name.startswith("__str") else one(Method(role, name))
-    if role is Role.EXCEPTION and name == "args" and (CARRIED, containers.ANY) in frame.engine.heap.cells:
-        return frozenset({Role.EXCEPTION_TEXT, CARRIED})
-    return _of_exception(name) if role is Role.EXCEPTION else UNKNOWN
+    if role is not Role.EXCEPTION:
+        return UNKNOWN
+    carried = frame.engine.heap.read_anywhere(CARRIED_AS, frame.activation) if name == "args" else NOTHING
+    return of_exception(name) | carried
 
 
 def _of_plugin(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
@@ -131,146 +138,6 @@ def _of_plugin(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if name == "__dict__":
         return one(Namespace(one(role)))
     return one(Method(role, name)) if name.startswith("__") else UNKNOWN
-
-
-def _of_exception(name: str) -> Value:
-    if name in {"args", "__cause__", "__context__"}:
-        return one(Role.EXCEPTION_TEXT if name == "args" else Role.EXCEPTION)
-    if name in {"__traceback__", "tb_frame", "traceback"}:
-        return one(Role.TRACEBACK)
-    if name in {"__str__", "__repr__", "__format__"}:
-        return one(Method(Role.EXCEPTION, name))
-    return UNKNOWN
-
-
-def plugin_run(frame: Frame, owner: Atom, node: ast.AST, *, bound: bool) -> Value:
-    """A plugin's ``run`` is obtained: report it outside ToolRunner."""
-    allowed = frame.engine.is_tool_runner_code(frame)
-    if not allowed:
-        frame.engine.hook_run(frame, node, owner)
-    return one(PluginRun(reported=not allowed, bound=bound))
-
-
-# -- classes among the files -----------------------------------------------------------------------------------------
-
-
-def _of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value:
-    info = atom.info
-    if "plugin" in info.traits and name == RUN:
-        return plugin_run(frame, atom, node, bound=True)
-    if name == "__class__":
-        return one(Class(info))
-    if name == "__getattribute__":
-        return one(Method(atom, name))
-    found = find_attribute(frame.engine, info, name, frame.activation)
-    if not atom.exact and info.subclasses and not name.startswith("__"):
-        for sub in descendants(info):
-            found |= frame.engine.heap.read((sub, name), frame.activation)
-    if name == "value" and "enum" in info.traits:
-        found |= _member_values(frame, info, node)
-    result = NOTHING
-    for item in found:
-        result |= _bound(frame, item, one(atom), node, info)
-    for held in containers_among(info):
-        result |= one(Method(held, name))
-    if "state" in info.traits or "status" in info.traits:
-        return result or UNKNOWN
-    return result or _without_definition(frame, atom, name, node)
-
-
-def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
-    """The strings that members of an enum stand for: one's where it is written out, else everyone's."""
-    member = getattr(getattr(node, "value", None), "attr", "")
-    heap = frame.engine.heap
-    names = [member] if (info, member) in heap.cells else sorted(heap.names.get(info, ()))
-    values = NOTHING.union(*(heap.read((info, name), frame.activation) for name in names))
-    return frozenset(atom for atom in values if isinstance(atom, Text))
-
-
-def _without_definition(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value:
-    """An attribute that is nowhere set: what its annotation, a ``__getattr__`` or a dynamic write says."""
-    info = atom.info
-    for current in ancestors(info):
-        if name in current.annotations and current.module.top is not None:
-            return annotated(frame.engine.frame_of_class(current), current.annotations[name])
-    heap = frame.engine.heap
-    dynamic = heap.read((info, "*"), frame.activation)
-    if dynamic:
-        return dynamic
-    for special in ("__getattr__", "__getattribute__"):
-        for item in find_attribute(frame.engine, info, special, frame.activation):
-            if isinstance(item, Function):
-                bound = Function(item.info, item.closure, one(atom))
-                return invoke(frame, bound, Arguments([one(Text(name))]), node)
-    if "exception" in info.traits or name in {"args", "__cause__", "__context__", "__traceback__"}:
-        return _of_exception(name)
-    return UNKNOWN if "open" in info.traits or heap.cells.get(("?", name)) else frame.engine.missing(info, name)
-
-
-def _of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
-    info = atom.info
-    if "plugin" in info.traits and name == RUN:
-        return plugin_run(frame, atom, node, bound=False)
-    if name in {"__mro__", "__bases__"}:
-        line = frozenset(Class(item) for item in ancestors(info)[name == "__bases__" :])
-        return containers.make(frame, "tuple", [], node, line or OPAQUE)
-    if name in {"__name__", "__qualname__"}:
-        return one(Text(info.name))
-    if name == "mro":
-        return one(Method(atom, name))
-    found = find_attribute(frame.engine, info, name, frame.activation)
-    if "enum" in info.traits or "state" in info.traits:
-        members = frozenset(item for item in found if not isinstance(item, Function))
-        if members and not name.startswith("_"):
-            return one(Instance(info, exact=True))
-    result = NOTHING
-    for item in found:
-        if isinstance(item, Function) and item.bound is None and item.info.kind == "class":
-            result |= one(Function(item.info, item.closure, one(atom)))
-        else:
-            result |= _described(frame, item, node)
-    if result:
-        return result
-    return one(Method(atom, name)) if name.startswith("__") or "enum" in info.traits else UNKNOWN
-
-
-def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInfo) -> Value:
-    """An attribute as an instance gives it: functions bound, properties read."""
-    if not isinstance(item, Function) or item.bound is not None:
-        return _described(frame, item, node)
-    if item.info.owner is None or not derives(info, item.info.owner):
-        # An instance attribute that holds a function of elsewhere is not bound; a class attribute would be.
-        return one(item)
-    kind = item.info.kind
-    if kind == "static":
-        return one(item)
-    if kind == "class":
-        return one(Function(item.info, item.closure, one(Class(info))))
-    bound = Function(item.info, item.closure, owner)
-    if kind == "property":
-        return invoke(frame, bound, Arguments(), node)
-    return one(bound)
-
-
-def _described(frame: Frame, item: Atom, node: ast.AST) -> Value:
-    """What a class's attribute gives where it is a descriptor of the project; else the attribute."""
-    if isinstance(item, Instance):
-        return containers.special(frame, item, "__get__", Arguments([OPAQUE, OPAQUE]), node) or one(item)
-    return one(item)
-
-
-def _of_super(frame: Frame, atom: Super, name: str, node: ast.AST) -> Value:
-    info = atom.info
-    if "plugin" in info.traits and name == RUN:
-        own = frame.function is not None and frame.function.name == RUN and frame.function.owner is info
-        if own:
-            return one(PluginRun(reported=True))
-        return plugin_run(frame, Instance(info), node, bound=True)
-    for base in ancestors(info)[1:]:
-        found = frame.engine.heap.read((base, name), frame.activation)
-        if found:
-            return NOTHING.union(*(_bound(frame, item, atom.bound, node, info) for item in found))
-    return one(Method(atom, name)) if name.startswith("__") else UNKNOWN
 
 
 # -- modules, functions and what is not among the files ----------------------------------------------------------------
@@ -343,9 +210,9 @@ def _of_namespace(frame: Frame, atom: Namespace | Globals, name: str, node: ast.
 
 
 READERS: dict[type, Callable[[Frame, Any, str, ast.AST], Value]] = {
-    Instance: _of_instance,
-    Class: _of_class,
-    Super: _of_super,
+    Instance: of_instance,
+    Class: of_class,
+    Super: of_super,
     Module: _of_module,
     External: _of_external,
     Function: _of_function,
@@ -377,4 +244,4 @@ def put(frame: Frame, receiver: Value, name: str, value: Value, node: ast.AST) -
         elif isinstance(atom, Function):
             heap.write((atom.info, name), value, frame.module, node)
     if is_open(receiver):
-        heap.write(("?", name), value - UNKNOWN, frame.module, node)
+        heap.write((ANYTHING, name), value - UNKNOWN, frame.module, node)

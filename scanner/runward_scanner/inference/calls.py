@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.arguments import Arguments
@@ -36,6 +36,8 @@ from runward_scanner.inference.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runward_scanner.inference.frame import Frame
 
 DEFAULTING = frozenset({"get", "setdefault", "pop"})
@@ -44,12 +46,16 @@ DEFAULTING = frozenset({"get", "setdefault", "pop"})
 
 def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
     """What calling a value gives."""
-    result = NOTHING
-    for atom in bounded(callee):
-        result |= _of_atom(frame, atom, arguments, node)
-    if not callee:
-        result = UNKNOWN
-    if is_open(callee):
+    if len(callee) == 1:
+        (atom,) = callee
+        result = _of_atom(frame, atom, arguments, node)
+    else:
+        result = NOTHING
+        for atom in bounded(callee):
+            result |= _of_atom(frame, atom, arguments, node)
+        if not callee:
+            result = UNKNOWN
+    if not callee or Role.UNKNOWN in callee:
         result |= frame.engine.callbacks(frame, arguments, node) - OPAQUE
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in DEFAULTING:
             result |= frozenset(atom for atom in arguments.at(1) if isinstance(atom, Instance))
@@ -60,19 +66,12 @@ def _of_atom(frame: Frame, atom: Atom, arguments: Arguments, node: ast.AST) -> V
     kind = atom.__class__
     if kind is Role:
         return _of_role(atom, arguments)  # type: ignore[arg-type]
-    if isinstance(atom, Function):
-        return invoke(frame, atom, arguments, node)
-    if isinstance(atom, External):
-        return call_external(frame, atom, arguments, node)
-    if isinstance(atom, Method):
-        return call_method(frame, atom, arguments, node)
-    if isinstance(atom, Class):
-        return construct(frame, atom, arguments, node)
-    if isinstance(atom, Instance):
-        return containers.special(frame, atom, "__call__", arguments, node) or UNKNOWN
-    if isinstance(atom, PluginRun):
-        return _run(frame, atom, node)
-    return _of_carrier(frame, atom, arguments, node)
+    caller = CALLERS.get(kind, _of_carrier)
+    return caller(frame, atom, arguments, node)
+
+
+def _of_instance(frame: Frame, atom: Instance, arguments: Arguments, node: ast.AST) -> Value:
+    return containers.special(frame, atom, "__call__", arguments, node) or UNKNOWN
 
 
 def _of_carrier(frame: Frame, atom: Atom, arguments: Arguments, node: ast.AST) -> Value:
@@ -106,7 +105,7 @@ def _of_role(role: Role, arguments: Arguments) -> Value:
     return OPAQUE if role is Role.OPAQUE else UNKNOWN
 
 
-def _run(frame: Frame, atom: PluginRun, node: ast.AST) -> Value:
+def _of_run(frame: Frame, atom: PluginRun, arguments: Arguments, node: ast.AST) -> Value:
     """A plugin's ``run`` is called: outside ToolRunner that is reported, if getting hold of it was not."""
     if not atom.reported and not frame.engine.is_tool_runner_code(frame):
         frame.engine.hook_run(frame, node, atom)
@@ -172,14 +171,24 @@ def _set_fields(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) 
             invoke(frame, Function(item.info, item.closure, one(Instance(atom.info))), Arguments(), node)
 
 
+CALLERS: dict[type, Callable[[Frame, Any, Arguments, ast.AST], Value]] = {
+    Function: invoke,
+    External: call_external,
+    Method: call_method,
+    Class: construct,
+    Instance: _of_instance,
+    PluginRun: _of_run,
+}
+
+
 def callbacks(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
     """What functions that are handed to unknown code give, when that calls them with what else it was handed."""
     result = NOTHING
     for index, value in enumerate(arguments.positional):
-        if any(_is_callback(atom) for atom in value):
+        if _holds_callback(value):
             result |= frame.call(_callables(value), _following(frame, arguments, index, node), node)
     for value in arguments.keywords.values():
-        if any(_is_callback(atom) for atom in value):
+        if _holds_callback(value):
             given = arguments.keywords.get("args")
             rest = containers.elements(frame, given, node) if given else NOTHING
             spread = _spread(frame, given) if given else None
@@ -217,10 +226,21 @@ def _spread(frame: Frame, value: Value) -> list[Value] | None:
     return None
 
 
+def _holds_callback(value: Value) -> bool:
+    for atom in value:  # noqa: SIM110 - as in interesting()
+        if _is_callback(atom):
+            return True
+    return False
+
+
 def _is_callback(atom: Atom) -> bool:
-    if isinstance(atom, (Function, Partial, MethodCaller, Class)):
-        return not (isinstance(atom, Class) and atom.info.traits & {"enum", "state", "status"})
-    return isinstance(atom, PluginRun) and not atom.reported
+    kind = atom.__class__
+    if kind is Class:
+        return atom.info.traits.isdisjoint(("enum", "state", "status"))  # type: ignore[union-attr]
+    return kind in HANDED or (kind is PluginRun and not atom.reported)  # type: ignore[union-attr]
+
+
+HANDED: frozenset[type] = frozenset({Function, Partial, MethodCaller})
 
 
 def _callables(value: Value) -> Value:

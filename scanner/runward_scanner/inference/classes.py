@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.tables import INTERNAL_NAMES
-from runward_scanner.inference.values import NOTHING, Class, Container, External, Function, Role, Value
+from runward_scanner.inference.values import Class, Container, External, Function, Role, Value
 
 if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
@@ -20,8 +20,14 @@ HARMLESS = (
 """Bases outside the files scanned that bring no attribute of interest."""
 
 
-def ancestors(info: ClassInfo) -> list[ClassInfo]:
+def ancestors(info: ClassInfo) -> tuple[ClassInfo, ...]:
     """The class and the classes it derives from, nearest first, as far as they are among the files."""
+    if info.line is None:
+        info.line = tuple(_line(info))
+    return info.line
+
+
+def _line(info: ClassInfo) -> list[ClassInfo]:
     order = [info]
     for current in order:
         for base in current.bases:
@@ -124,8 +130,8 @@ def _traits_of_base(engine: Engine, info: ClassInfo, atom: object) -> set[str]:
 def find_attribute(engine: Engine, info: ClassInfo, name: str, reader: Activation | None) -> Value:
     """What a class or its instances have under a name: the nearest function, and every other value in the line."""
     heap = engine.heap
-    found = NOTHING
-    for current in ancestors(info):
+    found = heap.read((info, name), reader)
+    for current in ancestors(info)[1:]:
         value = heap.read((current, name), reader)
         if not found:
             found = value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.arguments import Arguments
-from runward_scanner.inference.classes import traits_of
+from runward_scanner.inference.classes import descendants, traits_of
 from runward_scanner.inference.frame import Frame
 from runward_scanner.inference.functions import make_function
 from runward_scanner.inference.model import ClassInfo
@@ -66,7 +66,10 @@ def define_class(frame: Frame, node: ast.ClassDef) -> None:
             frame.module, node, node.name, prefix + node.name, outer, frame.activation.function is not None
         )
         engine.classes[node] = info
-    info.bases = bases
+    if info.bases != bases:
+        info.bases = bases
+        for derived in (info, *descendants(info)):
+            derived.line = None
     for keyword in node.keywords:
         info.keywords[keyword.arg or "**"] = frame.value(keyword.value)
     for base in bases:

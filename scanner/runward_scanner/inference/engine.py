@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runward_scanner.inference import attributes, calls, dynamic, expressions, statements  # noqa: F401 - they read nodes
 from runward_scanner.inference.arguments import Arguments
@@ -14,6 +14,7 @@ from runward_scanner.inference.functions import bind_parameters
 from runward_scanner.inference.heap import Heap
 from runward_scanner.inference.model import Activation
 from runward_scanner.inference.names import role_of_call, role_of_name
+from runward_scanner.inference.telling import Telling
 from runward_scanner.inference.values import (
     NOTHING,
     UNKNOWN,
@@ -28,15 +29,15 @@ from runward_scanner.inference.values import (
     one,
 )
 from runward_scanner.logging_calls import logged
-from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.model import ClassInfo, FunctionInfo, ModuleInfo
     from runward_scanner.project import Project
+    from runward_scanner.rule import Rule
 
 MOST_EVALUATIONS = 8
 """How often one activation is read; what it may be has settled long before, or is too wide to matter."""
@@ -53,12 +54,7 @@ INSTANCES = {
 }
 
 
-def _hooks(rules: tuple[Rule, ...], name: str) -> tuple[Callable[..., None], ...]:
-    """The methods of that name, of those rules that have one of their own."""
-    return tuple(getattr(rule, name) for rule in rules if getattr(type(rule), name) is not getattr(Rule, name))
-
-
-class Engine:
+class Engine(Telling):
     """One interpretation of a project's governed modules."""
 
     call = staticmethod(calls.call)
@@ -76,6 +72,7 @@ class Engine:
 
     def __init__(self, project: Project, rules: Iterable[Rule]) -> None:
         """Read nothing yet."""
+        super().__init__(rules)
         self.project = project
         self.settings = project.settings
         self.heap = Heap(self.enqueue)
@@ -83,13 +80,14 @@ class Engine:
         self.classes: dict[ast.AST, ClassInfo] = {}
         self.class_frames: dict[ClassInfo, Frame] = {}
         self.callees: dict[ast.AST, Value] = {}
-        self.receivers: dict[ast.AST, Value] = {}
         self.defaults: dict[tuple[FunctionInfo, str], Value] = {}
         self.default_values: dict[ast.AST, Value] = {}
         self.annotations: dict[ast.expr, Value] = {}
         """What annotations say that cannot say anything else later."""
         self.quoted: dict[ast.AST, ast.expr] = {}
         self.governed: list[ModuleInfo] = []
+        self.modules: list[ModuleInfo] = []
+        """Every module that was read, governed or not."""
         self.tool_runners: list[ClassInfo] = []
         self.indices: dict[ast.AST, Value] = {}
         self._logged: dict[ModuleInfo, set[ast.AST]] = {}
@@ -98,8 +96,6 @@ class Engine:
         self._again: deque[Activation] = deque()
         self._nesting = 0
         self._readings = 0
-        given = tuple(rules)
-        self._hooks = {name: _hooks(given, name) for name in vars(Rule) if name.startswith("on_")}
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -143,6 +139,7 @@ class Engine:
     def ensure_module(self, module: ModuleInfo) -> None:
         """Read a module's top level once."""
         if module.top is None:
+            self.modules.append(module)
             module.top = Activation(module, None)
             self.evaluate(module.top)
 
@@ -187,6 +184,27 @@ class Engine:
     def findings(self) -> list[Finding]:
         """What the rules found while reading."""
         return [finding for activation in self._activations for finding in activation.findings]
+
+    def release(self) -> None:
+        """Let go of all that was read; the findings stay good.
+
+        What was read refers to itself all over, so that else the cyclic collector would have to walk it, which takes
+        longer than freeing it.
+        """
+        for function in self.functions.values():
+            function.activations.clear()
+        for info in self.classes.values():
+            info.release()
+        for activation in self._activations:
+            activation.caller = activation.parent = None
+            activation.arguments.clear()
+        for module in self.modules:
+            module.stars.clear()
+            module.top = None
+        self.heap.release()
+        for table in (self.functions, self.classes, self.class_frames, self.callees, self.receivers, self.defaults):
+            table.clear()
+        self._activations.clear()
 
     # -- names of the project ------------------------------------------------------------------------------------------
 
@@ -286,91 +304,3 @@ class Engine:
     def frame_of_class(self, info: ClassInfo) -> Frame:
         """A frame in which a class's annotations can be read."""
         return self.class_frames[info]
-
-    # -- telling the rules ---------------------------------------------------------------------------------------------
-
-    def hook_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
-        """A plugin's run is obtained or called outside ToolRunner."""
-        for hook in self._hooks["on_run"]:
-            hook(frame, node, owner)
-
-    def hook_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
-        """An attribute is read."""
-        self.receivers[node] = receiver | self.receivers.get(node, NOTHING)
-        for hook in self._hooks["on_attribute"]:
-            hook(frame, node, receiver, name, result)
-
-    def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
-        """A call is made."""
-        for hook in self._hooks["on_call"]:
-            hook(frame, node, callee, arguments)
-
-    def hook_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
-        """A class is called."""
-        for hook in self._hooks["on_construct"]:
-            hook(frame, node, info, arguments)
-
-    def hook_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
-        """An attribute, or with no receiver a global, is written."""
-        for hook in self._hooks["on_store"]:
-            hook(frame, node, receiver, name, value)
-
-    def hook_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
-        """An element is written."""
-        for hook in self._hooks["on_item"]:
-            hook(frame, node, receiver, index, value)
-
-    def hook_compare(self, frame: Frame, node: ast.AST, operands: list[ast.expr], values: list[Value]) -> None:
-        """Values are compared."""
-        for hook in self._hooks["on_compare"]:
-            hook(frame, node, operands, values)
-
-    def hook_member(self, frame: Frame, node: ast.AST, owner: Value, index: Value) -> None:
-        """A member of an enum is looked up by name or value."""
-        for hook in self._hooks["on_member"]:
-            hook(frame, node, owner, index)
-
-    def hook_class(self, frame: Frame, info: ClassInfo) -> None:
-        """A class was defined."""
-        for hook in self._hooks["on_class"]:
-            hook(frame, info)
-
-    def hook_type(self, frame: Frame, node: ast.AST, arguments: Arguments) -> None:
-        """A class is made by ``type(name, bases, namespace)``."""
-        for hook in self._hooks["on_type"]:
-            hook(frame, node, arguments)
-
-    def hook_enum(self, frame: Frame, node: ast.AST, arguments: Arguments) -> None:
-        """An enum is made by a call."""
-        for hook in self._hooks["on_enum"]:
-            hook(frame, node, arguments)
-
-    def hook_dynamic(self, frame: Frame, node: ast.AST, receiver: Value, name: Value) -> None:
-        """An attribute is read by a name that is not known."""
-        for hook in self._hooks["on_dynamic"]:
-            hook(frame, node, receiver, name)
-
-    def hook_import(self, frame: Frame, node: ast.AST, target: Value) -> None:
-        """A module is imported by a call; nothing where its name is not known."""
-        for hook in self._hooks["on_import"]:
-            hook(frame, node, target)
-
-    def hook_key(self, frame: Frame, node: ast.AST, key: Value) -> None:
-        """A key of a mapping pattern."""
-        for hook in self._hooks["on_key"]:
-            hook(frame, node, key)
-
-    def hook_match(self, frame: Frame, node: ast.Match, subject: Value) -> None:
-        """A match statement."""
-        for hook in self._hooks["on_match"]:
-            hook(frame, node, subject)
-
-    def hook_dict(self, frame: Frame, node: ast.Dict) -> None:
-        """A dict display."""
-        for hook in self._hooks["on_dict"]:
-            hook(frame, node)
-
-    def hook_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
-        """A value is returned."""
-        for hook in self._hooks["on_return"]:
-            hook(frame, node, value)

@@ -6,27 +6,25 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers, strings
-from runward_scanner.inference.attributes import RUN, plugin_run
 from runward_scanner.inference.calls import gather_arguments, named_call
+from runward_scanner.inference.class_attributes import RUN, plugin_run
+from runward_scanner.inference.displays import comprehension, dict_, sequence
 from runward_scanner.inference.frame import EXPRESSIONS
 from runward_scanner.inference.functions import make_function
 from runward_scanner.inference.narrowing import narrow
-from runward_scanner.inference.targets import bind_target
+from runward_scanner.inference.operations import bin_op
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
     UNKNOWN,
     Class,
     Container,
-    External,
     Instance,
     Role,
     Text,
     Value,
-    is_open,
     one,
     text_value,
-    texts,
 )
 
 if TYPE_CHECKING:
@@ -37,10 +35,12 @@ if TYPE_CHECKING:
 
 def name(frame: Frame, node: ast.Name) -> Value:
     """A name: what it was last bound to, or what it claims to be."""
-    value = frame.lookup(node.id)
+    value = frame.env.get(node.id)
+    if value is None or node.id in frame.activation.rebound or node.id in frame.global_names:
+        value = frame.lookup(node.id)
     if node.id == RUN and frame.class_info is not None and "plugin" in frame.class_info.traits:
         return plugin_run(frame, Class(frame.class_info), node, bound=False)
-    return frame.named(value, node.id) if is_open(value) else value
+    return frame.named(value, node.id) if not value or Role.UNKNOWN in value else value
 
 
 def constant(frame: Frame, node: ast.Constant) -> Value:
@@ -136,60 +136,6 @@ def if_expression(frame: Frame, node: ast.IfExp) -> Value:
     return found
 
 
-def bin_op(frame: Frame, node: ast.BinOp) -> Value:
-    """Operators: strings and containers are followed, a union of classes is either."""
-    left, right = frame.value(node.left), frame.value(node.right)
-    if isinstance(node.op, ast.Add):
-        return _add(frame, node, left, right)
-    if isinstance(node.op, ast.Mod) and texts(left):
-        operands = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
-        return strings.percent(left, [frame.value(operand) for operand in operands])
-    if isinstance(node.op, ast.BitOr):
-        return _union(frame, node, left, right)
-    if isinstance(node.op, ast.Mult) and isinstance(node.left, (ast.List, ast.Tuple)):
-        return left
-    return _operator(frame, node, left, right)
-
-
-def _add(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
-    if texts(left) or texts(right) or Role.COMPUTED in left | right or strings.taint_of([left, right]):
-        return strings.joined([left, right])
-    if any(isinstance(atom, Container) for atom in left | right):
-        held = containers.elements(frame, left, node) | containers.elements(frame, right, node)
-        return containers.make(frame, "list", [], node, held)
-    return _operator(frame, node, left, right)
-
-
-def _union(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
-    """``X | Y`` of classes is an alias for either; of dicts, both."""
-    merged = left | right
-    if any(isinstance(atom, Container) for atom in merged):
-        held = NOTHING.union(*(containers.contents(frame, atom) for atom in merged if isinstance(atom, Container)))
-        return containers.make_dict(frame, [], node, held or UNKNOWN)
-    classes = all(isinstance(atom, (Class, External)) or atom in {Role.PLUGIN_CLASS, Role.OPAQUE} for atom in merged)
-    return merged if classes and merged else _operator(frame, node, left, right)
-
-
-OPERATORS = {
-    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.MatMult: "matmul", ast.Mod: "mod",
-    ast.Pow: "pow", ast.BitOr: "or", ast.BitAnd: "and", ast.BitXor: "xor", ast.LShift: "lshift", ast.RShift: "rshift",
-    ast.FloorDiv: "floordiv",
-}  # fmt: skip
-
-
-def _operator(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
-    """An operator that a class defines."""
-    from runward_scanner.inference.arguments import Arguments  # noqa: PLC0415 - only operators on instances need it
-
-    result = NOTHING
-    operator = OPERATORS[type(node.op)]
-    for operand, other, prefix in ((left, right, "__"), (right, left, "__r")):
-        for atom in operand:
-            if isinstance(atom, Instance):
-                result |= containers.special(frame, atom, f"{prefix}{operator}__", Arguments([other]), node)
-    return result or OPAQUE
-
-
 def compare(frame: Frame, node: ast.Compare) -> Value:
     """A comparison; rules look at what is compared."""
     operands = [node.left, *node.comparators]
@@ -229,64 +175,6 @@ def lambda_(frame: Frame, node: ast.Lambda) -> Value:
     for default in (*node.args.defaults, *(item for item in node.args.kw_defaults if item is not None)):
         frame.engine.default_values[default] = frame.value(default)
     return one(make_function(frame, node, "<lambda>"))
-
-
-def sequence(frame: Frame, node: ast.List | ast.Tuple | ast.Set) -> Value:
-    """A list, tuple or set display."""
-    kind = {ast.List: "list", ast.Tuple: "tuple", ast.Set: "set"}[type(node)]
-    ordered: list[Value] = []
-    loose = NOTHING
-    for element in node.elts:
-        if isinstance(element, ast.Starred):
-            loose |= containers.elements(frame, frame.value(element.value), element)
-        elif loose:
-            loose |= frame.value(element)
-        else:
-            ordered.append(frame.value(element))
-    return containers.make(frame, kind, ordered, node, loose)
-
-
-def dict_(frame: Frame, node: ast.Dict) -> Value:
-    """A dict display."""
-    made = containers.make_dict(frame, [], node)
-    for key, element in zip(node.keys, node.values, strict=True):
-        value = frame.value(element)
-        if key is not None:
-            containers.put_item(frame, made, frame.value(key), value, node)
-            continue
-        for atom in value:
-            if isinstance(atom, Container):
-                for cell in tuple(frame.engine.heap.names.get(atom, ())):
-                    held = frame.engine.heap.read((atom, cell), frame.activation)
-                    frame.engine.heap.write((next(iter(made)), cell), held, frame.module, node)
-            elif atom is Role.PLUGINS or atom is Role.REGISTRY:
-                frame.engine.heap.write((next(iter(made)), "*"), one(Role.PLUGIN), frame.module, node)
-    frame.engine.hook_dict(frame, node)
-    return made
-
-
-def comprehension(frame: Frame, node: Any) -> Value:
-    """A comprehension or generator expression: its names are its own."""
-    before = dict(frame.env)
-    around, frame.walruses = frame.walruses, set()
-    for generator in node.generators:
-        source = frame.value(generator.iter)
-        bind_target(frame, generator.target, containers.elements(frame, source, generator.iter), generator.target)
-        for test in generator.ifs:
-            frame.value(test)
-            narrow(frame, test, True)
-    if isinstance(node, ast.DictComp):
-        key, value = frame.value(node.key), frame.value(node.value)
-        made = containers.make_dict(frame, [(key, value)], node)
-    else:
-        made = containers.make(frame, "list", [], node, frame.value(node.elt))
-    inner = frame.env
-    frame.env = before
-    for target in frame.walruses:
-        if target in inner:
-            frame.bind(target, inner[target], node)
-    frame.walruses |= around
-    return made
 
 
 def walrus(frame: Frame, node: ast.NamedExpr) -> Value:

@@ -110,23 +110,36 @@ def invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AST
 def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) -> dict[str, Value]:
     """The arguments that a function is read anew for, without what nothing can be learnt from."""
     info = function.info
-    told = {name: interesting(frame, value) for name, value in given.items()}
-    words = any(told[name] and any(map(takes_words, value)) for name, value in given.items())
+    defaults = frame.engine.defaults
     kept = {}
+    words: bool | None = None
     for name, value in given.items():
-        filled = not told[name] and is_filled(info, name, value)
-        if told[name] or filled or (words and any(map(is_text, value))):
-            live = frozenset(atom for atom in value if not is_inert(atom) and not is_prose(atom))
-            if live and not _covered(frame, function, info, name, live):
-                kept[name] = live
+        default = defaults.get((info, name))
+        if value is OPAQUE or value is UNKNOWN or (default is not None and value <= default):
+            continue
+        if not (interesting(frame, value) or is_filled(info, name, value)):
+            if words is None:
+                words = _take_words(frame, given)
+            if not words or not any(map(is_text, value)):
+                continue
+        live = frozenset([atom for atom in value if not is_inert(atom) and not is_prose(atom)])
+        if live and not _covered(frame, function, info, name, live):
+            kept[name] = live
     return kept
+
+
+def _take_words(frame: Frame, given: dict[str, Value]) -> bool:
+    """Whether one of the arguments is such that a string beside it may name an attribute or a module that matters."""
+    return any(interesting(frame, value) and any(map(takes_words, value)) for value in given.values())
 
 
 def _declared_result(frame: Frame, info: FunctionInfo) -> Value:
     """What a function's annotation says that it gives; nothing where it says nothing."""
     if isinstance(info.node, ast.Lambda) or info.node.returns is None:
         return NOTHING
-    claimed = annotated(frame.engine.frame_of_module(info.module), info.node.returns)
+    claimed = frame.engine.annotations.get(info.node.returns)
+    if claimed is None:
+        claimed = annotated(frame.engine.frame_of_module(info.module), info.node.returns)
     return NOTHING if is_open(claimed) else claimed
 
 

@@ -5,6 +5,7 @@ Each cell holds all that was ever written to it. A cell that grows sends those w
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runward_scanner.inference.values import NOTHING, Value, bounded, is_inert, is_prose
@@ -19,6 +20,10 @@ Key: TypeAlias = tuple[Any, str]
 """The owner (a class, module, activation or container) and a name; ``*`` is every name that is not known."""
 
 
+ANYTHING = "?"
+"""The owner of the attributes of what is not known."""
+
+
 class Heap:
     """The cells, who read them, and where each was first written."""
 
@@ -27,18 +32,26 @@ class Heap:
         self.cells: dict[Key, Value] = {}
         self.names: dict[Any, set[str]] = {}
         self.origins: dict[Key, tuple[ModuleInfo, ast.AST]] = {}
-        self._readers: dict[Key, set[Activation]] = {}
+        self._readers: defaultdict[Key, set[Activation]] = defaultdict(set)
         self._changed = changed
+        self.asked: set[str] = set()
+        """The names of attributes that something not known was asked for."""
 
     def read(self, key: Key, reader: Activation | None) -> Value:
         """Give all that the cell may hold and note the reader."""
         if reader is not None:
-            readers = self._readers.get(key)
-            if readers is None:
-                self._readers[key] = {reader}
-            else:
-                readers.add(reader)
+            self._readers[key].add(reader)
         return self.cells.get(key, NOTHING)
+
+    def read_anywhere(self, name: str, reader: Activation) -> Value:
+        """Give what was written to an attribute of this name of what is not known; the same with a note of the name."""
+        self.asked.add(name)
+        return self.read((ANYTHING, name), reader)
+
+    def release(self) -> None:
+        """Let go of everything."""
+        for table in (self.cells, self.names, self.origins, self._readers):
+            table.clear()
 
     def write(self, key: Key, value: Value, module: ModuleInfo, site: ast.AST) -> None:
         """Add to what the cell may hold."""

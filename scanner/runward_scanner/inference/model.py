@@ -44,15 +44,18 @@ FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 @dataclass(eq=False, slots=True)
 class ModuleInfo:
-    """A parsed file. ``local`` is its name below the governed root, empty where it lies in none."""
+    """A parsed file. ``local`` is its name below the governed root, empty where it lies in none (``root`` is None)."""
 
     path: Path
     name: str
     local: str
+    root: Path | None
     is_package: bool
     governed: bool
     source: Source
     tree: ast.Module
+    neighbours: dict[str, Path | None]
+    """What absolute names mean in this folder, as far as that was asked."""
     stars: list[Value] = field(default_factory=list)
     top: Activation | None = None
     _statements: list[ast.stmt] | None = None
@@ -117,8 +120,17 @@ class ClassInfo:
     decorators: set[str] = field(default_factory=set)
     fields: list[str] = field(default_factory=list)
     annotations: dict[str, ast.expr] = field(default_factory=dict)
+    line: tuple[ClassInfo, ...] | None = None
+    """The class and those it derives from, nearest first, once that was asked; None after a base changed."""
     traits: frozenset[str] = frozenset()
     """What its ancestors make it: plugin, enum, state, status, tool_runner, protocol, open (a base is not in sight)."""
+
+    def release(self) -> None:
+        """Let go of the classes that it derives from and that derive from it."""
+        self.bases.clear()
+        self.subclasses.clear()
+        self.keywords.clear()
+        self.line = None
 
     def __repr__(self) -> str:
         """Name the class."""

@@ -1,15 +1,15 @@
 """Abstract values: a value is the set of atoms that an expression may be.
 
 The empty set means "nothing known yet"; UNKNOWN "anything"; OPAQUE "known, and of no interest" (a number, None, bytes).
-Atoms are compared by content, except those that stand for a place in the code.
+Atoms are compared by content, except those that stand for a place in the code. They are named tuples, for those are
+made, hashed and compared quickest; the tag keeps atoms of different kinds apart.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import ast
@@ -46,130 +46,130 @@ class Role(Enum):
     __hash__ = object.__hash__  # members are singletons; Enum's own hash is written in Python and slow
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """A string that is known."""
 
     text: str
+    tag: str = "Text"
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """A module among the files scanned."""
 
     info: ModuleInfo
+    tag: str = "Module"
 
 
-@dataclass(frozen=True, slots=True)
-class Class:
+class Class(NamedTuple):
     """A class among the files scanned."""
 
     info: ClassInfo
+    tag: str = "Class"
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(NamedTuple):
     """An instance of a class among the files scanned; not exact: perhaps of a subclass."""
 
     info: ClassInfo
     exact: bool = False
+    tag: str = "Instance"
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """A function or lambda among the files scanned, with the activation it closes over and what it is bound to."""
 
     info: FunctionInfo
     closure: Activation | None
     bound: Value | None = None
+    tag: str = "Function"
 
 
-@dataclass(frozen=True, slots=True)
-class External:
+class External(NamedTuple):
     """A module, class or function that is not among the files scanned, by its full name."""
 
     path: str
+    tag: str = "External"
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
+class Thing(NamedTuple):
     """What calling an External gave, made at ``site``; it may give out what was put in."""
 
     path: str
     site: ast.AST | None
     activation: Activation | None
+    tag: str = "Thing"
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(NamedTuple):
     """A list, tuple, set, dict or generator made at ``site``; its elements lie in the heap."""
 
     kind: str
     site: ast.AST
     activation: Activation | None
+    tag: str = "Container"
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(NamedTuple):
     """A method of something that is not a class among the files scanned."""
 
     receiver: Atom
     name: str
+    tag: str = "Method"
 
 
-@dataclass(frozen=True, slots=True)
-class PluginRun:
+class PluginRun(NamedTuple):
     """A plugin's ``run``, obtained; ``reported`` where getting hold of it was a finding already."""
 
     reported: bool
     bound: bool = True
+    tag: str = "PluginRun"
 
 
-@dataclass(frozen=True, slots=True)
-class Partial:
+class Partial(NamedTuple):
     """``functools.partial``: the function and the arguments held."""
 
     function: Value
     positional: tuple[Value, ...]
     keywords: tuple[tuple[str, Value], ...]
+    tag: str = "Partial"
 
 
-@dataclass(frozen=True, slots=True)
-class MethodCaller:
+class MethodCaller(NamedTuple):
     """``operator.methodcaller``."""
 
     name: str
     positional: tuple[Value, ...]
+    tag: str = "MethodCaller"
 
 
-@dataclass(frozen=True, slots=True)
-class AttrGetter:
+class AttrGetter(NamedTuple):
     """``operator.attrgetter`` or ``itemgetter``."""
 
     names: tuple[str, ...]
     item: bool = False
+    tag: str = "AttrGetter"
 
 
-@dataclass(frozen=True, slots=True)
-class Super:
+class Super(NamedTuple):
     """``super()``: the class whose bases are meant, and what it is bound to."""
 
     info: ClassInfo
     bound: Value
+    tag: str = "Super"
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(NamedTuple):
     """``vars(x)`` or ``x.__dict__``."""
 
     owner: Value
+    tag: str = "Namespace"
 
 
-@dataclass(frozen=True, slots=True)
-class Globals:
+class Globals(NamedTuple):
     """``globals()`` of a module."""
 
     info: ModuleInfo
+    tag: str = "Globals"
 
 
 Atom: TypeAlias = (

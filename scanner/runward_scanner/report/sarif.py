@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from runward_scanner import __version__
-from runward_scanner.rules import RULES
 
 if TYPE_CHECKING:
     from runward_scanner.finding import Finding, Place
@@ -20,6 +19,8 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 def as_sarif(report: Report) -> str:
     """Write one run with every rule and every finding."""
+    from runward_scanner.rules import RULES  # noqa: PLC0415 - no other format needs the rules, which take long to import
+
     indices = {rule.code: index for index, rule in enumerate(RULES)}
     run = {
         "tool": {

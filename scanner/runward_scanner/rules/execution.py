@@ -10,6 +10,7 @@ from runward_scanner.flow.paths import Walk, suppresses
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import Class, External, Function, Instance, Partial, PluginRun, Role
 from runward_scanner.logging_calls import is_log_call, name_of
+from runward_scanner.walking import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +132,7 @@ def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
         node = pending.pop(0)
         yield node
         if not isinstance(node, MADE):
-            pending[:0] = ast.iter_child_nodes(node)
+            pending[:0] = children(node)
 
 
 def metric_calls(engine: Engine, methods: Methods, node: ast.AST) -> list[ast.Call]:

@@ -10,6 +10,7 @@ from runward_scanner.flow.paths import suppresses
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import Class, External, Function
 from runward_scanner.logging_calls import is_log_call, name_of
+from runward_scanner.walking import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
         current = pending.pop()
         yield current
         if not isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            pending.extend(ast.iter_child_nodes(current))
+            pending += children(current)
 
 
 def swallows(handler: ast.ExceptHandler) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding
 from runward_scanner.inference.classes import shows_internal
@@ -24,9 +24,10 @@ from runward_scanner.inference.values import (
 )
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.rules.raw_errors import in_api, is_api
+from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine
@@ -77,7 +78,7 @@ def in_match(frame: Frame, node: ast.Match, subject: Value) -> ast.AST | None:
     """The pattern in the API that takes the rest of an envelope, its ``_internal`` part in it."""
     if is_api(frame) and holds_internal(frame.engine, subject):
         for case in node.cases:
-            for part in ast.walk(case.pattern):
+            for part in walk(case.pattern):
                 if isinstance(part, ast.MatchMapping) and part.rest is not None:
                     return part
     return None
@@ -102,7 +103,7 @@ def _publicly_read(module: ModuleInfo) -> set[ast.AST]:
     """The calls of a module of whose result only a part with a known public name is taken."""
     return {
         node.value
-        for node in ast.walk(module.tree)
+        for node in walk(module.tree)
         if isinstance(node, ast.Subscript)
         and isinstance(node.slice, ast.Constant)
         and node.slice.value not in INTERNAL_NAMES
@@ -114,7 +115,7 @@ def check_api(engine: Engine, code: str) -> Iterator[Finding]:
     for module in engine.governed:
         if not in_api(engine, module):
             continue
-        problems = [(node, problem) for node in ast.walk(module.tree) if (problem := _internal(engine, node))]
+        problems = [(node, problem) for node in walk(module.tree) if (problem := _internal(engine, node))]
         problems.extend((node, REACHES) for node in _spread(engine, module))
         ignored = engine.logged_nodes(module) | _docstrings(module) if problems else set()
         for node, problem in problems:
@@ -123,30 +124,53 @@ def check_api(engine: Engine, code: str) -> Iterator[Finding]:
 
 
 def _internal(engine: Engine, node: ast.AST) -> str:
-    if isinstance(node, ast.Constant) and node.value == INTERNAL:
-        return REACHES
-    if isinstance(node, ast.Attribute) and node.attr in INTERNAL_NAMES:
+    reader = INTERNAL_READERS.get(node.__class__)
+    return reader(engine, node) if reader is not None else ""
+
+
+def _internal_constant(engine: Engine, node: ast.Constant) -> str:
+    return REACHES if node.value == INTERNAL else ""
+
+
+def _internal_attribute(engine: Engine, node: ast.Attribute) -> str:
+    if node.attr in INTERNAL_NAMES:
         receivers = engine.receivers.get(node, frozenset())
         if not any(isinstance(atom, External) for atom in receivers):
             return f"The API reaches {node.attr}, which is internal"
-    if isinstance(node, ast.keyword) and node.arg == INTERNAL:
-        return REACHES
-    if isinstance(node, ast.Call):
-        for atom in engine.callees.get(node, ()):
-            if isinstance(atom, External) and (atom.path in TRACEBACKS or atom.path.startswith("traceback.")):
-                return "The API takes a traceback"
-            if isinstance(atom, Function) and "traceback" in atom.info.name:
-                return "The API takes a traceback"
-    if isinstance(node, ast.Subscript) and INTERNAL in texts(engine.indices.get(node, frozenset())):
-        return REACHES
     return ""
+
+
+def _internal_keyword(engine: Engine, node: ast.keyword) -> str:
+    return REACHES if node.arg == INTERNAL else ""
+
+
+def _internal_call(engine: Engine, node: ast.Call) -> str:
+    for atom in engine.callees.get(node, ()):
+        if isinstance(atom, External) and (atom.path in TRACEBACKS or atom.path.startswith("traceback.")):
+            return "The API takes a traceback"
+        if isinstance(atom, Function) and "traceback" in atom.info.name:
+            return "The API takes a traceback"
+    return ""
+
+
+def _internal_item(engine: Engine, node: ast.Subscript) -> str:
+    return REACHES if INTERNAL in texts(engine.indices.get(node, frozenset())) else ""
+
+
+INTERNAL_READERS: dict[type, Callable[[Engine, Any], str]] = {
+    ast.Constant: _internal_constant,
+    ast.Attribute: _internal_attribute,
+    ast.keyword: _internal_keyword,
+    ast.Call: _internal_call,
+    ast.Subscript: _internal_item,
+}
 
 
 def _spread(engine: Engine, module: ModuleInfo) -> Iterator[ast.AST]:
     """The calls that give all parts of an envelope, where nothing picks the public ones."""
     calls = [
         node
-        for node in ast.walk(module.tree)
+        for node in walk(module.tree)
         if isinstance(node, ast.Call)
         and name_of(node) in {"items", "values", "popitem"}
         and any(
@@ -161,7 +185,7 @@ def _spread(engine: Engine, module: ModuleInfo) -> Iterator[ast.AST]:
 def _picked(module: ModuleInfo) -> set[ast.AST]:
     """What is iterated over with a condition that leaves internal names out."""
     found: set[ast.AST] = set()
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         if isinstance(node, ast.comprehension) and any(not _wants_internal(test) for test in node.ifs):
             found.add(node.iter)
         elif isinstance(node, (ast.For, ast.AsyncFor)) and isinstance(node.body[0], ast.If):

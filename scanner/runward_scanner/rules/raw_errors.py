@@ -6,13 +6,16 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.functions import match_parameters
 from runward_scanner.inference.values import (
+    NOTHING,
     Class,
     Container,
     Function,
     Role,
     Value,
+    texts,
 )
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import matches
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 ERROR_FIELD = re.compile(r"_*(?:job_)?(?:error|errors|error_message|error_text|failure|failure_reason|error_detail)")
 ERROR_KEYS = frozenset({"error", "errors", "error_message", "exception", "err", "failure"})
 TEXT_KEYS = frozenset({"message", "detail", "details", "reason", "description"})
+INTERNAL_KIND = re.compile(r"internal(?:_?(?:error|fault))?", re.IGNORECASE)
 PUBLIC = frozenset({"message", "detail", "details", "reason"})
 ANSWER_KEYS = frozenset({"status", "success", "ok", "error", "code", "type"})
 ENVELOPE_KEYS = frozenset({"type", "message", "details", "plugin", "timestamp"})
@@ -83,22 +87,23 @@ def in_api(engine: Engine, module: ModuleInfo) -> bool:
 
 def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> str:
     """What is wrong with a call that is handed an exception's text; empty where nothing is."""
-    given = (*arguments.positional, *arguments.keywords.values(), arguments.rest, arguments.mapping)
-    told = any(not TELLING.isdisjoint(value) for value in given)
+    every = arguments.every()
     name = name_of(node)
-    if is_log_call(node) or (not told and not FAILING.fullmatch(name)):
+    if (TELLING.isdisjoint(every) and not FAILING.fullmatch(name)) or is_log_call(node):
         return ""
-    if any(Role.TRACEBACK in value for value in _public_parts(callee, arguments)):
+    public = NOTHING.union(*_public_parts(callee, arguments))
+    if Role.TRACEBACK in public:
         return "An envelope's public part is given a traceback"
+    if Role.FAULT_TEXT in (public | _told_by_error(frame, callee, arguments)) and _says_internal(node, every):
+        return "An internal error's public part is given the text of an exception that may be any"
     if _makes_exception(name, callee):
-        fault = is_api(frame) and any(Role.FAULT_TEXT in value for value in given)
+        fault = is_api(frame) and Role.FAULT_TEXT in every
         return "An error is made from a raw exception's text, not from its envelope" if fault else ""
     if "envelope" in name.lower():
         return ""
     for keyword, value in arguments.keywords.items():
         if ERROR_FIELD.fullmatch(keyword) and is_raw(value):
             return "An exception's text is handed on as an error, past the envelope"
-    every = arguments.every()
     if FAILING.fullmatch(name) and tells_raw(frame, every):
         return "An exception's text is stored as an error, past the envelope"
     if is_raw(every) and (name in ANSWERING and name != "write"):
@@ -120,6 +125,27 @@ def _public_parts(callee: Value, arguments: Arguments) -> list[Value]:
             given = match_parameters(atom.info.node.args, arguments)
             found.extend(value for name, value in given.items() if name in PUBLIC)
     return found
+
+
+def _told_by_error(frame: Frame, callee: Value, arguments: Arguments) -> Value:
+    """What an error that becomes an envelope, one with a reason and a message, is given to tell the caller."""
+    found = NOTHING
+    for atom in callee:
+        if not isinstance(atom, Class) or not atom.info.module.governed:
+            continue
+        for init in find_attribute(frame.engine, atom.info, "__init__", frame.activation):
+            if isinstance(init, Function):
+                given = match_parameters(init.info.node.args, arguments.before(NOTHING))
+                if {"reason", "message"} <= given.keys():
+                    found |= NOTHING.union(*(value for name, value in given.items() if name in PUBLIC))
+    return found
+
+
+def _says_internal(node: ast.Call, every: Value) -> bool:
+    """Whether an error is said to be of the service's own making, of whose exceptions a caller is told nothing."""
+    given = [*node.args, *(keyword.value for keyword in node.keywords)]
+    named = [item.attr for item in given if isinstance(item, ast.Attribute)]
+    return any(INTERNAL_KIND.fullmatch(word) for word in (*named, *texts(every)))
 
 
 def _makes_envelope(callee: Value) -> bool:

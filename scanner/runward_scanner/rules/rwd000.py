@@ -13,9 +13,11 @@ from runward_scanner.rule import Rule
 from runward_scanner.source import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
 
     from runward_scanner.inference.engine import Engine
+    from runward_scanner.project import Project
     from runward_scanner.source import Source
 
 CANDIDATE = re.compile(r"#[^\n]*(?:rwd|runward)", re.IGNORECASE)
@@ -42,29 +44,32 @@ Remove the cause.
 """
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
-        """Give what could not be parsed, and every attempt to suppress a finding."""
-        project = engine.project
-        for path, source in project.sources.items():
-            if path in project.unreadable:
-                error = project.unreadable[path]
-                yield Finding(Place(source.shown, error.line), self.code, f"The file cannot be checked: {error.reason}")
-            elif path not in project.parsed and not is_foreign(path, project.scanned):
-                yield from unparsed(source)
+        """Give every attempt to suppress a finding; what cannot be parsed is no part of what was read."""
         for module in engine.governed:
-            yield from self._suppressions(module.source)
+            yield from suppressions(module.source)
 
-    def _suppressions(self, source: Source) -> Iterator[Finding]:
-        if CANDIDATE.search(source.text) is None:
-            return
-        try:
-            for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
-                if token.type == tokenize.COMMENT and SUPPRESSION.search(token.string):
-                    place = Place(source.shown, token.start[0], token.start[1], token.end[1])
-                    yield Finding(
-                        place, self.code, "There is no ignore comment: a finding is removed by removing its cause"
-                    )
-        except (tokenize.TokenError, SyntaxError):
-            return
+
+def suppressions(source: Source) -> Iterator[Finding]:
+    """Give every comment of a file that asks the scanner to look away."""
+    if CANDIDATE.search(source.text) is None:
+        return
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
+            if token.type == tokenize.COMMENT and SUPPRESSION.search(token.string):
+                place = Place(source.shown, token.start[0], token.start[1], token.end[1])
+                message = "There is no ignore comment: a finding is removed by removing its cause"
+                yield Finding(place, Checkable.code, message)
+    except (tokenize.TokenError, SyntaxError):
+        return
+
+
+def unparsable(project: Project, read: Collection[Path]) -> Iterator[Finding]:
+    """Give the files that do not parse: those read, and every other but other people's."""
+    for path, source in project.sources.items():
+        if path in project.unreadable:
+            yield _problem(source, project.unreadable[path])
+        elif path not in project.parsed and (path in read or not is_foreign(path, project.scanned)):
+            yield from unparsed(source)
 
 
 def unparsed(source: Source) -> Iterator[Finding]:
@@ -72,4 +77,8 @@ def unparsed(source: Source) -> Iterator[Finding]:
     try:
         source.parse()
     except UnreadableError as error:
-        yield Finding(Place(source.shown, error.line), Checkable.code, f"The file cannot be checked: {error.reason}")
+        yield _problem(source, error)
+
+
+def _problem(source: Source, error: UnreadableError) -> Finding:
+    return Finding(Place(source.shown, error.line), Checkable.code, f"The file cannot be checked: {error.reason}")

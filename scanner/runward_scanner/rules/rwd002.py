@@ -10,6 +10,7 @@ from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import ancestors
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Class, Function, Instance, Role, Value, texts
+from runward_scanner.logging_calls import name_of
 from runward_scanner.rule import Rule
 from runward_scanner.rules.execution import METRICS, FinallyEffects, Methods, executes, metric_calls, own_nodes
 from runward_scanner.rules.overridden import dropped_by, method_of, rebound
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo
 
+PATCHERS = frozenset({"object", "patch", "setattr", "delattr", "multiple", "replace_attribute"})
 TRIES = (ast.Try, ast.TryStar)
 
 
@@ -51,15 +53,7 @@ finally.
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: object) -> None:
         """Report ``patch.object(ToolRunner, "run")`` and its like."""
-        function = node.func
-        name = (
-            function.attr
-            if isinstance(function, ast.Attribute)
-            else function.id
-            if isinstance(function, ast.Name)
-            else ""
-        )
-        if name not in {"object", "patch", "setattr", "delattr", "multiple", "replace_attribute"}:
+        if name_of(node) not in PATCHERS:
             return
         for argument in node.args[:2]:
             value = frame.value(argument)

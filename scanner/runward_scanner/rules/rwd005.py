@@ -6,9 +6,10 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value, texts
+from runward_scanner.logging_calls import name_of
 from runward_scanner.patterns import ends_with, matches
 from runward_scanner.rule import Rule
-from runward_scanner.rules import internal_parts, raw_errors, swallowing, validation, validators
+from runward_scanner.rules import admission, internal_parts, raw_errors, swallowing, validation, validators
 from runward_scanner.rules.execution import is_run
 
 if TYPE_CHECKING:
@@ -28,14 +29,16 @@ class NoBypass(Rule):
     title = "Validation or the error envelope is bypassed"
     explanation = """
 ToolRunner validates the input before the plugin runs and the output after, on every path, with validators that
-are not replaced. An exception around an execution is not swallowed. No error is made from an exception's bare
-text: it becomes an envelope. The envelope's _internal part and tracebacks are never reached in the API.
+are not replaced; so does what admits a request, before it becomes a job. An exception around an execution is not
+swallowed. No error is made from an exception's bare text: it becomes an envelope, and an internal error's tells
+nothing of it. The envelope's _internal part and tracebacks are never reached in the API.
 What ends a job, its Outcome, is made by ToolRunner alone.
 """
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
         """Check ToolRunner's ways, every try around an execution, and the API's reach."""
         yield from validation.check(engine, self.code)
+        yield from admission.check(engine, self.code)
         yield from swallowing.check(engine, self.code)
         yield from internal_parts.check_api(engine, self.code)
 
@@ -94,9 +97,10 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def _takes_worker_half(self, frame: Frame, receiver: Value, name: str, result: Value) -> bool:
         """Whether ToolRunner's worker half is taken where neither ToolRunner nor the worker stands."""
-        half = any(atom.__class__ is Function and _is_worker_half(frame, atom.info) for atom in result) or (
-            name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver)
-        )
+        half = name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver)
+        for atom in result:
+            if atom.__class__ is Function and _is_worker_half(frame, atom.info):
+                half = True
         return (
             half
             and not frame.engine.is_tool_runner_code(frame)
@@ -169,19 +173,13 @@ def _is_validator(atom: Function | External) -> bool:
 
 
 def _patches(node: ast.Call) -> bool:
-    name = (
-        node.func.attr
-        if isinstance(node.func, ast.Attribute)
-        else node.func.id
-        if isinstance(node.func, ast.Name)
-        else ""
-    )
-    return name in {"patch", "object", "setattr"}
+    return name_of(node) in {"patch", "object", "setattr"}
 
 
 def _is_worker_half(frame: Frame, info: FunctionInfo) -> bool:
     """Whether a function is a method of ToolRunner, other than ``run``, that runs the plugin itself."""
     owner = info.owner
-    if owner is None or info.name == "run" or not frame.engine.is_tool_runner(owner):
+    tool_runner = frame.engine.settings.tool_runner_class
+    if owner is None or owner.name != tool_runner or info.name == "run" or not frame.engine.is_tool_runner(owner):
         return False
     return any(is_run(frame.engine, node) for node in ast.walk(info.node))

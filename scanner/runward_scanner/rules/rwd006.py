@@ -81,8 +81,8 @@ builds them. Imports under TYPE_CHECKING are fine.
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """Report the use of a layer that is not the next one down."""
         self._taken_through(frame, node, receiver, result)
-        held = _layer_names(receiver)
-        if not held or not frame.module.local or DATA.fullmatch(name):
+        held = _layer_names(receiver) if frame.module.local else None
+        if not held or DATA.fullmatch(name):
             return
         settings = frame.engine.settings
         layer = layer_of(settings, frame.module.local)
@@ -174,11 +174,11 @@ def _layer_names(value: Value) -> set[str]:
     found = set()
     for atom in value:
         kind = atom.__class__
-        if kind is Role:
-            if atom in CHAIN_ROLES:
-                found.add(CHAIN_ROLES[atom])
-        elif kind is Instance and atom.info.name in CHAIN_CLASSES and atom.info.module.governed:  # type: ignore[union-attr]
-            found.add(CHAIN_CLASSES[atom.info.name])  # type: ignore[union-attr]
+        if kind is Instance:
+            if atom.info.name in CHAIN_CLASSES and atom.info.module.governed:  # type: ignore[union-attr]
+                found.add(CHAIN_CLASSES[atom.info.name])  # type: ignore[union-attr]
+        elif kind is Role and atom in CHAIN_ROLES:
+            found.add(CHAIN_ROLES[atom])
     return found
 
 
@@ -190,11 +190,12 @@ def _own(frame: Frame, receiver: Value) -> bool:
 def _runtime_imports(engine: Engine, module: ModuleInfo, body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
     """The import statements that run, those under TYPE_CHECKING left out."""
     for node in body:
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node
+        if node.__class__ in SIMPLE:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                yield node
         elif isinstance(node, ast.If) and _is_type_checking(engine, module, node.test):
             yield from _runtime_imports(engine, module, node.orelse)
-        elif node.__class__ not in SIMPLE:
+        else:
             for block in bodies_of(node):
                 yield from _runtime_imports(engine, module, block)
 

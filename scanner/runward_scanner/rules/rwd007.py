@@ -26,6 +26,7 @@ EXECUTES = frozenset(
         "marshal.loads", "importlib.machinery.ExtensionFileLoader", "pkgutil.resolve_name",
     }
 )  # fmt: skip
+EXECUTING: frozenset[External] = frozenset(map(External, EXECUTES))
 HANDED: Value = frozenset(
     External(path)
     for path in (
@@ -46,21 +47,19 @@ sees. The plugin loader is the one exception.
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Report calls that execute code which no reading sees, and such functions handed on."""
-        for atom in callee:
-            if atom.__class__ is External and atom.path in EXECUTES and not _is_loader(frame):
-                frame.report(
-                    self.code,
-                    node,
-                    f"{_short(atom)}() executes code that cannot be checked",
-                    steps_to(frame, node.func),
-                )
-                return
+        if not EXECUTING.isdisjoint(callee) and not _is_loader(frame):
+            atom = min(EXECUTING & callee)
+            what = f"{_short(atom)}() executes code that cannot be checked"
+            frame.report(self.code, node, what, steps_to(frame, node.func))
+            return
         loads = isinstance(node.func, ast.Attribute) and node.func.attr in {"exec_module", "load_module"}
         if isinstance(node.func, ast.Attribute) and loads and not _is_loader(frame):
             receiver = frame.engine.receivers.get(node.func, frozenset())
             if is_open(receiver) or any(atom.__class__.__name__ in {"Thing", "Method"} for atom in receiver):
                 frame.report(self.code, node, f"{node.func.attr}() executes a module that cannot be checked")
                 return
+        if HANDED.isdisjoint(arguments.every()):
+            return
         for value in (*arguments.positional, *arguments.keywords.values()):
             if not HANDED.isdisjoint(value) and not _is_loader(frame):
                 frame.report(self.code, node, "A function that executes code which cannot be checked is handed on")

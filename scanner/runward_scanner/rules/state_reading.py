@@ -185,7 +185,7 @@ class StateReading(Rule, ABC):
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Words handed to what takes a state."""
-        if not any(map(may_be_wrong, (*arguments.positional, *arguments.keywords.values()))):
+        if not may_be_wrong(arguments.positional) and not may_be_wrong(arguments.keywords.values()):
             return
         handed = handed_states(frame, node, callee, arguments)
         state = arguments.keywords.get("state")

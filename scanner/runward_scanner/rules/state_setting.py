@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.containers import contents
-from runward_scanner.inference.values import Container, Function, Text, Value, is_open
+from runward_scanner.inference.values import Container, Function, Instance, Role, Text, Value, is_open
 from runward_scanner.rules.state_words import (
     PROTO,
     STATE_NAMES,
@@ -23,6 +23,8 @@ from runward_scanner.rules.state_words import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame
 
@@ -30,6 +32,8 @@ SETTERS = re.compile(
     r"_*(?:set|update|change|mark|transition|move|write|store|save|record|publish|force|assign|put|enter|to|switch|advance)"
     r"_(?:to_|the_)?(?:plugin_|lifecycle_)*state(?:_to|_of|_for)?|_*(?:transition|transition_to)"
 )
+COUNTED = frozenset({"status", "enum"})
+"""Traits of the classes whose instances may be a job's status or a metric's outcome."""
 FILLERS = frozenset({"update", "setdefault", "__setitem__", "get", "pop"})
 
 
@@ -87,16 +91,20 @@ def _elements(frame: Frame, arguments: Arguments) -> list[Value]:
     return found
 
 
-def may_be_wrong(value: Value) -> bool:
-    """Whether a value holds a word that names no state, a job's status, or what may hold one."""
-    for atom in value:
-        kind = atom.__class__
-        if kind is Text:
-            if is_word(atom.text) and wrong(atom.text):  # type: ignore[union-attr]
+def may_be_wrong(values: Iterable[Value]) -> bool:
+    """Whether one of the values holds a word that names no state, a job's status, or what may hold one."""
+    for value in values:
+        for atom in value:
+            kind = atom.__class__
+            if kind is Text:
+                if is_word(atom.text) and wrong(atom.text):  # type: ignore[union-attr]
+                    return True
+            elif kind is Instance:
+                if not atom.info.traits.isdisjoint(COUNTED) and outcomes_of(value):  # type: ignore[union-attr]
+                    return True
+            elif kind is Container or atom is Role.STATUS:
                 return True
-        elif kind is Container:
-            return True
-    return bool(outcomes_of(value))
+    return False
 
 
 def _is_job_like(node: ast.expr) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo
 
 STATES = frozenset({"LOADED", "INITIALIZED", "RUNNING", "FAILED", "UNAVAILABLE"})
+STATES_OR_NONE = STATES | {""}
 OUTCOMES = frozenset({"SUCCESS", "ERROR"})
 STATE_NAMES = re.compile(r"_*(?:plugin|lifecycle|plugin_lifecycle)_?state_?")
 LOOSE_STATE_NAMES = re.compile(r"_*(?:\w+_)?state_?")
@@ -31,7 +32,7 @@ def is_word(text: str) -> bool:
 
 def wrong(text: str) -> bool:
     """Whether a word names no lifecycle state."""
-    return text.upper().removeprefix("PLUGIN_STATE_") not in STATES | {""}
+    return text.upper().removeprefix("PLUGIN_STATE_") not in STATES_OR_NONE
 
 
 def is_outcome(text: str) -> bool:
@@ -41,7 +42,10 @@ def is_outcome(text: str) -> bool:
 
 def is_state_enum(value: Iterable[object]) -> bool:
     """Whether a value may be the enum of lifecycle states."""
-    return any(atom is Role.STATE_ENUM or (atom.__class__ is Class and "state" in atom.info.traits) for atom in value)
+    for atom in value:  # noqa: SIM110 - a generator takes twice the time, and this is asked of every attribute
+        if atom is Role.STATE_ENUM or (atom.__class__ is Class and "state" in atom.info.traits):
+            return True
+    return False
 
 
 def is_state(value: Value) -> bool:

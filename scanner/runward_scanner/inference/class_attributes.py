@@ -1,0 +1,184 @@
+"""Attributes of classes among the files and of their instances."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference import containers
+from runward_scanner.inference.annotations import annotated
+from runward_scanner.inference.arguments import Arguments
+from runward_scanner.inference.classes import ancestors, containers_among, derives, descendants, find_attribute
+from runward_scanner.inference.functions import invoke
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Atom,
+    Class,
+    Function,
+    Instance,
+    Method,
+    PluginRun,
+    Role,
+    Super,
+    Text,
+    Value,
+    one,
+)
+
+if TYPE_CHECKING:
+    import ast
+
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import ClassInfo
+
+
+RUN = "run"
+GIVING = frozenset({Function, Instance})
+"""What an instance may give out as something else: a method bound, a descriptor asked."""
+
+
+def of_exception(name: str) -> Value:
+    """What an attribute of an exception is."""
+    if name in {"args", "__cause__", "__context__"}:
+        return one(Role.EXCEPTION_TEXT if name == "args" else Role.EXCEPTION)
+    if name in {"__traceback__", "tb_frame", "traceback"}:
+        return one(Role.TRACEBACK)
+    if name in {"__str__", "__repr__", "__format__"}:
+        return one(Method(Role.EXCEPTION, name))
+    return UNKNOWN
+
+
+def plugin_run(frame: Frame, owner: Atom, node: ast.AST, *, bound: bool) -> Value:
+    """A plugin's ``run`` is obtained: report it outside ToolRunner."""
+    allowed = frame.engine.is_tool_runner_code(frame)
+    if not allowed:
+        frame.engine.hook_run(frame, node, owner)
+    return one(PluginRun(reported=not allowed, bound=bound))
+
+
+def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value:
+    """An instance's attribute: functions bound, properties read; without a definition what else says of it."""
+    info = atom.info
+    if "plugin" in info.traits and name == RUN:
+        return plugin_run(frame, atom, node, bound=True)
+    if name == "__class__":
+        return one(Class(info))
+    if name == "__getattribute__":
+        return one(Method(atom, name))
+    found = find_attribute(frame.engine, info, name, frame.activation)
+    if not atom.exact and info.subclasses and not name.startswith("__"):
+        for sub in descendants(info):
+            found |= frame.engine.heap.read((sub, name), frame.activation)
+    if name == "value" and "enum" in info.traits:
+        found |= _member_values(frame, info, node)
+    result = found
+    if any(item.__class__ in GIVING for item in found):
+        owner = one(atom)
+        result = NOTHING.union(*(_bound(frame, item, owner, node, info) for item in found))
+    for held in containers_among(info):
+        result |= one(Method(held, name))
+    if "state" in info.traits or "status" in info.traits:
+        return result or UNKNOWN
+    return result or _without_definition(frame, atom, name, node)
+
+
+def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
+    """The strings that members of an enum stand for: one's where it is written out, else everyone's."""
+    member = getattr(getattr(node, "value", None), "attr", "")
+    heap = frame.engine.heap
+    names = [member] if (info, member) in heap.cells else sorted(heap.names.get(info, ()))
+    values = NOTHING.union(*(heap.read((info, name), frame.activation) for name in names))
+    return frozenset(atom for atom in values if isinstance(atom, Text))
+
+
+def _without_definition(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value:
+    """An attribute that is nowhere set: what its annotation, a ``__getattr__`` or a dynamic write says."""
+    info = atom.info
+    for current in ancestors(info):
+        if name in current.annotations and current.module.top is not None:
+            return annotated(frame.engine.frame_of_class(current), current.annotations[name])
+    heap = frame.engine.heap
+    dynamic = heap.read((info, "*"), frame.activation)
+    if dynamic:
+        return dynamic
+    for special in ("__getattr__", "__getattribute__"):
+        for item in find_attribute(frame.engine, info, special, frame.activation):
+            if isinstance(item, Function):
+                bound = Function(item.info, item.closure, one(atom))
+                return invoke(frame, bound, Arguments([one(Text(name))]), node)
+    if "exception" in info.traits or name in {"args", "__cause__", "__context__", "__traceback__"}:
+        return of_exception(name)
+    return (
+        UNKNOWN
+        if "open" in info.traits or heap.read_anywhere(name, frame.activation)
+        else frame.engine.missing(info, name)
+    )
+
+
+def of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
+    """A class's attribute; an enum's member is an instance of it."""
+    info = atom.info
+    if "plugin" in info.traits and name == RUN:
+        return plugin_run(frame, atom, node, bound=False)
+    if name in {"__mro__", "__bases__"}:
+        line = frozenset(Class(item) for item in ancestors(info)[name == "__bases__" :])
+        return containers.make(frame, "tuple", [], node, line or OPAQUE)
+    if name in {"__name__", "__qualname__"}:
+        return one(Text(info.name))
+    if name == "mro":
+        return one(Method(atom, name))
+    found = find_attribute(frame.engine, info, name, frame.activation)
+    if "enum" in info.traits or "state" in info.traits:
+        members = frozenset(item for item in found if not isinstance(item, Function))
+        if members and not name.startswith("_"):
+            return one(Instance(info, exact=True))
+    result = NOTHING
+    for item in found:
+        if isinstance(item, Function) and item.bound is None and item.info.kind == "class":
+            result |= one(Function(item.info, item.closure, one(atom)))
+        else:
+            result |= _described(frame, item, node)
+    if result:
+        return result
+    return one(Method(atom, name)) if name.startswith("__") or "enum" in info.traits else UNKNOWN
+
+
+def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInfo) -> Value:
+    """An attribute as an instance gives it: functions bound, properties read."""
+    if not isinstance(item, Function) or item.bound is not None:
+        return _described(frame, item, node)
+    if item.info.owner is None or not derives(info, item.info.owner):
+        # An instance attribute that holds a function of elsewhere is not bound; a class attribute would be.
+        return one(item)
+    kind = item.info.kind
+    if kind == "static":
+        return one(item)
+    if kind == "class":
+        return one(Function(item.info, item.closure, one(Class(info))))
+    bound = Function(item.info, item.closure, owner)
+    if kind == "property":
+        return invoke(frame, bound, Arguments(), node)
+    return one(bound)
+
+
+def _described(frame: Frame, item: Atom, node: ast.AST) -> Value:
+    """What a class's attribute gives where it is a descriptor of the project; else the attribute."""
+    if isinstance(item, Instance):
+        return containers.special(frame, item, "__get__", Arguments([OPAQUE, OPAQUE]), node) or one(item)
+    return one(item)
+
+
+def of_super(frame: Frame, atom: Super, name: str, node: ast.AST) -> Value:
+    """An attribute found above a class."""
+    info = atom.info
+    if "plugin" in info.traits and name == RUN:
+        own = frame.function is not None and frame.function.name == RUN and frame.function.owner is info
+        if own:
+            return one(PluginRun(reported=True))
+        return plugin_run(frame, Instance(info), node, bound=True)
+    for base in ancestors(info)[1:]:
+        found = frame.engine.heap.read((base, name), frame.activation)
+        if found:
+            return NOTHING.union(*(_bound(frame, item, atom.bound, node, info) for item in found))
+    return one(Method(atom, name)) if name.startswith("__") else UNKNOWN

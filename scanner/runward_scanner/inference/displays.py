@@ -1,0 +1,78 @@
+"""Displays and comprehensions: the containers that are written out."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from runward_scanner.inference import containers
+from runward_scanner.inference.narrowing import narrow
+from runward_scanner.inference.targets import bind_target
+from runward_scanner.inference.values import (
+    NOTHING,
+    Container,
+    Role,
+    Value,
+    one,
+)
+
+if TYPE_CHECKING:
+    from runward_scanner.inference.frame import Frame
+
+
+def sequence(frame: Frame, node: ast.List | ast.Tuple | ast.Set) -> Value:
+    """A list, tuple or set display."""
+    kind = {ast.List: "list", ast.Tuple: "tuple", ast.Set: "set"}[type(node)]
+    ordered: list[Value] = []
+    loose = NOTHING
+    for element in node.elts:
+        if isinstance(element, ast.Starred):
+            loose |= containers.elements(frame, frame.value(element.value), element)
+        elif loose:
+            loose |= frame.value(element)
+        else:
+            ordered.append(frame.value(element))
+    return containers.make(frame, kind, ordered, node, loose)
+
+
+def dict_(frame: Frame, node: ast.Dict) -> Value:
+    """A dict display."""
+    made = containers.make_dict(frame, [], node)
+    for key, element in zip(node.keys, node.values, strict=True):
+        value = frame.value(element)
+        if key is not None:
+            containers.put_item(frame, made, frame.value(key), value, node)
+            continue
+        for atom in value:
+            if isinstance(atom, Container):
+                for cell in tuple(frame.engine.heap.names.get(atom, ())):
+                    held = frame.engine.heap.read((atom, cell), frame.activation)
+                    frame.engine.heap.write((next(iter(made)), cell), held, frame.module, node)
+            elif atom is Role.PLUGINS or atom is Role.REGISTRY:
+                frame.engine.heap.write((next(iter(made)), "*"), one(Role.PLUGIN), frame.module, node)
+    frame.engine.hook_dict(frame, node)
+    return made
+
+
+def comprehension(frame: Frame, node: Any) -> Value:
+    """A comprehension or generator expression: its names are its own."""
+    before = dict(frame.env)
+    around, frame.walruses = frame.walruses, set()
+    for generator in node.generators:
+        source = frame.value(generator.iter)
+        bind_target(frame, generator.target, containers.elements(frame, source, generator.iter), generator.target)
+        for test in generator.ifs:
+            frame.value(test)
+            narrow(frame, test, True)
+    if isinstance(node, ast.DictComp):
+        key, value = frame.value(node.key), frame.value(node.value)
+        made = containers.make_dict(frame, [(key, value)], node)
+    else:
+        made = containers.make(frame, "list", [], node, frame.value(node.elt))
+    inner = frame.env
+    frame.env = before
+    for target in frame.walruses:
+        if target in inner:
+            frame.bind(target, inner[target], node)
+    frame.walruses |= around
+    return made

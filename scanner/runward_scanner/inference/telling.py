@@ -1,0 +1,119 @@
+"""Telling the rules what happens in the code that is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runward_scanner.rule import Rule
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable, Iterable
+
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import ClassInfo
+    from runward_scanner.inference.values import Value
+
+
+def _hooks(rules: tuple[Rule, ...], name: str) -> tuple[Callable[..., None], ...]:
+    """The methods of that name, of those rules that have one of their own."""
+    return tuple(getattr(rule, name) for rule in rules if getattr(type(rule), name) is not getattr(Rule, name))
+
+
+class Telling:
+    """Asks each rule that wants to know; ``receivers`` keeps what attributes were read from."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        """Take the rules in the order in which they are told."""
+        given = tuple(rules)
+        self.receivers: dict[ast.AST, Value] = {}
+        self._hooks = {name: _hooks(given, name) for name in vars(Rule) if name.startswith("on_")}
+
+    def hook_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
+        """A plugin's run is obtained or called outside ToolRunner."""
+        for hook in self._hooks["on_run"]:
+            hook(frame, node, owner)
+
+    def hook_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
+        """An attribute is read."""
+        known = self.receivers.get(node)
+        if known is not receiver:
+            self.receivers[node] = receiver if known is None else known | receiver
+        for hook in self._hooks["on_attribute"]:
+            hook(frame, node, receiver, name, result)
+
+    def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
+        """A call is made."""
+        for hook in self._hooks["on_call"]:
+            hook(frame, node, callee, arguments)
+
+    def hook_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
+        """A class is called."""
+        for hook in self._hooks["on_construct"]:
+            hook(frame, node, info, arguments)
+
+    def hook_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
+        """An attribute, or with no receiver a global, is written."""
+        for hook in self._hooks["on_store"]:
+            hook(frame, node, receiver, name, value)
+
+    def hook_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
+        """An element is written."""
+        for hook in self._hooks["on_item"]:
+            hook(frame, node, receiver, index, value)
+
+    def hook_compare(self, frame: Frame, node: ast.AST, operands: list[ast.expr], values: list[Value]) -> None:
+        """Values are compared."""
+        for hook in self._hooks["on_compare"]:
+            hook(frame, node, operands, values)
+
+    def hook_member(self, frame: Frame, node: ast.AST, owner: Value, index: Value) -> None:
+        """A member of an enum is looked up by name or value."""
+        for hook in self._hooks["on_member"]:
+            hook(frame, node, owner, index)
+
+    def hook_class(self, frame: Frame, info: ClassInfo) -> None:
+        """A class was defined."""
+        for hook in self._hooks["on_class"]:
+            hook(frame, info)
+
+    def hook_type(self, frame: Frame, node: ast.AST, arguments: Arguments) -> None:
+        """A class is made by ``type(name, bases, namespace)``."""
+        for hook in self._hooks["on_type"]:
+            hook(frame, node, arguments)
+
+    def hook_enum(self, frame: Frame, node: ast.AST, arguments: Arguments) -> None:
+        """An enum is made by a call."""
+        for hook in self._hooks["on_enum"]:
+            hook(frame, node, arguments)
+
+    def hook_dynamic(self, frame: Frame, node: ast.AST, receiver: Value, name: Value) -> None:
+        """An attribute is read by a name that is not known."""
+        for hook in self._hooks["on_dynamic"]:
+            hook(frame, node, receiver, name)
+
+    def hook_import(self, frame: Frame, node: ast.AST, target: Value) -> None:
+        """A module is imported by a call; nothing where its name is not known."""
+        for hook in self._hooks["on_import"]:
+            hook(frame, node, target)
+
+    def hook_key(self, frame: Frame, node: ast.AST, key: Value) -> None:
+        """A key of a mapping pattern."""
+        for hook in self._hooks["on_key"]:
+            hook(frame, node, key)
+
+    def hook_match(self, frame: Frame, node: ast.Match, subject: Value) -> None:
+        """A match statement."""
+        for hook in self._hooks["on_match"]:
+            hook(frame, node, subject)
+
+    def hook_dict(self, frame: Frame, node: ast.Dict) -> None:
+        """A dict display."""
+        for hook in self._hooks["on_dict"]:
+            hook(frame, node)
+
+    def hook_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
+        """A value is returned."""
+        for hook in self._hooks["on_return"]:
+            hook(frame, node, value)
