@@ -30,6 +30,7 @@ def analyse(project: Project, kept: Kept | None = None) -> Kept:
         read = {by_name[name] for reading in found for name in reading.reached}
         findings = [finding for reading in found for finding in reading.findings]
         findings.extend(unparsable(project, read))
+        project.release()
         return Kept(findings, sum(len(reading.files) for reading in found), [reading_json(item) for item in found])
 
 

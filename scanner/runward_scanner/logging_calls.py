@@ -6,6 +6,8 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from runward_scanner.walking import walk
+
 if TYPE_CHECKING:
     from runward_scanner.inference.model import ModuleInfo
 
@@ -36,4 +38,4 @@ def is_log_call(node: ast.AST) -> bool:
 
 def logged(module: ModuleInfo) -> set[ast.AST]:
     """Every node within a log call of a module."""
-    return {part for node in ast.walk(module.tree) if is_log_call(node) for part in ast.walk(node)}
+    return {part for node in walk(module.tree) if is_log_call(node) for part in walk(node)}

@@ -101,6 +101,10 @@ class Project:
         self._modules[path] = module
         return module
 
+    def release(self) -> None:
+        """Let go of every tree, before the cyclic collector comes to walk them."""
+        self._modules.clear()
+
     @property
     def parsed(self) -> set[Path]:
         """The files that were asked for."""

@@ -3,56 +3,61 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from runward_scanner.walking import children
 
 OF_INTEREST = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subscript)
-DEFERRED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-
-
+LEFT_OUT = (ast.Name, ast.Constant, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+"""What holds no part that is evaluated, or none that is evaluated now."""
 CHOICES = (ast.IfExp, ast.BoolOp)
 
 
-def evaluated(node: ast.AST, certain: bool = True) -> Iterator[tuple[ast.AST, bool]]:
+def evaluated(node: ast.AST) -> list[tuple[ast.AST, bool]]:
     """Give the parts of interest in order of evaluation, each with whether it is certain to be reached.
 
     Conditional expressions, ``and`` and ``or`` are given whole: which of their operands is evaluated is the walk's to
     follow.
     """
-    if isinstance(node, DEFERRED):
+    found: list[tuple[ast.AST, bool]] = []
+    _evaluate(node, True, found)
+    return found
+
+
+def _evaluate(node: ast.AST, certain: bool, found: list[tuple[ast.AST, bool]]) -> None:
+    if isinstance(node, LEFT_OUT):
         return
     if isinstance(node, CHOICES):
-        yield node, certain
+        found.append((node, certain))
     elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-        yield from _comprehension(node, certain)
+        _comprehension(node, certain, found)
     elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
-        yield from _assignment(node, certain)
+        _assignment(node, certain, found)
     else:
-        for child in ast.iter_child_nodes(node):
-            yield from evaluated(child, certain)
+        for child in children(node):
+            _evaluate(child, certain, found)
         if isinstance(node, OF_INTEREST):
-            yield node, certain
+            found.append((node, certain))
 
 
 def _comprehension(
-    node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, certain: bool
-) -> Iterator[tuple[ast.AST, bool]]:
+    node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, certain: bool, found: list[tuple[ast.AST, bool]]
+) -> None:
     """The first source is evaluated at once; the rest perhaps never, and a generator's only when it is used."""
-    yield from evaluated(node.generators[0].iter, certain)
+    _evaluate(node.generators[0].iter, certain, found)
     for index, generator in enumerate(node.generators):
         if index:
-            yield from evaluated(generator.iter, False)
+            _evaluate(generator.iter, False, found)
         for test in generator.ifs:
-            yield from evaluated(test, False)
+            _evaluate(test, False, found)
     for part in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
-        yield from evaluated(part, False)
+        _evaluate(part, False, found)
 
 
-def _assignment(node: ast.Assign | ast.AugAssign | ast.AnnAssign, certain: bool) -> Iterator[tuple[ast.AST, bool]]:
+def _assignment(
+    node: ast.Assign | ast.AugAssign | ast.AnnAssign, certain: bool, found: list[tuple[ast.AST, bool]]
+) -> None:
     """The value comes first, then what the targets are written to."""
     if node.value is not None:
-        yield from evaluated(node.value, certain)
+        _evaluate(node.value, certain, found)
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-        yield from evaluated(target, certain)
+        _evaluate(target, certain, found)

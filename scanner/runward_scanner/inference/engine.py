@@ -119,11 +119,15 @@ class Engine(Telling):
                 activation.queued = False
                 self.evaluate(activation)
 
-    def enqueue(self, activation: Activation) -> None:
-        """Put an activation in the queue, unless it is there or has been read often enough."""
-        if activation.queued or activation.evaluations >= self._most_evaluations():
+    def enqueue(self, activation: Activation, position: int = 0) -> None:
+        """Put an activation in the queue, to be read from a statement on, unless it has been read often enough."""
+        if activation.queued:
+            activation.resume = min(activation.resume, position)
+            return
+        if activation.evaluations >= self._most_evaluations():
             return
         activation.queued = True
+        activation.resume = position
         if activation.evaluations:
             self._again.append(activation)
         elif activation.function is not None and activation.function.name in MAKERS:
@@ -154,19 +158,25 @@ class Engine(Telling):
         self._readings += 1
         activation.queued = False
         activation.running = True
-        activation.findings = []
         self._nesting += 1
         try:
             self._read_body(activation)
         except RecursionError:
             activation.result = UNKNOWN
+            activation.marks.clear()
         finally:
             self._nesting -= 1
             activation.running = False
+            activation.position = 0
 
     def _read_body(self, activation: Activation) -> None:
         frame = Frame(self, activation)
         function = activation.function
+        if activation.resume and activation.marks:
+            frame.return_to(activation.marks[activation.resume - 1])
+            self._read_on(frame, activation.resume - 1)
+            return
+        activation.findings = []
         if function is None:
             activation.module.stars.clear()
             frame.execute(activation.module.tree.body)
@@ -176,7 +186,18 @@ class Engine(Telling):
         if not isinstance(body, list):
             self.heap.write((activation, "return"), frame.value(body), function.module, body)
             return
-        frame.execute(body)
+        self._read_on(frame, 0)
+
+    def _read_on(self, frame: Frame, first: int) -> None:
+        """Read a function's statements from one on; those before it read nothing that has grown since."""
+        activation, function = frame.activation, frame.function
+        if function is None or not isinstance(function.node.body, list):
+            return
+        body, marks = function.node.body, activation.marks
+        for index in range(first, len(body)):
+            marks[index:] = [frame.mark()]
+            activation.position = index + 1
+            frame.execute(body[index : index + 1])
         if frame.yielded:
             generator = Container("generator", function.node, activation)
             self.heap.write((activation, "return"), one(generator), function.module, function.node)
@@ -198,13 +219,12 @@ class Engine(Telling):
         for activation in self._activations:
             activation.caller = activation.parent = None
             activation.arguments.clear()
+            activation.marks.clear()
         for module in self.modules:
             module.stars.clear()
             module.top = None
         self.heap.release()
-        for table in (self.functions, self.classes, self.class_frames, self.callees, self.receivers, self.defaults):
-            table.clear()
-        self._activations.clear()
+        vars(self).clear()
 
     # -- names of the project ------------------------------------------------------------------------------------------
 

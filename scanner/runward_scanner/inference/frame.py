@@ -6,6 +6,7 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding, Place, Step
+from runward_scanner.inference.model import Mark
 from runward_scanner.inference.names import role_of_name
 from runward_scanner.inference.values import NOTHING, UNKNOWN, External, Module, Role, Value, is_open, one
 
@@ -189,6 +190,29 @@ class Frame:
         self.captured = True
         for name, value in self.env.items():
             self.engine.heap.write((self.activation, name), value, self.module, node)
+
+    # -- reading again -------------------------------------------------------------------------------------------------
+
+    def mark(self) -> Mark:
+        """The state as it is, to return to."""
+        return Mark(
+            dict(self.env),
+            dict(self.bound),
+            self.live,
+            self.captured,
+            frozenset(self.global_names),
+            frozenset(self.nonlocal_names),
+            self.yielded,
+            len(self.activation.findings),
+        )
+
+    def return_to(self, mark: Mark) -> None:
+        """Go on from an earlier state; what was found after it is forgotten."""
+        self.env, self.bound = dict(mark.env), dict(mark.bound)
+        self.live, self.captured = mark.live, mark.captured
+        self.global_names, self.nonlocal_names = set(mark.global_names), set(mark.nonlocal_names)
+        self.yielded = mark.yielded
+        del self.activation.findings[mark.findings :]
 
     # -- branches --------------------------------------------------------------------------------------------------
 

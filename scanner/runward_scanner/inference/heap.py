@@ -24,15 +24,18 @@ ANYTHING = "?"
 """The owner of the attributes of what is not known."""
 
 
+NOBODY: dict[Activation, int] = {}
+
+
 class Heap:
     """The cells, who read them, and where each was first written."""
 
-    def __init__(self, changed: Callable[[Activation], None]) -> None:
-        """Call ``changed`` for each reader of a cell that grew."""
+    def __init__(self, changed: Callable[[Activation, int], None]) -> None:
+        """Call ``changed`` for each reader of a cell that grew, with the first statement of it that read the cell."""
         self.cells: dict[Key, Value] = {}
         self.names: dict[Any, set[str]] = {}
         self.origins: dict[Key, tuple[ModuleInfo, ast.AST]] = {}
-        self._readers: defaultdict[Key, set[Activation]] = defaultdict(set)
+        self._readers: defaultdict[Key, dict[Activation, int]] = defaultdict(dict)
         self._changed = changed
         self.asked: set[str] = set()
         """The names of attributes that something not known was asked for."""
@@ -40,7 +43,10 @@ class Heap:
     def read(self, key: Key, reader: Activation | None) -> Value:
         """Give all that the cell may hold and note the reader."""
         if reader is not None:
-            self._readers[key].add(reader)
+            readers = self._readers[key]
+            position = reader.position
+            if readers.get(reader, position) >= position:
+                readers[reader] = position
         return self.cells.get(key, NOTHING)
 
     def read_anywhere(self, name: str, reader: Activation) -> Value:
@@ -71,5 +77,5 @@ class Heap:
             if all(is_inert(atom) or is_prose(atom) for atom in value - old):
                 return
         self.origins.setdefault(key, (module, site))
-        for reader in tuple(self._readers.get(key, ())):
-            self._changed(reader)
+        for reader, position in tuple(self._readers.get(key, NOBODY).items()):
+            self._changed(reader, position)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runward_scanner.inference.values import NOTHING, Value
 
@@ -93,6 +93,8 @@ class FunctionInfo:
     filled: frozenset[str] | None = None
     """The names whose elements the body writes, once that was asked."""
     parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] | None = None
+    refuses: dict[int, bool] = field(default_factory=dict)
+    """Whether it decides anything as a validator, by how deep validators asked one another; what was asked already."""
 
     @property
     def is_generator(self) -> bool:
@@ -137,6 +139,19 @@ class ClassInfo:
         return f"<class {self.module.name}.{self.qualname}>"
 
 
+class Mark(NamedTuple):
+    """The state of a reading before a statement: all that a frame holds, and how many findings there were."""
+
+    env: dict[str, Value]
+    bound: dict[str, ast.AST]
+    live: bool
+    captured: bool
+    global_names: frozenset[str]
+    nonlocal_names: frozenset[str]
+    yielded: Value
+    findings: int
+
+
 @dataclass(eq=False, slots=True)
 class Activation:
     """A function (or a module's top level, or a class body) with certain arguments: what it gives, holds and breaks."""
@@ -154,6 +169,12 @@ class Activation:
     depth: int = 0
     rebound: set[str] = field(default_factory=set)
     """Names of it that functions within it rebind."""
+    position: int = 0
+    """Which statement of the body is being read, counted from 1; 0 for the parameters, and while it is not read."""
+    resume: int = 0
+    """Where reading again begins: at the first statement that read something which has grown."""
+    marks: list[Mark] = field(default_factory=list)
+    """What the names were before each statement, when it was last read."""
 
     def __repr__(self) -> str:
         """Name what is activated."""

@@ -10,7 +10,7 @@ from runward_scanner.flow.paths import Walk, suppresses
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import Class, External, Function, Instance, Partial, PluginRun, Role
 from runward_scanner.logging_calls import is_log_call, name_of
-from runward_scanner.walking import children
+from runward_scanner.walking import children, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ def _body_executes(engine: Engine, methods: Methods, function: FunctionInfo) -> 
     if not methods.within(function):
         return False
     try:
-        return any(executes(engine, methods, node) for node in ast.walk(function.node))
+        return any(executes(engine, methods, node) for node in walk(function.node))
     finally:
         methods.done(function)
 

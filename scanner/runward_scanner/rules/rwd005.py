@@ -11,6 +11,7 @@ from runward_scanner.patterns import ends_with, matches
 from runward_scanner.rule import Rule
 from runward_scanner.rules import admission, internal_parts, raw_errors, swallowing, validation, validators
 from runward_scanner.rules.execution import is_run
+from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo, FunctionInfo
+
+
+REPLACING: Value = frozenset(map(External, ("dataclasses.replace", "copy.replace")))
 
 
 class NoBypass(Rule):
@@ -111,9 +115,16 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
         """Report what ends a job being made outside ToolRunner."""
-        name = f"{info.module.local}.{info.qualname}"
-        if ends_with(frame.engine.settings.outcomes, name) and not frame.engine.is_tool_runner_code(frame):
+        if _is_outcome(frame, info) and not frame.engine.is_tool_runner_code(frame):
             frame.report(self.code, node, f"{info.name}, which ends a job, is made outside ToolRunner")
+
+    def _changes_outcome(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
+        """Report a changed copy of what ends a job, made outside ToolRunner."""
+        for atom in () if REPLACING.isdisjoint(callee) else arguments.at(0):
+            if isinstance(atom, Instance) and _is_outcome(frame, atom.info):
+                if not frame.engine.is_tool_runner_code(frame):
+                    frame.report(self.code, node, f"{atom.info.name}, which ends a job, is changed outside ToolRunner")
+                return
 
     # -- raw errors ----------------------------------------------------------------------------------------------------
 
@@ -124,6 +135,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         )
         if problem:
             frame.report(self.code, node, problem)
+        self._changes_outcome(frame, node, callee, arguments)
         if _patches(node):
             for value in arguments.positional[:2]:
                 if any(validators.PATCHED.search(text) for text in texts(value)):
@@ -166,6 +178,11 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         return public and isinstance(node.value, ast.Call) and internal_parts.holds_internal(frame.engine, value)
 
 
+def _is_outcome(frame: Frame, info: ClassInfo) -> bool:
+    """Whether a class is of what ends a job."""
+    return ends_with(frame.engine.settings.outcomes, f"{info.module.local}.{info.qualname}")
+
+
 def _is_validator(atom: Function | External) -> bool:
     if isinstance(atom, External):
         return validators.VALIDATOR.fullmatch(atom.path.rpartition(".")[2]) is not None
@@ -182,4 +199,4 @@ def _is_worker_half(frame: Frame, info: FunctionInfo) -> bool:
     tool_runner = frame.engine.settings.tool_runner_class
     if owner is None or owner.name != tool_runner or info.name == "run" or not frame.engine.is_tool_runner(owner):
         return False
-    return any(is_run(frame.engine, node) for node in ast.walk(info.node))
+    return any(is_run(frame.engine, node) for node in walk(info.node))

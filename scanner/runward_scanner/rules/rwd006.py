@@ -80,8 +80,12 @@ builds them. Imports under TYPE_CHECKING are fine.
 
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """Report the use of a layer that is not the next one down."""
-        self._taken_through(frame, node, receiver, result)
-        held = _layer_names(receiver) if frame.module.local else None
+        if not frame.module.local:
+            return
+        held = _layer_names(receiver)
+        of_module = Module in map(type, receiver)
+        if of_module or (held and not _own(frame, receiver)):
+            self._taken_through(frame, node, result, of_module)
         if not held or DATA.fullmatch(name):
             return
         settings = frame.engine.settings
@@ -93,12 +97,9 @@ builds them. Imports under TYPE_CHECKING are fine.
                 frame.report(self.code, node, f"Layer {layer.name} reaches through to {other.name}", steps)
                 return
 
-    def _taken_through(self, frame: Frame, node: ast.AST, receiver: Value, result: Value) -> None:
+    def _taken_through(self, frame: Frame, node: ast.AST, result: Value, of_module: bool) -> None:
         """Report a class of a layer that is taken from a module, or an object of one that is taken from a layer."""
-        if not frame.module.local or not isinstance(node, ast.Attribute):
-            return
-        of_module = any(atom.__class__ is Module for atom in receiver)
-        if not of_module and (not _layer_names(receiver) or _own(frame, receiver)):
+        if not isinstance(node, ast.Attribute):
             return
         taken = [atom.info for atom in result if isinstance(atom, Class if of_module else Instance)]
         layer = layer_of(frame.engine.settings, frame.module.local) if taken else None

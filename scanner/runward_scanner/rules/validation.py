@@ -16,6 +16,7 @@ from runward_scanner.rules.execution import Methods, dispatches, executes, is_ru
 from runward_scanner.rules.overridden import method_of
 from runward_scanner.rules.results import around_runs, outputs, results
 from runward_scanner.rules.validators import INPUT, OUTPUT, checks, idle, is_abstract, names_validator, unused
+from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
     found: set[ast.AST] = set()
     pending = [run]
     while pending:
-        for node in ast.walk(pending.pop()):
+        for node in walk(pending.pop()):
             name = node.attr if isinstance(node, ast.Attribute) else ""
             for item in methods.info.node.body:
                 if (
@@ -147,7 +148,7 @@ class Effects:
         self._results = results(engine, methods, method)
         self._outputs = outputs(engine, methods, method)
         self._around_runs = around_runs(engine, methods, method)
-        self._awaited = {node.value for node in ast.walk(method) if isinstance(node, ast.Await)}
+        self._awaited = {node.value for node in walk(method) if isinstance(node, ast.Await)}
         self._inputs = self._validated_names(method)
 
     def apply(self, node: ast.AST, state: State) -> State:
@@ -243,7 +244,7 @@ class Effects:
 
     def _validated_names(self, method: ast.AST) -> set[str]:
         """The names that the input's validators are given."""
-        calls = [node for node in ast.walk(method) if isinstance(node, ast.Call) and self.validates(node, INPUT)]
+        calls = [node for node in walk(method) if isinstance(node, ast.Call) and self.validates(node, INPUT)]
         return {item.id for call in calls for item in call.args if isinstance(item, ast.Name)}
 
     def _replaces(self, node: ast.Assign | ast.AnnAssign, held: set[str]) -> bool:

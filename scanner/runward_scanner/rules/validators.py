@@ -13,6 +13,7 @@ from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.rules.overridden import dropped_by
+from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,13 +182,20 @@ def _is_idle(statement: ast.stmt) -> bool:
 
 def checks(engine: Engine, function: FunctionInfo, depth: int = 0) -> bool:
     """Whether a validator decides anything: a way through it refuses, or what it returns depends on its input."""
+    known = function.refuses.get(depth)
+    if known is None:
+        known = function.refuses[depth] = _decides(engine, function, depth)
+    return known
+
+
+def _decides(engine: Engine, function: FunctionInfo, depth: int) -> bool:
     if is_empty(function.node):
         return False
     if depth > DEEPEST or isinstance(function.node, ast.Lambda):
         return True
-    walk = Walk(Refusals(engine, function.node, depth), all_caught=True)
-    ways = walk.body(function.node.body, frozenset({frozenset[str]()}))
-    returns = [node for node in walk.visited if isinstance(node, ast.Return)]
+    ways_in = Walk(Refusals(engine, function.node, depth), all_caught=True)
+    ways = ways_in.body(function.node.body, frozenset({frozenset[str]()}))
+    returns = [node for node in ways_in.visited if isinstance(node, ast.Return)]
     return any("refused" in state for state in ways.raised) or _answers(returns)
 
 
@@ -207,9 +215,9 @@ class Refusals:
         self.depth = depth
         self._missing = {
             part
-            for node in ast.walk(validator)
+            for node in walk(validator)
             if isinstance(node, ast.If) and _asks_for_validator(node.test)
-            for part in ast.walk(node)
+            for part in walk(node)
         }
         """What is raised where there is no validator, which says nothing of the input."""
 
