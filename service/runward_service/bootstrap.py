@@ -144,6 +144,7 @@ def build(config: Config) -> Service:
         jobs, scheduler, Watcher(reader, signal), LogWatcher(reader, signal), expiry, attestation.admit
     )
     pool.on_progress = analysis.report_progress
+    writer.in_flight = lambda: len(scheduler.running)
     return Service(
         config=config,
         info=info,

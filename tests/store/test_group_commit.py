@@ -12,7 +12,7 @@ import pytest
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.outcome import Outcome
 from runward_service.store.database import Database
-from runward_service.store.writer import MAX_BATCH, Transaction, run_batch
+from runward_service.store.writer import CROWD, MAX_BATCH, OPERATIONS_A_JOB, Transaction, run_batch
 from tests.harness.service import refusal
 from tests.store.held_writer import disable
 
@@ -52,6 +52,24 @@ async def test_more_than_a_batch(writer: HeldWriter) -> None:
     await asyncio.gather(*futures)
     assert writer.commits() == before + 2
     assert len(writer.rows(NAMES)) == MAX_BATCH + 1
+
+
+async def test_a_crowd_shares_commits(writer: HeldWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With many jobs in flight the writer waits for more operations, until as many are there as those jobs make."""
+    monkeypatch.setattr("runward_service.store.writer.GATHER_SECONDS", 60.0)
+    before = writer.commits()
+    gathering, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def crowd() -> int:
+        loop.call_soon_threadsafe(gathering.set)
+        return CROWD
+
+    writer.in_flight = crowd
+    first = writer.submit(disable("first"))
+    await gathering.wait()
+    others = names(OPERATIONS_A_JOB * CROWD * 9 // 10 - 1)
+    await asyncio.gather(first, *(writer.submit(disable(name)) for name in others))
+    assert writer.commits() == before + 1
 
 
 async def test_done_means_on_disk(writer: HeldWriter) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -30,6 +31,15 @@ T = TypeVar("T")
 MAX_BATCH = 512
 DEFER_SECONDS = 0.01
 """How long a deferred operation may wait for one that is urgent."""
+OPERATIONS_A_JOB = 3
+CROWD = 32
+LARGE_BATCH = 190
+GATHER_SECONDS = 0.024
+GATHER_STEP_SECONDS = 0.001
+"""With a CROWD of jobs in flight a batch is gathered for GATHER_SECONDS at most, until nearly all of them wait for it or
+it is large: a job in a batch of 30 costs half the processor time of one in a batch of 6. With fewer jobs, the wait would
+cost them more than it saves.
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +73,8 @@ class GroupCommitWriter:
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._signalled = False
         self._closing = False
+        self.in_flight: Callable[[], int] = lambda: 0
+        """Tells how many jobs are under way in this process."""
         self._flush_timer: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._main, name="runward-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop
@@ -140,12 +152,24 @@ class GroupCommitWriter:
             self._wake.get()
             # Cleared before the queue is read: an operation added meanwhile signals anew, at worst for nothing.
             self._signalled = False
-            while batch := self._take():
+            while self._waiting:
+                self._gather()
+                batch = self._take()
                 outcomes, changed = run_batch(connection, [operation for operation, _ in batch])
                 futures = [future for _, future in batch]
                 self._loop.call_soon_threadsafe(self._complete, futures, outcomes, changed)
             if self._closing:
                 return
+
+    def _gather(self) -> None:
+        """Where many jobs are in flight, let more of their operations come."""
+        crowd = self.in_flight()
+        if crowd < CROWD:
+            return
+        enough = min(OPERATIONS_A_JOB * crowd * 9 // 10, LARGE_BATCH)
+        end = time.monotonic() + GATHER_SECONDS
+        while len(self._waiting) < enough and not self._closing and time.monotonic() < end:
+            time.sleep(GATHER_STEP_SECONDS)
 
     def _take(self) -> list[tuple[Callable[[Transaction], Any], asyncio.Future[Any] | None]]:
         waiting = self._waiting
