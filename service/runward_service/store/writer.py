@@ -36,9 +36,9 @@ CROWD = 32
 LARGE_BATCH = 190
 GATHER_SECONDS = 0.024
 GATHER_STEP_SECONDS = 0.001
-"""With a CROWD of jobs in flight a batch is gathered for GATHER_SECONDS at most, until nearly all of them wait for it or
-it is large: a job in a batch of 30 costs half the processor time of one in a batch of 6. With fewer jobs, the wait would
-cost them more than it saves.
+"""With a CROWD of jobs in flight a batch is gathered for GATHER_SECONDS at most, until nearly all of them wait for it
+or it is large: a job in a batch of 30 costs half the processor time of one in a batch of 6. With fewer jobs, the wait
+would cost them more than it saves.
 """
 
 logger = logging.getLogger(__name__)
