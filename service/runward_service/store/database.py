@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 MIGRATION = re.compile(r"(\d{4})_[a-z_]+\.sql\Z")
 BUSY_TIMEOUT_MS = 10_000
+BUSY_PAUSE_SECONDS = 0.01
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with it."""
 
@@ -64,11 +66,29 @@ class Database:
         """A connection for writing: transactions begin and end where the code says, commits survive power loss."""
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -16384")
         return connection
+
+
+def use_wal(connection: sqlite3.Connection) -> None:
+    """Switch a database to write-ahead logging. Raises sqlite3.Error.
+
+    Where two processes switch a new database at once, SQLite refuses one of them without a look at the busy timeout, so
+    that neither waits for the other for ever.
+    """
+    end = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+            time.sleep(BUSY_PAUSE_SECONDS)
+        else:
+            return
 
 
 def migrations() -> list[tuple[int, str]]:
