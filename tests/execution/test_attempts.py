@@ -10,6 +10,7 @@ import pytest
 
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, JobMode, JobStatus
+from runward_service.execution import job_execution_service
 from runward_service.runtime.run_control import RunControl
 from tests.harness.service import alter, analyze, ended, history, query, refusal, result_of, submit
 from tests.harness.stage import Stage
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from runward_service.bootstrap import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-PLUGINS = ("Puppet", "SinglePuppet", "Hostile")
+PLUGINS = ("Puppet", "SinglePuppet", "StubbornPuppet", "Hostile")
 PENDING, RUNNING, SUCCESS, FAILED = JobStatus
 
 
@@ -171,6 +172,84 @@ async def test_a_cancel_between_attempts_is_final(service: Service) -> None:
         await updates.aclose()
     assert found.error is not None
     assert (found.status, found.error.reason) == (FAILED, ErrorReason.CANCELLED)
+
+
+async def test_a_retry_policy_makes_another_attempt(service: Service) -> None:
+    """An exception that retry_on names is followed by another attempt, RUNNING all the while, and every attempt's
+    traceback is kept; the counters know of the end alone.
+    """
+    before = query(service, "SELECT success_count, error_count FROM plugin_counter WHERE plugin = 'stubborn_puppet'")
+    async with Stage() as stage:
+        job = await submit(service, "stubborn_puppet", stage.options)
+        first = await stage.enter()
+        first.fail("once")
+        second = await stage.enter()
+        assert (second.job_id, second.attempt, second.pid) == (job.id, 2, first.pid)
+        second.refuse("twice")
+        (await stage.enter()).give(well=True)
+        found = await ended(service, job.id)
+    assert (found.status, found.attempt, result_of(found)) == (SUCCESS, 3, {"well": True})
+    assert history(service, job.id) == [(PENDING, 0), (RUNNING, 1), (RUNNING, 2), (RUNNING, 3), (SUCCESS, 3)]
+    kept = await service.reader.tracebacks(job.id)
+    assert [(attempt, text.splitlines()[-1]) for attempt, text in kept] == [
+        (1, "RuntimeError: once"),
+        (2, "runward_service.plugins.base.PluginError: twice"),
+    ]
+    after = query(service, "SELECT success_count, error_count FROM plugin_counter WHERE plugin = 'stubborn_puppet'")
+    assert (before, after) == ([], [(1, 0)])
+
+
+async def test_a_retry_policy_has_an_end(service: Service) -> None:
+    """Lost and failed attempts count together: after max_attempts the job ends FAILED with what the last one came
+    to.
+    """
+    async with Stage() as stage:
+        job = await submit(service, "stubborn_puppet", stage.options)
+        (await stage.enter()).fail()
+        (await stage.enter()).die()
+        (await stage.enter()).refuse("enough", tries=3)
+        found = await ended(service, job.id)
+        assert stage.visits == 3
+    assert found.error is not None
+    assert (found.status, found.attempt, found.error.reason) == (FAILED, 3, ErrorReason.PLUGIN_RAISED)
+    assert (found.error.message, found.error.details) == ("enough", {"tries": 3})
+
+
+@pytest.mark.parametrize("order", ["invalid input", "invalid output", "timeout"])
+async def test_what_no_retry_policy_repeats(service: Service, order: str) -> None:
+    """InvalidInput, though a PluginError, an output that is refused and a timeout are final."""
+    async with Stage() as stage:
+        fields = {"timeout_us": 100_000} if order == "timeout" else {}
+        job = await submit(service, "stubborn_puppet", stage.options, **fields)
+        visit = await stage.enter()
+        if order == "invalid input":
+            visit.give(invalid=True)
+        elif order == "invalid output":
+            visit.writer.write(b'{"do": "return", "value": 3}\n')
+        found = await ended(service, job.id)
+        assert stage.visits == 1
+    assert (found.status, found.attempt) == (FAILED, 1)
+
+
+async def test_a_cancel_ends_the_pause_between_attempts(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the pause, a cancel within it ends the job at once, and its slot goes to the next one."""
+    monkeypatch.setattr(job_execution_service, "BACKOFF_SECONDS", 3600.0)
+    monkeypatch.setattr(job_execution_service, "LONGEST_BACKOFF_SECONDS", 3600.0)
+    async with Stage() as stage:
+        job = await submit(service, "stubborn_puppet", stage.options)
+        updates = service.analysis.watch_job(job.id, ANONYMOUS, 0)
+        (await stage.enter()).fail()
+        async for update in updates:
+            if update.attempt == 2:
+                break
+        await updates.aclose()
+        found = await service.analysis.cancel(job.id, ANONYMOUS)
+        assert found.error is not None
+        assert (found.status, found.attempt, found.error.reason) == (FAILED, 2, ErrorReason.CANCELLED)
+        following = await submit(service, "stubborn_puppet", stage.options)
+        (await stage.enter()).give()
+        assert (await ended(service, following.id)).status is SUCCESS
+        assert stage.visits == 2
 
 
 @pytest.mark.parametrize("how", ["give", "fail"])

@@ -391,6 +391,21 @@ class SinglePuppet(Puppet):
     max_attempts = 1
 
 
+class StubbornPuppet(Puppet):
+    """As Puppet, and tries again, twice at most, after an exception of no special kind."""
+
+    name = "stubborn_puppet"
+    concurrency = 1
+    max_attempts = 3
+    retry_on = (RuntimeError, PluginError)
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        output = super().run(payload, context)
+        if output == {"invalid": True}:
+            raise InvalidInput("The page is blank.")
+        return output
+
+
 class Answers(Plugin):
     """Returns its option ``answer`` as it is."""
 
@@ -484,6 +499,13 @@ class BadName(Noop):
     """Its name is none that a plugin may have."""
 
     name = "Bad Name"
+
+
+class BadRetry(Noop):
+    """Its retry policy names what is no class."""
+
+    name = "bad_retry"
+    retry_on = ("TIMEOUT",)  # type: ignore[assignment]
 
 
 class Unfinished(Plugin):

@@ -86,7 +86,8 @@ class GovernedError(Exception):
     """An error with a reason that a caller may read.
 
     ``message`` is a sentence for a person and holds nothing secret; ``details`` is JSON-able, for a program;
-    ``plugin`` is a plugin's name or empty; ``internal`` is what only the server's own host may read (a traceback).
+    ``plugin`` is a plugin's name or empty; ``internal`` is what only the server's own host may read (a traceback);
+    ``retryable`` tells that the plugin's retry policy asks for another attempt.
     """
 
     def __init__(
@@ -97,11 +98,13 @@ class GovernedError(Exception):
         *,
         plugin: str = "",
         internal: str = "",
+        retryable: bool = False,
     ) -> None:
-        """Hold the five parts."""
+        """Hold the parts."""
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.details: dict[str, Any] = dict(details or {})
         self.plugin = plugin
         self.internal = internal
+        self.retryable = retryable

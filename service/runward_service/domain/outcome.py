@@ -22,8 +22,9 @@ INFRASTRUCTURE_REASONS = frozenset({ErrorReason.WORKER_LOST, ErrorReason.INTERRU
 class Outcome:
     """The end of one attempt of one job: a result (an encoded Struct with its digest) or an envelope, never both.
 
-    ``ran`` tells whether the plugin's run began; ``duration_us`` how long it took, in microseconds. An outcome equals
-    itself alone, for a copy of one that ToolRunner made is none that ToolRunner made.
+    ``ran`` tells whether the plugin's run began; ``duration_us`` how long it took, in microseconds; ``retryable`` that
+    the plugin's retry policy asks for another attempt. An outcome equals itself alone, for a copy of one that
+    ToolRunner made is none that ToolRunner made.
     """
 
     job_id: str
@@ -35,6 +36,7 @@ class Outcome:
     result: bytes | None = None
     output_digest: str = ""
     envelope: ErrorEnvelope | None = None
+    retryable: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an outcome that is neither or both. Raises ValueError."""
@@ -48,9 +50,11 @@ class Outcome:
         return JobStatus.FAILED if self.envelope else JobStatus.SUCCESS
 
     @property
-    def lost(self) -> bool:
-        """Whether the attempt was lost to the infrastructure, so that another may be made."""
-        return self.envelope is not None and self.envelope.reason in INFRASTRUCTURE_REASONS
+    def repeatable(self) -> bool:
+        """Whether another attempt may be made: this one was lost to the infrastructure, or failed in a way that the
+        plugin's retry policy names.
+        """
+        return self.retryable or (self.envelope is not None and self.envelope.reason in INFRASTRUCTURE_REASONS)
 
 
 class OutcomeSeal:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 FIRST_STORE_RETRY_SECONDS = 0.2
 LAST_STORE_RETRY_SECONDS = 5.0
 BACKOFF_SECONDS = 0.1
-"""The pause before the second attempt; it doubles with each further one."""
+LONGEST_BACKOFF_SECONDS = 5.0
+"""The pause before the second attempt doubles with each further one, up to the longest."""
 
 logger = logging.getLogger(__name__)
 
@@ -118,8 +119,8 @@ class JobExecutionService:
         return await self._store.claim_jobs(plugin, limit)
 
     async def run_job(self, job: Job, control: RunControl, on_ran: Callable[[], None]) -> Job:
-        """Run a RUNNING job to its end and store that; attempts lost to the infrastructure are made again while any is
-        left.
+        """Run a RUNNING job to its end and store that; an attempt that was lost to the infrastructure, or that the
+        plugin's retry policy names, is followed by another while any is left.
 
         ``on_ran`` is called when the last attempt is over and its end not stored yet. Raises GovernedError
         JOB_STATUS_CONFLICT for a job that is not RUNNING for this process: a job is never run again.
@@ -129,23 +130,31 @@ class JobExecutionService:
             raise GovernedError(ErrorReason.JOB_STATUS_CONFLICT, message, {"status": job.status.name, "job_id": job.id})
         while True:
             outcome = await self._plugins.execute(job, control)
-            if not (outcome.lost and control.error is None and job.lost_attempts + 1 < job.max_attempts):
+            following = await self._following_attempt(job, outcome, control) if outcome.repeatable else None
+            if following is None:
                 break
-            logger.warning("job %s lost attempt %d of %d", job.id, job.attempt, job.max_attempts)
-            try:
-                if not await self._store.next_attempt(job):
-                    return await self._reader.get_job(job.id, None)
-            except GovernedError:  # the store takes no further attempt, so this one was the last
-                logger.exception("job %s: no further attempt can be stored", job.id)
-                break
-            job = job._replace(attempt=job.attempt + 1, lost_attempts=job.lost_attempts + 1)
-            await asyncio.sleep(BACKOFF_SECONDS * 2 ** (job.lost_attempts - 1))
+            job = following
         on_ran()
         try:
             return await self._ended(job, outcome, await self._store.finish_job(job, outcome))
         except GovernedError as error:
             self._supervise(self._store_later(job, outcome), "storing the end of a job")
             raise unstored_end(job) from error
+
+    async def _following_attempt(self, job: Job, outcome: Outcome, control: RunControl) -> Job | None:
+        """The job in its next attempt, after a pause; None where this attempt was the last."""
+        if control.error is not None or job.lost_attempts + 1 >= job.max_attempts:
+            return None
+        reason = outcome.envelope.reason.name if outcome.envelope else ""
+        logger.warning("job %s: attempt %d of %d ended %s", job.id, job.attempt, job.max_attempts, reason)
+        try:
+            if not await self._store.next_attempt(job, outcome):
+                return None  # it is no longer this process's, so its end will not be stored either
+        except GovernedError:  # the store takes no further attempt, so this one was the last
+            logger.exception("job %s: no further attempt can be stored", job.id)
+            return None
+        await control.pause(min(BACKOFF_SECONDS * 2.0 ** min(job.lost_attempts, 30), LONGEST_BACKOFF_SECONDS))
+        return job._replace(attempt=job.attempt + 1, lost_attempts=job.lost_attempts + 1)
 
     async def _store_later(self, job: Job, outcome: Outcome) -> None:
         """Try to store an end until the store takes it, so that no job stays RUNNING after its run."""

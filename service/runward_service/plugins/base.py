@@ -103,7 +103,10 @@ class Plugin(ABC, metaclass=PluginType):
     concurrency: ClassVar[int] = 1
     """How many runs at once."""
     max_attempts: ClassVar[int] = 2
-    """How many attempts in all, where one is lost with its worker or the server."""
+    """How many attempts in all, where one is lost with its worker or the server, or raises what ``retry_on`` names."""
+    retry_on: ClassVar[tuple[type[Exception], ...]] = ()
+    """The exceptions of :meth:`run` after which another attempt is made, with a growing pause between, as long as
+    ``max_attempts`` allows: ``(ConnectionError,)``. InvalidInput and MemoryError never are, whatever this names."""
     cacheable: ClassVar[bool] = False
     """Whether the same input always gives the same output."""
     requires: ClassVar[Mapping[str, str]] = {}

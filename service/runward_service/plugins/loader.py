@@ -84,6 +84,7 @@ def describe(plugin_class: type[Plugin]) -> PluginDescription:
     name = getattr(plugin_class, "name", None)
     if not isinstance(name, str) or not PLUGIN_NAME.match(name):
         raise PluginUnusable(f"{plugin_class.__name__}.name must be lower-case letters, digits and '_', not {name!r}")
+    _check_retry_on(plugin_class)
     return PluginDescription(
         name=name,
         version=_text(plugin_class, "version"),
@@ -153,6 +154,12 @@ def _schema(plugin_class: type[Plugin]) -> dict[str, object]:
         problem = error.message.replace("The plugin's output", "it")
         raise PluginUnusable(f"{plugin_class.__name__}.options_schema does not fit JSON: {problem}") from error
     return value
+
+
+def _check_retry_on(plugin_class: type[Plugin]) -> None:
+    value: object = plugin_class.retry_on
+    if not isinstance(value, tuple) or not all(isinstance(v, type) and issubclass(v, Exception) for v in value):
+        raise PluginUnusable(f"{plugin_class.__name__}.retry_on must be a tuple of exception classes, not {value!r}")
 
 
 def _number(plugin_class: type[Plugin], attribute: str, least: float, most: float) -> float:

@@ -132,7 +132,7 @@ class Host:
             answer: dict[str, Any] = {"type": "result", "digest": output_digest(output)}
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a plugin are its failures too
             result = b""
-            answer = failure_of(error)
+            answer = failure_of(error, plugin.retry_on)
         answer["duration_us"] = (time.perf_counter_ns() - start) // 1000
         return answer, result
 
@@ -155,9 +155,9 @@ class Host:
         return decode_meta(self._reader.read(meta_size)), self._reader.read(body_size)
 
 
-def failure_of(error: BaseException) -> dict[str, Any]:
-    """What the service is told of a run that raised. Only what the plugin or a rule meant for the caller is in its
-    message.
+def failure_of(error: BaseException, retry_on: tuple[type[Exception], ...] = ()) -> dict[str, Any]:
+    """What the service is told of a run that raised; ``retry_on`` names what may be tried again. Only what the plugin
+    or a rule meant for the caller is in its message.
     """
     reason = ErrorReason.PLUGIN_RAISED
     message: object = ""
@@ -174,6 +174,9 @@ def failure_of(error: BaseException) -> dict[str, Any]:
     return {
         "type": "failure",
         "reason": reason.value,
+        "retryable": reason is ErrorReason.PLUGIN_RAISED
+        and isinstance(error, retry_on)
+        and not isinstance(error, violation.GovernanceViolation),
         "message": readable(message, MAX_MESSAGE) if isinstance(message, str) else "",
         "details": details if fits_json(details) else {},
         "traceback": readable(traceback_of(error), MAX_TRACEBACK),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncio
-
     from runward_service.domain.errors import GovernedError
 
 
 class RunControl:
-    """Ends what a run waits for: first a worker, then that worker's answer."""
+    """Ends what a run waits for: a worker, then that worker's answer, then the pause before another attempt."""
 
     def __init__(self) -> None:
         """Start with nothing to stop."""
@@ -23,6 +22,14 @@ class RunControl:
         self._waiting = future
         if self.error is not None:
             self._fail(self.error)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait between two attempts, until the run is stopped at most."""
+        stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.bind(stopped)
+        done, _ = await asyncio.wait([stopped], timeout=seconds)
+        if done:
+            stopped.exception()  # looked at: the next attempt ends with it
 
     def stop(self, error: GovernedError) -> None:
         """End the run with an error. Only the first call counts."""

@@ -68,4 +68,10 @@ def failure_error(meta: dict[str, Any], entry: PluginEntry) -> GovernedError:
     if len(json.dumps(details)) > MAX_DETAILS_BYTES:
         details = {"truncated": True}
     message = str(meta.get("message") or "The plugin failed. Its operator finds the cause by the job's id.")
-    return GovernedError(reason, message[:MAX_MESSAGE], details if isinstance(details, dict) else {}, internal=internal)
+    return GovernedError(
+        reason,
+        message[:MAX_MESSAGE],
+        details if isinstance(details, dict) else {},
+        internal=internal,
+        retryable=reason is ErrorReason.PLUGIN_RAISED and meta.get("retryable") is True,
+    )

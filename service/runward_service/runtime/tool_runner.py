@@ -41,6 +41,7 @@ class ToolRunner:
         result: bytes | None = None
         digest = ""
         envelope: ErrorEnvelope | None = None
+        retryable = False
         try:
             control.check()
             entry = self._registry.get(job.plugin)
@@ -52,6 +53,7 @@ class ToolRunner:
             result, digest = reply.result, reply.output_digest
         except GovernedError as error:
             envelope = envelope_of(error, plugin=job.plugin, time_us=now_us())
+            retryable = error.retryable
         except Exception as error:  # noqa: BLE001 - a fault of ours still ends the job, with an envelope
             envelope = internal_envelope(error, job)
         finally:
@@ -59,7 +61,7 @@ class ToolRunner:
         end_us = now_us()
         took_us = max(end_us - start_us, 0)
         return self._seal.sealed(
-            Outcome(job.id, job.attempt, job.plugin, end_us, took_us, began, result, digest, envelope)
+            Outcome(job.id, job.attempt, job.plugin, end_us, took_us, began, result, digest, envelope, retryable)
         )
 
     def end_without_run(self, job: Job, error: GovernedError) -> Outcome:

@@ -8,7 +8,7 @@ from runward_service.domain.clock import now_us
 from runward_service.domain.job import JobStatus
 from runward_service.store.rows import job_of
 from runward_service.store.statements import statements
-from runward_service.store.transitions import CreateJob, Creation, FinishJob, StartJob
+from runward_service.store.transitions import CreateJob, Creation, FinishJob, StartJob, keep_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -88,15 +88,19 @@ class SqliteJobStore:
 
         return self._writer.submit(operation)
 
-    def next_attempt(self, job: Job) -> Awaitable[bool]:
-        """Count an attempt as lost and begin the next, still RUNNING. False when the job is no longer this
-        process's.
+    def next_attempt(self, job: Job, outcome: Outcome) -> Awaitable[bool]:
+        """Count an attempt as used up and begin the next, still RUNNING; what the attempt raised is kept. False when
+        the job is no longer this process's.
         """
+        self._verify_outcome(outcome, job)
 
         def operation(tx: Transaction) -> bool:
             revision = tx.next_revision()
             parameters = (now_us(), revision, job.id, self._owner, job.attempt)
-            return _changed(tx, job.id, SQL["next_attempt"], parameters, revision) > 0
+            if not _changed(tx, job.id, SQL["next_attempt"], parameters, revision):
+                return False
+            keep_traceback(tx, job.id, job.attempt, outcome)
+            return True
 
         return self._writer.submit(operation)
 

@@ -173,8 +173,13 @@ class FinishJob:
     def count(self, tx: Transaction) -> None:
         """Add the outcome to the counters and store its traceback."""
         tx.counters.add(self._outcome)
-        if self._outcome.envelope is not None and self._outcome.envelope.traceback:
-            tx.execute(SQL["insert_traceback"], (self._attempt, self._outcome.envelope.traceback, self._job_id))
+        keep_traceback(tx, self._job_id, self._attempt, self._outcome)
+
+
+def keep_traceback(tx: Transaction, job_id: str, attempt: int, outcome: Outcome) -> None:
+    """Store what an attempt raised, if it did."""
+    if outcome.envelope is not None and outcome.envelope.traceback:
+        tx.execute(SQL["insert_traceback"], (attempt, outcome.envelope.traceback, job_id))
 
 
 def update_all(tx: Transaction, name: str, rows: Sequence[tuple[Any, ...]]) -> None:

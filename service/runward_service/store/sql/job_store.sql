@@ -11,7 +11,8 @@ UPDATE job SET status = 2, attempt = attempt + 1, owner = ?, claimable = 0, chan
 WHERE id = ? AND claimable = 1;
 
 -- name: next_attempt
--- An attempt that was lost is followed by another; the job stays RUNNING.
+-- An attempt that was lost, or that the plugin's retry policy names, is followed by another; the job stays RUNNING.
+-- lost_attempts counts both: all attempts that max_attempts bounds, thus not those that a drain gave back.
 UPDATE job SET attempt = attempt + 1, lost_attempts = lost_attempts + 1, change_time = ?, revision = ?,
                progress_fraction = NULL, progress_message = ''
 WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
