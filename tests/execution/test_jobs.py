@@ -39,8 +39,13 @@ async def test_both_ways_make_the_same_kind_of_job(service: Service) -> None:
     """Analyze and SubmitJob store the same: plugin, version, payload, status, times, attempt, result, digest."""
     first = await analyze(service, "echo", {"count": 3}, labels={"a": "b"})
     second = await ended(service, (await submit(service, "echo", {"count": 3}, labels={"a": "b"})).id)
-    columns = "plugin, plugin_version, status, image_digest, mime_type, options, labels, attempt, timeout, max_attempts"
-    rows = query(service, f"SELECT {columns} FROM job WHERE id IN (?, ?)", first.id, second.id)
+    columns = "plugin, plugin_version, status, image.digest, mime_type, options, labels, attempt, timeout, max_attempts"
+    rows = query(
+        service,
+        f"SELECT {columns} FROM job JOIN image ON image.seq = job.image_seq WHERE id IN (?, ?)",
+        first.id,
+        second.id,
+    )
     digest = f"sha256:{hashlib.sha256(PNG).hexdigest()}"
     expected = ("echo", "2.1.0", 3, digest, "image/png", '{"count":3}', '{"a":"b"}', 1, 10_000_000, 2)
     assert rows == [expected, expected]

@@ -20,7 +20,7 @@ NEW: dict[str, Any] = {
     "plugin": "noop",
     "plugin_version": "1.0.0",
     "status": 1,
-    "image_digest": DIGEST,
+    "image_seq": 1,
     "mime_type": "image/png",
     "options": "{}",
     "labels": "{}",
@@ -49,7 +49,7 @@ def new_database(folder: Path) -> sqlite3.Connection:
     database = Database(folder)
     database.prepare()
     connection = database.connect()
-    connection.execute("INSERT INTO image VALUES ('default', ?, 1, 1, x'00')", (DIGEST,))
+    connection.execute("INSERT INTO image VALUES (1, 'default', ?, 1, 1, x'00')", (DIGEST,))
     return connection
 
 

@@ -188,7 +188,7 @@ def test_attempts_rise_by_one(shared_database: sqlite3.Connection, attempt: int)
         {"labels": "no"},
         {"max_attempts": 0},
         {"id": "short"},
-        {"image_digest": "sha256:" + "b" * 64},
+        {"image_seq": 2},
         {"claimable": 1, "mode": JobMode.SYNC.value},
         {"claimable": 1, "owner": "someone"},
         {"cancel_requested": 2},

@@ -25,7 +25,7 @@ from runward_service.store.statements import statements
 if TYPE_CHECKING:
     from pathlib import Path
 
-WIDTHS = {"add_durations": 3, "insert_images": 5, "insert_jobs": 20, "start_jobs": 4, "finish_jobs": 13}
+WIDTHS = {"add_durations": 3, "insert_images": 5, "insert_jobs": 22, "start_jobs": 4, "finish_jobs": 13}
 """How many values a row of the statements for many rows has."""
 HOLD = "import sys; from pathlib import Path; from runward_service.store.owner_lock import OwnerLock; "
 HOLD += "OwnerLock(Path(sys.argv[1]), 'other').hold(); print('held', flush=True); sys.stdin.read()"
@@ -46,7 +46,7 @@ async def test_readers_cannot_write(tmp_path: Path, sql: str) -> None:
         await reader.close()
 
 
-@pytest.mark.parametrize("name", ["job_store.sql", "job_reader.sql", "transitions.sql"])
+@pytest.mark.parametrize("name", ["job_store.sql", "job_reader.sql", "job_removal.sql", "transitions.sql"])
 def test_every_statement_fits_the_schema(tmp_path: Path, name: str) -> None:
     """Each named statement is one that SQLite can prepare against the migrated database."""
     database = Database(tmp_path)

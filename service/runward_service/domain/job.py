@@ -62,7 +62,8 @@ ANONYMOUS = Principal("anonymous", "default")
 class JobRequest:
     """What a caller asks for, converted from the API and not yet validated.
 
-    ``timeout_us`` and ``queue_timeout_us`` are microseconds, 0 where the caller gave none.
+    ``timeout_us``, ``queue_timeout_us`` and ``retention_us`` are microseconds, 0 where the caller gave none;
+    ``retry_of`` is the id of the failed job whose input this is.
     """
 
     plugin: str
@@ -76,6 +77,8 @@ class JobRequest:
     request_id: str = ""
     priority: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    retention_us: int = 0
+    retry_of: str = ""
 
 
 class Job(NamedTuple):
@@ -114,3 +117,7 @@ class Job(NamedTuple):
     error: ErrorEnvelope | None = None
     output_digest: str = ""
     cached: bool = False
+    retention_us: int = 0
+    """How long it is kept after its end; 0: as long as the server keeps jobs."""
+    retry_of: str = ""
+    """The id of the failed job whose input it has."""

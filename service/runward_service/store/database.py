@@ -104,6 +104,8 @@ def migrate(connection: sqlite3.Connection) -> None:
     Raises SchemaError when the database is newer than this release.
     """
     known = migrations()
+    # A migration may make a table anew; with foreign keys on, dropping the old one would delete what refers to it.
+    connection.execute("PRAGMA foreign_keys = OFF")
     # Two processes may start on one new folder: the version is read again under the lock.
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -117,11 +119,15 @@ def migrate(connection: sqlite3.Connection) -> None:
                 for statement in split_script(script):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number}")
+        if version < known[-1][0] and (broken := connection.execute("PRAGMA foreign_key_check").fetchone()):
+            raise SchemaError(f"The data folder is damaged: {broken[0]} refers to {broken[2]} rows that are not there.")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    finally:
+        connection.execute("PRAGMA foreign_keys = ON")
 
 
 def split_script(script: str) -> list[str]:

@@ -180,6 +180,13 @@ class SqliteJobReader:
         rows = await self._rows("last_revision")
         return int(rows[0][0]) if rows else 0
 
+    async def log_floor(self) -> int:
+        """How far the log is compacted: of the events up to this revision, each job's last one is left and no other.
+
+        A cursor at or above it misses nothing. Read it after what was read from a cursor: it may have risen meanwhile.
+        """
+        return int((await self._rows("log_floor"))[0][0])
+
     async def owners(self) -> list[str]:
         """The processes that have not resigned, and the owners of unfinished jobs."""
         return [row[0] for row in await self._rows("owners")]

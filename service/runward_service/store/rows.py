@@ -61,4 +61,6 @@ def job_of(row: Sequence[Any], *, data: bytes | None = None, path: Path | None =
         error=error,
         output_digest=row[33],
         cached=bool(row[34]),
+        retention_us=row[35],
+        retry_of=row[36],
     )

@@ -104,6 +104,8 @@ def job_row(job: Job, revision: int) -> tuple[Any, ...]:
         job.max_attempts,
         job.owner,
         int(job.mode is JobMode.ASYNC),
+        job.retention_us,
+        job.retry_of,
         job.create_time_us,
         revision,
     )

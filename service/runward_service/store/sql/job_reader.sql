@@ -1,26 +1,26 @@
 -- name: job_columns
 -- The columns that runward_service.store.rows reads, in its order; {result} is the result or NULL.
 job.id, job.tenant, job.principal, job.request_id, job.mode, job.plugin, job.plugin_version, job.status,
-job.image_digest, image.size_bytes, job.mime_type, job.options, job.labels, job.priority, job.timeout,
+image.digest, image.size_bytes, job.mime_type, job.options, job.labels, job.priority, job.timeout,
 job.queue_deadline, job.max_attempts, job.attempt, job.lost_attempts, job.owner, job.cancel_requested,
 job.create_time, job.start_time, job.end_time, job.revision, job.progress_fraction, job.progress_message,
 {result}, job.error_reason, job.error_message, job.error_details, job.error_plugin, job.error_time,
-job.output_digest, job.cached
+job.output_digest, job.cached, job.retention, job.retry_of
 
 -- name: job_by_id
 SELECT {columns_with_result}
-FROM job JOIN image ON image.tenant = job.tenant AND image.digest = job.image_digest
+FROM job JOIN image ON image.seq = job.image_seq
 WHERE job.id = ?;
 
 -- name: job_with_image
 -- As job_by_id, with a small image's bytes last.
 SELECT {columns_with_result}, image.data
-FROM job JOIN image ON image.tenant = job.tenant AND image.digest = job.image_digest
+FROM job JOIN image ON image.seq = job.image_seq
 WHERE job.id = ?;
 
 -- name: list_jobs
 SELECT {columns}, job.seq
-FROM job JOIN image ON image.tenant = job.tenant AND image.digest = job.image_digest
+FROM job JOIN image ON image.seq = job.image_seq
 WHERE job.tenant = :tenant
   AND job.seq < :before_seq
   AND (:plugin = '' OR job.plugin = :plugin)
@@ -45,7 +45,7 @@ LIMIT ?;
 SELECT {columns}, event.revision, event.status, event.attempt, event.time, event.progress_fraction,
        event.progress_message
 FROM job_event AS event CROSS JOIN job ON job.seq = event.job_seq
-JOIN image ON image.tenant = job.tenant AND image.digest = job.image_digest
+JOIN image ON image.seq = job.image_seq
 WHERE event.revision > :after AND event.revision <= :upto
   AND job.tenant = :tenant
   AND (:plugin = '' OR job.plugin = :plugin)
@@ -58,6 +58,9 @@ LIMIT :limit;
 
 -- name: last_revision
 SELECT seq FROM sqlite_sequence WHERE name = 'job_event';
+
+-- name: log_floor
+SELECT log_floor FROM retention;
 
 -- name: owners
 -- Every process that has not resigned, and every owner of an unfinished job.

@@ -1,14 +1,15 @@
 -- name: insert_images
 -- Images live once a tenant, by content.
 INSERT INTO image (tenant, digest, size_bytes, create_time, data) VALUES {rows}
-ON CONFLICT (tenant, digest) DO NOTHING;
+ON CONFLICT (digest, tenant) DO NOTHING;
 
 -- name: insert_jobs
-INSERT INTO job (id, tenant, principal, request_id, mode, plugin, plugin_version, status, image_digest, mime_type, options,
-                 labels, priority, timeout, queue_deadline, max_attempts, owner, claimable, create_time, revision,
-                 change_time)
-SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, column12,
-       column13, column14, column15, column16, column17, column18, column19, column20, column19
+INSERT INTO job (id, tenant, principal, request_id, mode, plugin, plugin_version, status, image_seq, mime_type, options,
+                 labels, priority, timeout, queue_deadline, max_attempts, owner, claimable, retention, retry_of,
+                 create_time, revision, change_time)
+SELECT column1, column2, column3, column4, column5, column6, column7, column8,
+       (SELECT seq FROM image WHERE digest = column9 AND tenant = column2), column10, column11, column12,
+       column13, column14, column15, column16, column17, column18, column19, column20, column21, column22, column21
 FROM (VALUES {rows});
 
 -- name: start_jobs

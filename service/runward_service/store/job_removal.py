@@ -1,0 +1,191 @@
+"""Removal of finished jobs: with their events, tracebacks and results, and with those images that no other job has.
+
+The log is compacted from its oldest end, in the order in which jobs ended, so that the oldest jobs are found without a
+search; its floor rises in the same transaction. Jobs with a retention of their own, and those that are deleted on
+request, leave the log out of turn, and the floor stays.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runward_service.domain.clock import now_us
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import TERMINAL_STATUSES, JobStatus
+from runward_service.store.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from runward_service.domain.job import Principal
+    from runward_service.store.writer import GroupCommitWriter, Transaction
+
+SQL = statements("job_removal.sql")
+EVENTS_A_STEP = 256
+JOBS_A_STEP = 64
+FILES_A_STEP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was removed: jobs, events, images and their bytes. ``more`` tells whether there is more to remove."""
+
+    jobs: int = 0
+    events: int = 0
+    images: int = 0
+    image_bytes: int = 0
+    more: bool = False
+
+    def plus(self, other: Removed) -> Removed:
+        """Both together; whether there is more is the other's word."""
+        return Removed(
+            self.jobs + other.jobs,
+            self.events + other.events,
+            self.images + other.images,
+            self.image_bytes + other.image_bytes,
+            other.more,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long finished jobs are kept: microseconds after their end, and how many; 0 jobs: any number."""
+
+    retain_for_us: int
+    retain_jobs: int
+
+
+class SqliteJobRemoval:
+    """Removes through the group-commit writer, in steps of bounded size. Every method answers once that is on disk."""
+
+    def __init__(self, writer: GroupCommitWriter, image_path: Callable[[str], Path]) -> None:
+        """Write through the writer; ``image_path`` tells the file of a large image's digest."""
+        self._writer = writer
+        self._image_path = image_path
+
+    def set_retention(self, retention: Retention) -> Awaitable[object]:
+        """Store how long jobs are kept, for every process on this store."""
+        values = (retention.retain_for_us, retention.retain_jobs)
+        return self._writer.submit(lambda tx: tx.execute(SQL["set_retention"], values))
+
+    def retention(self) -> Awaitable[Retention]:
+        """What was set last; ``retain_for_us`` is 0 where no server has set anything."""
+
+        def operation(tx: Transaction) -> Retention:
+            _, retain_for, retain_jobs, _ = tx.execute(SQL["retention"]).fetchone()
+            return Retention(retain_for, retain_jobs)
+
+        return self._writer.submit(operation)
+
+    def compact_log(self, retention: Retention, now: int) -> Awaitable[Removed]:
+        """Remove some of the log's oldest events, and the jobs that ended with them, as far as they are too old at
+        ``now`` or jobs are too many.
+
+        A job that has not ended, or has a longer retention of its own, stays with its last event.
+        """
+        return self._writer.submit(lambda tx: _compact(tx, retention, now))
+
+    def remove_expired(self, now: int) -> Awaitable[Removed]:
+        """Remove some of the finished jobs whose own retention has passed."""
+
+        def operation(tx: Transaction) -> Removed:
+            found = tx.execute(SQL["expired_jobs"], (now, JOBS_A_STEP)).fetchall()
+            _count_above_floor(tx, [revision for _, revision in found])
+            return _remove_jobs(tx, [seq for seq, _ in found], more=len(found) == JOBS_A_STEP)
+
+        return self._writer.submit(operation)
+
+    def remove_files(self) -> Awaitable[Removed]:
+        """Remove some of the files whose image no job has any more."""
+        return self._writer.submit(self._remove_files)
+
+    def _remove_files(self, tx: Transaction) -> Removed:
+        digests = [row[0] for row in tx.execute(SQL["unused_files"], (FILES_A_STEP,)).fetchall()]
+        if not digests:
+            return Removed()
+        for digest in digests:
+            # The write lock is held: a job that is created with this image meanwhile either has its row already, or
+            # finds the file gone when it is committed, and puts it again.
+            if tx.execute(SQL["image_exists"], (digest,)).fetchone() is None:
+                self._image_path(digest).unlink(missing_ok=True)
+        tx.execute(SQL["forget_unused_files"], (json.dumps(digests),))
+        return Removed(more=len(digests) == FILES_A_STEP)
+
+    async def delete_job(self, job_id: str, principal: Principal) -> None:
+        """Remove a finished job on a caller's request. One that was deleted before stays so.
+
+        Raises GovernedError JOB_NOT_FOUND, or JOB_STATUS_CONFLICT for a job that has not ended.
+        """
+        refusal = await self._writer.submit(lambda tx: _delete_job(tx, job_id, principal))
+        if refusal is not None:
+            raise refusal
+
+
+def _compact(tx: Transaction, retention: Retention, now: int) -> Removed:
+    floor, _, _, finished = tx.execute(SQL["retention"]).fetchone()
+    excess = finished - retention.retain_jobs if retention.retain_jobs else 0
+    before = now - retention.retain_for_us
+    jobs: list[int] = []
+    superseded: list[int] = []
+    past = 0
+    upto = floor
+    rows = tx.execute(SQL["log_head"], (floor, EVENTS_A_STEP)).fetchall()
+    for revision, time, status, job_seq, last_revision, own_retention in rows:
+        if (time > before and past >= excess) or len(jobs) == JOBS_A_STEP:
+            break
+        upto = revision
+        if status in TERMINAL_STATUSES:
+            past += 1
+            if not own_retention:
+                jobs.append(job_seq)
+        elif revision < last_revision:
+            superseded.append(revision)
+    if upto == floor:
+        return Removed()
+    tx.execute(SQL["raise_floor"], (upto, past))
+    tx.execute(SQL["delete_old_deletions"], (upto,))
+    events = tx.execute(SQL["delete_events"], (json.dumps(superseded),)).rowcount if superseded else 0
+    more = upto == rows[-1][0] or len(jobs) == JOBS_A_STEP
+    return Removed(events=events).plus(_remove_jobs(tx, jobs, more=more))
+
+
+def _count_above_floor(tx: Transaction, revisions: Sequence[int]) -> None:
+    """Jobs that ended at these revisions leave the log before its floor has reached them."""
+    floor = tx.execute(SQL["retention"]).fetchone()[0]
+    if above := sum(revision > floor for revision in revisions):
+        tx.execute(SQL["count_past"], (above,))
+
+
+def _remove_jobs(tx: Transaction, seqs: Sequence[int], *, more: bool = False) -> Removed:
+    if not seqs:
+        return Removed(more=more)
+    listed = json.dumps(seqs)
+    events = tx.execute(SQL["delete_events_of_jobs"], (listed,)).rowcount
+    image_seqs = [row[0] for row in tx.execute(SQL["delete_jobs"], (listed,)).fetchall()]
+    images = tx.execute(SQL["delete_unused_images"], (json.dumps(image_seqs),)).fetchall()
+    if files := [digest for digest, _, is_file in images if is_file]:
+        tx.execute(SQL["insert_unused_files"], (json.dumps(files),))
+    return Removed(len(seqs), events, len(images), sum(size for _, size, _ in images), more)
+
+
+def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> GovernedError | None:
+    row = tx.execute(SQL["job_to_delete"], (job_id,)).fetchone()
+    if row is None or row[1] != principal.tenant:
+        if tx.execute(SQL["deletion_of_job"], (job_id, principal.tenant)).fetchone():
+            return None
+        return GovernedError(ErrorReason.JOB_NOT_FOUND, "No job has this id.", {"job_id": job_id[:64]})
+    seq, _, status, revision = row
+    if status not in TERMINAL_STATUSES:
+        name = JobStatus(status).name
+        message = f"The job is {name}. Cancel it first, or wait for its end."
+        return GovernedError(ErrorReason.JOB_STATUS_CONFLICT, message, {"status": name, "job_id": job_id})
+    _count_above_floor(tx, [revision])
+    _remove_jobs(tx, [seq])
+    taken = tx.next_revision()
+    tx.execute(SQL["take_revision"], (taken,))
+    tx.execute(SQL["insert_deletion"], (taken, job_id, principal.tenant, principal.name, now_us()))
+    tx.changed.append(job_id)
+    return None

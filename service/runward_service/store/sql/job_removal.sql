@@ -1,0 +1,74 @@
+-- name: retention
+-- The log's floor, the settings, and how many finished jobs there are above the floor.
+SELECT log_floor, retain_for, retain_jobs,
+       (SELECT coalesce(sum(success_count + error_count), 0) FROM plugin_counter) - past_jobs
+FROM retention;
+
+-- name: set_retention
+UPDATE retention SET retain_for = ?, retain_jobs = ?;
+
+-- name: log_head
+-- The oldest events above the floor. CROSS JOIN keeps the log the outer loop.
+SELECT event.revision, event.time, event.status, event.job_seq, job.revision, job.retention
+FROM job_event AS event CROSS JOIN job ON job.seq = event.job_seq
+WHERE event.revision > ?
+ORDER BY event.revision
+LIMIT ?;
+
+-- name: raise_floor
+UPDATE retention SET log_floor = ?, past_jobs = past_jobs + ?;
+
+-- name: count_past
+UPDATE retention SET past_jobs = past_jobs + ?;
+
+-- name: expired_jobs
+-- Finished jobs whose own retention has passed.
+SELECT seq, revision FROM job
+WHERE retention > 0 AND end_time > 0 AND end_time + retention <= ?
+ORDER BY end_time + retention
+LIMIT ?;
+
+-- name: next_expire_time
+SELECT min(end_time + retention) FROM job WHERE retention > 0 AND end_time > 0;
+
+-- name: delete_events
+DELETE FROM job_event WHERE revision IN (SELECT value FROM json_each(?));
+
+-- name: delete_events_of_jobs
+DELETE FROM job_event WHERE job_seq IN (SELECT value FROM json_each(?));
+
+-- name: delete_jobs
+DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?)) RETURNING image_seq;
+
+-- name: delete_unused_images
+DELETE FROM image
+WHERE seq IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM job WHERE job.image_seq = image.seq)
+RETURNING digest, size_bytes, data IS NULL;
+
+-- name: insert_unused_files
+INSERT INTO unused_image_file (digest) SELECT value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING;
+
+-- name: unused_files
+SELECT digest FROM unused_image_file LIMIT ?;
+
+-- name: image_exists
+SELECT 1 FROM image WHERE digest = ? LIMIT 1;
+
+-- name: forget_unused_files
+DELETE FROM unused_image_file WHERE digest IN (SELECT value FROM json_each(?));
+
+-- name: job_to_delete
+SELECT seq, tenant, status, revision FROM job WHERE id = ?;
+
+-- name: deletion_of_job
+SELECT 1 FROM job_deletion WHERE job_id = ? AND tenant = ?;
+
+-- name: insert_deletion
+INSERT INTO job_deletion (revision, job_id, tenant, principal, time) VALUES (?, ?, ?, ?, ?);
+
+-- name: take_revision
+-- A deletion has a revision and no event, for its job is gone: the next event must not be given the same one.
+UPDATE sqlite_sequence SET seq = ? WHERE name = 'job_event';
+
+-- name: delete_old_deletions
+DELETE FROM job_deletion WHERE revision <= ?;
