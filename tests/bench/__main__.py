@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 import runward
+from tests.bench.batch import BatchError
 from tests.bench.child_program import LoadError
 from tests.bench.honesty import DishonestError
 from tests.bench.jobs import JobsError
@@ -30,7 +31,16 @@ if TYPE_CHECKING:
     from types import FrameType
 
 INTERRUPTED = 130
-PROBLEMS = (DishonestError, LoadError, ServerError, JobsError, SpinningError, ScanningError, runward.RunwardError)
+PROBLEMS = (
+    DishonestError,
+    LoadError,
+    ServerError,
+    JobsError,
+    BatchError,
+    SpinningError,
+    ScanningError,
+    runward.RunwardError,
+)
 
 
 def stop_now(_number: int, _frame: FrameType | None) -> NoReturn:

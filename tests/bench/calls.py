@@ -41,6 +41,15 @@ def submit(target: str, plugin: str = "noop", **options: float) -> Call:
     return Call(target, f"{EXECUTION}SubmitJob", request.SerializeToString())
 
 
+def batch(target: str, plugin: str, jobs: int, **options: float) -> Call:
+    """Make a call of BatchSubmitJobs, each time with other images, no two of them alike."""
+    request = jobs_pb2.BatchSubmitJobsRequest()
+    for number in range(jobs):
+        content = image()[:-4] + number.to_bytes(4)
+        request.requests.append(jobs_pb2.SubmitJobRequest(plugin=plugin, payload=payload(content, **options)))
+    return Call(target, f"{EXECUTION}BatchSubmitJobs", request.SerializeToString())
+
+
 def get_job(target: str, job_id: str) -> Call:
     """Make a call of GetJob."""
     return Call(target, f"{EXECUTION}GetJob", jobs_pb2.GetJobRequest(job_id=job_id).SerializeToString())

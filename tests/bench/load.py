@@ -29,12 +29,12 @@ SECONDS_A_CALL = 60.0
 
 def caller(channel: grpc.aio.Channel, method: str, request: bytes) -> Call:
     """Make the function that makes one call of a method."""
-    before, stamp, after = request.partition(STAMP)
+    parts = request.split(STAMP)
     call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
-    if not stamp:
+    if len(parts) == 1:
         return lambda: call(request, timeout=SECONDS_A_CALL)
     numbers = itertools.count(time.time_ns())
-    return lambda: call(b"%b%016x%b" % (before, next(numbers), after), timeout=SECONDS_A_CALL)
+    return lambda: call((b"%016x" % next(numbers)).join(parts), timeout=SECONDS_A_CALL)
 
 
 async def closed(call: Call, in_flight: int, seconds: float, calls: int) -> dict[str, Any]:

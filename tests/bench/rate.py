@@ -24,8 +24,9 @@ MICROSECONDS = 1e6
 class Meter:
     """Rounds of one call: its rate, and the processor time that each party spent on it, in microseconds per call."""
 
-    def __init__(self, setting: Setting, call: Call, pid: int) -> None:
-        """Measure a call that the process ``pid`` serves, with the processes below it."""
+    def __init__(self, setting: Setting, call: Call, pid: int, in_flight: int = IN_FLIGHT) -> None:
+        """Measure a call that the process ``pid`` serves, with the processes below it, so many in flight."""
+        self._in_flight = in_flight
         self._setting = setting
         self._call = call
         self._pid = pid
@@ -38,7 +39,7 @@ class Meter:
         """Measure one round."""
         workers = descendants(self._pid)
         before = cpu_seconds([self._pid]), cpu_seconds(workers)
-        answer = self._setting.load.closed(self._call, IN_FLIGHT, seconds=seconds)
+        answer = self._setting.load.closed(self._call, self._in_flight, seconds=seconds)
         made = len(answer["latencies"])
         self.rates.append(made / answer["seconds"])
         self.service_us.append((cpu_seconds([self._pid]) - before[0]) * MICROSECONDS / made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.bench import honesty, jobs, latency, memory, rate, readiness, scanning, spinning
+from tests.bench import batch, honesty, jobs, latency, memory, rate, readiness, scanning, spinning
 from tests.bench.child_program import ChildProgram, LoadProgram
 from tests.bench.setting import Setting, settle
 from tests.programs.server_process import ServerProcess
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 IDLE_SERVER = (rate, latency, jobs)
 """The measures for which the server is started with its defaults."""
-NAMES = tuple(measure.NAME for measure in (*IDLE_SERVER, memory, spinning, readiness, scanning))
+NAMES = tuple(measure.NAME for measure in (*IDLE_SERVER, memory, batch, spinning, readiness, scanning))
 PLUGINS = ("Noop", "Echo", "Returns")
 SPIN_WORKERS = 8
 
@@ -35,10 +35,14 @@ class Run:
         self.checks: Sequence[str] = ()
 
     def run(self) -> None:
-        """Measure. Raises DishonestError, LoadError, ServerError, JobsError, SpinningError or ScanningError."""
+        """Measure. Raises one of the program's PROBLEMS."""
         # Without another measure of that server, memory is that of a server which has served the checks alone.
         if {measure.NAME for measure in (*IDLE_SERVER, memory)} & set(self._names):
             self._with_idle_server()
+        if batch.NAME in self._names:
+            with self._setting("--workers", "2", plugins=(*PLUGINS, "Nap")) as setting:
+                self.checks = honesty.check(setting)
+                self.figures += batch.measure(setting)
         if spinning.NAME in self._names:
             with self._setting("--workers", str(SPIN_WORKERS), plugins=(*PLUGINS, "Spin")) as setting:
                 self.checks = honesty.check(setting)

@@ -75,6 +75,11 @@ async def submit(service: Service, plugin: str, options: dict[str, Any] | None =
     return await service.analysis.submit(job_request(plugin, options, mode=JobMode.ASYNC, **fields))
 
 
+async def submit_batch(service: Service, *requests: JobRequest) -> list[Job | GovernedError]:
+    """Submit many, as the servicer calls it."""
+    return await service.analysis.submit_batch(requests)
+
+
 async def ended(service: Service, job_id: str) -> Job:
     """Watch a job to its end."""
     last = None

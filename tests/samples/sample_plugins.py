@@ -89,6 +89,20 @@ class Spin(Plugin):
         return {}
 
 
+class Nap(Plugin):
+    """Takes its time and no processor; two at once."""
+
+    name = "nap"
+    description = "Sleeps."
+    mime_types = ("*/*",)
+    options_schema = {"type": "object", "properties": {"seconds": {"type": "number", "minimum": 0}}}
+    concurrency = 2
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        time.sleep(payload.options.get("seconds", 0.02))
+        return {}
+
+
 class Returns(Plugin):
     """Returns what its option ``output`` names."""
 

@@ -25,7 +25,14 @@ from runward_service.store.statements import statements
 if TYPE_CHECKING:
     from pathlib import Path
 
-WIDTHS = {"add_durations": 3, "insert_images": 5, "insert_jobs": 22, "start_jobs": 4, "finish_jobs": 13}
+WIDTHS = {
+    "jobs_by_request_id": 3,
+    "add_durations": 3,
+    "insert_images": 5,
+    "insert_jobs": 22,
+    "start_jobs": 4,
+    "finish_jobs": 13,
+}
 """How many values a row of the statements for many rows has."""
 HOLD = "import sys; from pathlib import Path; from runward_service.store.owner_lock import OwnerLock; "
 HOLD += "OwnerLock(Path(sys.argv[1]), 'other').hold(); print('held', flush=True); sys.stdin.read()"

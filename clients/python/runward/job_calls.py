@@ -6,8 +6,9 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from runward.batches import batches
 from runward.caller import Caller
-from runward.errors import TransportError, error_from_job
+from runward.errors import RunwardError, TransportError, error_from_job
 from runward.job import Job
 from runward.requests import RunTerms, make_request, make_run_request
 from runward.times import to_duration, to_timestamp
@@ -112,6 +113,50 @@ class JobCalls(Caller):
             connection.execution.SubmitJob, request, name="SubmitJob", deadline=deadline, replay=bool(request_id)
         )
         return Job.from_proto(response.job)
+
+    async def submit_many(
+        self,
+        plugin: str,
+        images: Iterable[Image],
+        *,
+        mime_type: str | None = None,
+        options: Mapping[str, object] | None = None,
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109 -- the run's, held by the server
+        queue_timeout: float | timedelta | None = None,
+        priority: int = 0,
+        labels: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+    ) -> list[Job | RunwardError]:
+        """Store a job for each image, many with one call, and give in order each job, or the error that it met.
+
+        None stops the others: an image that cannot be read, or that the server refuses, has its error in its place.
+        Every job given survives a crash of the server. Where the connection breaks, a call is made again by itself;
+        each image has a request_id of its own, so that no job is stored twice.
+
+        Args:
+            plugin: the plugin's name.
+            images: as in analyze; they are read as they are sent, not all at once.
+            mime_type, options, timeout, queue_timeout, priority, labels: as in submit, for all the jobs.
+            deadline: the longest time of each call, in seconds; by default no limit.
+
+        Raises:
+            ValidationError: what the jobs have in common cannot be sent, such as a timeout that is no duration.
+        """
+        terms = RunTerms(mime_type, options, timeout, labels, None)
+        wait = None if queue_timeout is None else to_duration(queue_timeout, "queue_timeout")
+        connection = self._connection
+        method = connection.execution.BatchSubmitJobs
+        answers: list[Job | RunwardError] = []
+        async for batch in batches(plugin, images, terms, priority=priority, queue_timeout=wait):
+            try:
+                response = await connection.call(
+                    method, batch.message, name="BatchSubmitJobs", deadline=deadline, replay=True
+                )
+            except RunwardError as error:
+                answers += batch.all_failed(error)
+            else:
+                answers += batch.answers(response.results)
+        return answers
 
     async def get(self, job_id: str, *, deadline: float | None = None) -> Job:
         """Give one job, with its result or its error. Raises ValidationError (JOB_NOT_FOUND) where there is none."""

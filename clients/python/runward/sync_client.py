@@ -120,6 +120,7 @@ class SyncClient:
 
     analyze = _blocking(Client.analyze)
     submit = _blocking(Client.submit)
+    submit_many = _blocking(Client.submit_many)
     get = _blocking(Client.get)
     cancel = _blocking(Client.cancel)
     retry = _blocking(Client.retry)

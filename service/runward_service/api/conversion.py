@@ -55,19 +55,25 @@ def envelope_to_proto(envelope: ErrorEnvelope) -> errors_pb2.ErrorEnvelope:
 
 def job_to_proto(job: Job) -> jobs_pb2.Job:
     """A job as it is sent."""
-    message = jobs_pb2.Job(
-        id=job.id,
-        plugin=job.plugin,
-        plugin_version=job.plugin_version,
-        status=jobs_pb2.JobStatus.ValueType(job.status.value),
-        attempt=job.attempt,
-        labels=job.labels,
-        request_id=job.request_id,
-        priority=job.priority,
-        revision=job.revision,
-        cached=job.cached,
-        output_digest=job.output_digest,
-    )
+    message = jobs_pb2.Job()
+    fill_job(message, job)
+    return message
+
+
+def fill_job(message: jobs_pb2.Job, job: Job) -> None:
+    """Fill an empty message with a job, as it is sent."""
+    message.id = job.id
+    message.plugin = job.plugin
+    message.plugin_version = job.plugin_version
+    message.status = jobs_pb2.JobStatus.ValueType(job.status.value)
+    message.attempt = job.attempt
+    message.request_id = job.request_id
+    message.priority = job.priority
+    message.revision = job.revision
+    message.cached = job.cached
+    message.output_digest = job.output_digest
+    if job.labels:
+        message.labels.update(job.labels)
     set_time(message.create_time, job.create_time_us)
     if job.start_time_us:
         set_time(message.start_time, job.start_time_us)
@@ -88,7 +94,6 @@ def job_to_proto(job: Job) -> jobs_pb2.Job:
         message.result.MergeFromString(job.result)
     if job.error is not None:
         message.error.CopyFrom(envelope_to_proto(job.error))
-    return message
 
 
 def set_time(message: Timestamp, time_us: int) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from runward.v1 import jobs_pb2, jobs_pb2_grpc
 from runward_service.api.call_interceptor import PRINCIPAL, JobFailed
-from runward_service.api.conversion import job_to_proto, timestamp
+from runward_service.api.conversion import fill_job, job_to_proto, timestamp
 from runward_service.api.requests import (
     analyze_request,
+    batch_requests,
     invalid_field,
     list_request,
     page_token,
@@ -16,7 +17,9 @@ from runward_service.api.requests import (
     submit_request,
     watch_request,
 )
+from runward_service.api.status import refusal_in_batch
 from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import JobRequest
 from runward_service.watch.log_watcher import Bookmark
 
 if TYPE_CHECKING:
@@ -50,6 +53,22 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
         """Run later."""
         job = await self._analysis.submit(submit_request(request, PRINCIPAL.get()))
         return jobs_pb2.SubmitJobResponse(job=job_to_proto(job))
+
+    async def BatchSubmitJobs(
+        self, request: jobs_pb2.BatchSubmitJobsRequest, context: Any
+    ) -> jobs_pb2.BatchSubmitJobsResponse:
+        """Many to run later."""
+        converted = batch_requests(request, PRINCIPAL.get())
+        accepted = iter(await self._analysis.submit_batch([one for one in converted if isinstance(one, JobRequest)]))
+        response = jobs_pb2.BatchSubmitJobsResponse()
+        for one in converted:
+            answer = one if isinstance(one, GovernedError) else next(accepted)
+            result = response.results.add()
+            if isinstance(answer, GovernedError):
+                result.error.CopyFrom(refusal_in_batch(answer))
+            else:
+                fill_job(result.job, answer)
+        return response
 
     async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Any) -> jobs_pb2.GetJobResponse:
         """One job."""
@@ -106,10 +125,6 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
             max_image_bytes=info.max_image_bytes,
             max_result_bytes=info.max_result_bytes,
         )
-
-    async def BatchSubmitJobs(self, request: Any, context: Any) -> NoReturn:
-        """Of a later release."""
-        not_implemented("BatchSubmitJobs")
 
     async def RetryJob(self, request: Any, context: Any) -> NoReturn:
         """Of a later release."""

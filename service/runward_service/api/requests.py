@@ -34,6 +34,11 @@ MAX_OPTIONS_BYTES = 256 * 1024
 MAX_OPTIONS_DEPTH = 25
 MAX_PAGE = 1000
 DEFAULT_PAGE = 50
+MAX_BATCH = 1000
+MAX_BATCH_ECHO_BYTES = 2 * 1024 * 1024
+"""What a batch's requests may hold beside their images: the jobs of the answer hold it too, and a stock client reads
+four mebibytes.
+"""
 MAX_SECONDS = 10 * 365 * 86_400
 FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 """What a Timestamp spans: the years 1 to 9999."""
@@ -65,6 +70,28 @@ def submit_request(message: jobs_pb2.SubmitJobRequest, principal: Principal) -> 
     if queue_timeout_us is None or queue_timeout_us < 0:
         raise invalid_field("queue_timeout", "must not be negative nor longer than ten years.")
     return _job_request(message, principal, JobMode.ASYNC, message.priority, queue_timeout_us)
+
+
+def batch_requests(message: jobs_pb2.BatchSubmitJobsRequest, principal: Principal) -> list[JobRequest | GovernedError]:
+    """The requests of a BatchSubmitJobsRequest in order, each converted or with why it is refused.
+
+    Raises GovernedError INVALID_FIELD for a batch that is too large as a whole.
+    """
+    if len(message.requests) > MAX_BATCH:
+        raise invalid_field("requests", f"has {len(message.requests)} entries; send at most {MAX_BATCH} at once.")
+    converted: list[JobRequest | GovernedError] = []
+    echoed = 0
+    for request in message.requests:
+        try:
+            converted.append(submit_request(request, principal))
+        except GovernedError as error:
+            converted.append(error)
+        else:
+            echoed += request.ByteSize() - len(request.payload.image)
+    if echoed > MAX_BATCH_ECHO_BYTES:
+        problem = f"holds {echoed} bytes beside the images; at most {MAX_BATCH_ECHO_BYTES} are taken at once."
+        raise invalid_field("requests", f"{problem} Send several batches.")
+    return converted
 
 
 def _job_request(

@@ -18,12 +18,14 @@ from runward_service.domain.envelope import ErrorEnvelope, envelope_of
 from runward_service.domain.errors import ErrorReason
 
 if TYPE_CHECKING:
+    from runward.v1 import errors_pb2
     from runward_service.domain.errors import GovernedError
 
 DOMAIN = "runward"
 DETAILS_KEY = "grpc-status-details-bin"
 MAX_TRAILER_BYTES = 7 * 1024
 """Peers refuse more than 8 KiB of metadata, and the caller would see that instead of the error."""
+BATCH_REFUSAL_BYTES = 1200
 SHORT_MESSAGE_BYTES = 900
 """What is left of a message that is too long: it is sent twice in base64, once percent-encoded, up to threefold."""
 
@@ -89,10 +91,23 @@ def status_of_envelope(envelope: ErrorEnvelope, job_id: str = "") -> CallStatus:
     message = envelope.message
     status = _encode(envelope, message, job_id)
     if _metadata_bytes(message, status) > MAX_TRAILER_BYTES:
-        message = message.encode()[:SHORT_MESSAGE_BYTES].decode(errors="ignore")
-        small = ErrorEnvelope(envelope.reason, message, {"truncated": True}, envelope.plugin, envelope.time_us)
-        status = _encode(small, message, job_id)
+        envelope = shortened(envelope)
+        message = envelope.message
+        status = _encode(envelope, message, job_id)
     return CallStatus(REASON_CODES[envelope.reason], message, ((DETAILS_KEY, status),))
+
+
+def shortened(envelope: ErrorEnvelope) -> ErrorEnvelope:
+    """An envelope with the beginning of its message and without its details."""
+    message = envelope.message.encode()[:SHORT_MESSAGE_BYTES].decode(errors="ignore")
+    return ErrorEnvelope(envelope.reason, message, {"truncated": True}, envelope.plugin, envelope.time_us)
+
+
+def refusal_in_batch(error: GovernedError) -> errors_pb2.ErrorEnvelope:
+    """The envelope of one refused request among many, whose answers together have to fit into one message."""
+    envelope = envelope_of(error, plugin="", time_us=now_us())
+    message = envelope_to_proto(envelope)
+    return message if message.ByteSize() <= BATCH_REFUSAL_BYTES else envelope_to_proto(shortened(envelope))
 
 
 def _encode(envelope: ErrorEnvelope, message: str, job_id: str) -> bytes:

@@ -10,7 +10,7 @@ from runward_service.domain.job import JobStatus
 from runward_service.execution.scheduler import cancelled_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from runward_service.domain.job import Job, JobRequest, Principal
     from runward_service.execution.expiry import Expiry
@@ -70,6 +70,32 @@ class AnalysisExecutionService:
         self._scheduler.check_room()
         # Shielded: a caller that hangs up does not call back what is on its way to disk, and that has to be run.
         return await asyncio.shield(self._submit(request))
+
+    async def submit_batch(self, requests: Sequence[JobRequest]) -> list[Job | GovernedError]:
+        """Store many requests as jobs that run later; for each in order its job, or why it was refused.
+
+        Those accepted are stored in one transaction and on disk when this returns. Raises GovernedError where none can
+        be.
+        """
+        self._admit()
+        self._scheduler.check_room()
+        return await asyncio.shield(self._submit_batch(requests))
+
+    async def _submit_batch(self, requests: Sequence[JobRequest]) -> list[Job | GovernedError]:
+        answers: list[Job | GovernedError] = []
+        plugins = set()
+        for created in await self._jobs.create_jobs(requests):
+            if isinstance(created, GovernedError):
+                answers.append(created)
+                continue
+            job, existing = created
+            answers.append(job)
+            if not existing:
+                self._expiry.watch_for(job.queue_deadline_us)
+                plugins.add(job.plugin)
+        for plugin in plugins:
+            self._scheduler.job_stored(plugin)
+        return answers
 
     async def _begin(self, request: JobRequest) -> tuple[Job, RunningJob | None]:
         """Create a job for a caller that waits and let it run; (job, None) for one that exists already."""

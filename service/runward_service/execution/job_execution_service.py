@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import uuid_utils
 
 from runward_service.domain.clock import now_us
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import Job, JobMode, JobStatus
+from runward_service.store.images import is_large
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from runward_service.domain.job import JobRequest
     from runward_service.domain.outcome import Outcome
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from runward_service.store.job_store import SqliteJobStore
     from runward_service.store.transitions import Creation
 
+T = TypeVar("T")
 FIRST_STORE_RETRY_SECONDS = 0.2
 LAST_STORE_RETRY_SECONDS = 5.0
 BACKOFF_SECONDS = 0.1
@@ -65,6 +67,45 @@ class JobExecutionService:
         and finish.
         Raises GovernedError for whatever is refused; then nothing is stored.
         """
+        job = await self._new_job(request)
+        if job.mode is JobMode.SYNC and not job.request_id:
+            self._store.defer_creation(job)
+            return job, False
+        return await self._created(job, await self._store.create_job(job, deferred=False))
+
+    async def create_jobs(self, requests: Sequence[JobRequest]) -> list[tuple[Job, bool] | GovernedError]:
+        """Make many ASYNC requests PENDING jobs; for each in order what create_job gives, or why it is refused.
+
+        Those accepted are stored in one transaction. Raises GovernedError where the store takes none of them.
+        """
+        jobs = await self._new_jobs(requests)
+        new = [job for job in jobs if isinstance(job, Job)]
+        creations = iter(await self._store.create_jobs(new) if new else ())
+        return [
+            job if isinstance(job, GovernedError) else await _or_refusal(self._created(job, next(creations)))
+            for job in jobs
+        ]
+
+    async def _new_jobs(self, requests: Sequence[JobRequest]) -> list[Job | GovernedError]:
+        """Each request as a job that is not stored yet, or why it is refused."""
+        # Large images go to files side by side. The others suspend nothing, and a task would cost more than they do.
+        large = [
+            asyncio.ensure_future(_or_refusal(self._new_job(request))) if is_large(request.image) else None
+            for request in requests
+        ]
+        try:
+            return [
+                await (task or _or_refusal(self._new_job(request)))
+                for request, task in zip(requests, large, strict=True)
+            ]
+        except BaseException:
+            for task in large:
+                if task is not None:
+                    task.cancel()
+            raise
+
+    async def _new_job(self, request: JobRequest) -> Job:
+        """A request, validated, as a job that is not stored yet, though its image may be. Raises GovernedError."""
         description = await self._plugins.admit(request)
         timeout_us = checked_timeout(request, description)
         try:
@@ -73,8 +114,7 @@ class JobExecutionService:
             logger.exception("an image cannot be stored")
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The image cannot be stored. Try again.") from error
         now = now_us()
-        is_async = request.mode is JobMode.ASYNC
-        job = Job(
+        return Job(
             id=str(uuid_utils.uuid7()),
             tenant=request.principal.tenant,
             principal=request.principal.name,
@@ -93,17 +133,16 @@ class JobExecutionService:
             max_attempts=description.max_attempts,
             attempt=0,
             lost_attempts=0,
-            owner="" if is_async else self._owner,
+            owner="" if request.mode is JobMode.ASYNC else self._owner,
             cancel_requested=False,
             create_time_us=now,
             start_time_us=0,
             end_time_us=0,
             revision=0,
         )
-        if not is_async and not job.request_id:
-            self._store.defer_creation(job)
-            return job, False
-        created: Creation = await self._store.create_job(job, deferred=False)
+
+    async def _created(self, job: Job, created: Creation) -> tuple[Job, bool]:
+        """What create_job gives for what the store made of a job. Raises GovernedError REQUEST_ID_REUSED."""
         if created.existing_id:
             return await self._existing(job, created.existing_id), True
         return job._replace(revision=created.revision), False
@@ -218,6 +257,13 @@ class JobExecutionService:
             message = "The request_id was used before with another payload. Use a new one."
             raise GovernedError(ErrorReason.REQUEST_ID_REUSED, message, {"job_id": existing_id}, plugin=job.plugin)
         return existing
+
+
+async def _or_refusal(call: Awaitable[T]) -> T | GovernedError:
+    try:
+        return await call
+    except GovernedError as error:
+        return error
 
 
 def payload_of(job: Job) -> tuple[str, ...]:

@@ -19,6 +19,11 @@ loop.
 """
 
 
+def is_large(data: bytes) -> bool:
+    """Whether an image goes to a file of its own."""
+    return len(data) > INLINE_BYTES
+
+
 class ImageStore:
     """The folder of large images, one file a digest."""
 
@@ -35,7 +40,7 @@ class ImageStore:
         """Take an image in. A large one is on disk, synced, when this returns, so a commit may name it. Raises OSError
         when the disk is full.
         """
-        if len(data) <= INLINE_BYTES:
+        if not is_large(data):
             return StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), data=data)
         return await asyncio.to_thread(self._put_file, data)
 

@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.clock import now_us
 from runward_service.domain.job import JobStatus
+from runward_service.store.row_statements import by_chunk
 from runward_service.store.rows import job_of
 from runward_service.store.statements import statements
-from runward_service.store.transitions import CreateJob, Creation, FinishJob, StartJob, keep_traceback
+from runward_service.store.transitions import (
+    CreateJob,
+    Creation,
+    FinishJob,
+    StartJob,
+    insert_jobs,
+    keep_traceback,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from runward_service.domain.job import Job
@@ -56,11 +64,29 @@ class SqliteJobStore:
             return self._writer.submit(create, deferred=deferred)
 
         def operation(tx: Transaction) -> Creation:
-            key = (job.tenant, job.principal, job.request_id)
-            row = tx.execute(SQL["job_by_request_id"], key).fetchone()
+            row = tx.execute(SQL["job_by_request_id"], _request_key(job)).fetchone()
             return Creation(0, row[0]) if row else create(tx)
 
         return self._writer.submit(operation, deferred=deferred)
+
+    def create_jobs(self, jobs: Sequence[Job]) -> Awaitable[list[Creation]]:
+        """Store many PENDING jobs and their images in one transaction: all of them or none. Request ids count as for
+        create_job, those of the same call too.
+        """
+
+        def operation(tx: Transaction) -> list[Creation]:
+            known = _known_request_ids(tx, [_request_key(job) for job in jobs if job.request_id])
+            existing: list[str] = []
+            new = []
+            for job in jobs:
+                earlier = known.setdefault(_request_key(job), job.id) if job.request_id else job.id
+                existing.append("" if earlier == job.id else earlier)
+                if earlier == job.id:
+                    new.append(job)
+            revisions = iter(insert_jobs(tx, new))
+            return [Creation(0, earlier) if earlier else Creation(next(revisions)) for earlier in existing]
+
+        return self._writer.submit(operation)
 
     def defer_creation(self, job: Job) -> None:
         """Store a PENDING job without a request id, and its image, together with the job's next transition."""
@@ -176,6 +202,18 @@ class SqliteJobStore:
         row = tx.execute(READ["job_with_image"], (job_id,)).fetchone()
         data = row[-1]
         return job_of(row, data=data, path=None if data is not None else self._image_path(row[8]))
+
+
+def _request_key(job: Job) -> tuple[str, str, str]:
+    return job.tenant, job.principal, job.request_id
+
+
+def _known_request_ids(tx: Transaction, keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+    """The ids of the jobs that there are for some of these keys."""
+    known = {}
+    for sql, parameters, _ in by_chunk("job_store.sql", "jobs_by_request_id", keys):
+        known.update({(row[0], row[1], row[2]): row[3] for row in tx.execute(sql, parameters)})
+    return known
 
 
 def _changed(tx: Transaction, job_id: str, sql: str, parameters: tuple[Any, ...], revision: int) -> int:

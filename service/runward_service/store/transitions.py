@@ -69,18 +69,21 @@ class CreateJob:
     @staticmethod
     def apply_all(tx: Transaction, operations: Sequence[CreateJob]) -> list[Creation]:
         """Apply several; each one's revision."""
-        jobs = [operation._job for operation in operations]  # noqa: SLF001 - its own class
-        images = [
-            (job.tenant, job.image.digest, job.image.size_bytes, job.create_time_us, job.image.data) for job in jobs
-        ]
-        for sql, parameters, _ in by_chunk(SQL_FILE, "insert_images", images):
-            tx.execute(sql, parameters)
-        revisions = [tx.next_revision() for _ in jobs]
-        rows = [job_row(job, revision) for job, revision in zip(jobs, revisions, strict=True)]
-        for sql, parameters, _ in by_chunk(SQL_FILE, "insert_jobs", rows):
-            tx.execute(sql, parameters)
-        tx.changed += [job.id for job in jobs]
+        revisions = insert_jobs(tx, [operation._job for operation in operations])  # noqa: SLF001 - its own class
         return [Creation(revision) for revision in revisions]
+
+
+def insert_jobs(tx: Transaction, jobs: Sequence[Job]) -> list[int]:
+    """Insert PENDING jobs with their images; each one's revision, in order."""
+    images = [(job.tenant, job.image.digest, job.image.size_bytes, job.create_time_us, job.image.data) for job in jobs]
+    for sql, parameters, _ in by_chunk(SQL_FILE, "insert_images", images):
+        tx.execute(sql, parameters)
+    revisions = [tx.next_revision() for _ in jobs]
+    rows = [job_row(job, revision) for job, revision in zip(jobs, revisions, strict=True)]
+    for sql, parameters, _ in by_chunk(SQL_FILE, "insert_jobs", rows):
+        tx.execute(sql, parameters)
+    tx.changed += [job.id for job in jobs]
+    return revisions
 
 
 def job_row(job: Job, revision: int) -> tuple[Any, ...]:

@@ -45,23 +45,45 @@ async def run_batch(
 
     Gives the outcomes in the files' order. When it is cancelled, so is the work in flight.
     """
-    outcomes: dict[int, Outcome] = {}
 
-    async def worker(numbered: Iterator[tuple[int, Path]]) -> None:
-        for index, file in numbered:
-            outcomes[index] = await _outcome(file, work)
-            done(outcomes[index])
+    async def alone(group: Sequence[Path]) -> list[Outcome]:
+        return [await outcome_of(group[0], work(group[0]))]
 
-    numbered = iter(enumerate(files))
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(concurrency, len(files))):
-            group.create_task(worker(numbered))
-    return [outcomes[index] for index in sorted(outcomes)]
+    return await run_groups([[file] for file in files], alone, done, concurrency=concurrency)
 
 
-async def _outcome(file: Path, work: Callable[[Path], Awaitable[Job]]) -> Outcome:
+async def run_groups(
+    groups: Sequence[Sequence[Path]],
+    work: Callable[[Sequence[Path]], Awaitable[list[Outcome]]],
+    done: Callable[[Outcome], None],
+    *,
+    concurrency: int,
+) -> list[Outcome]:
+    """As run_batch, for work that is done on a group of files at once."""
+    outcomes: dict[int, list[Outcome]] = {}
+
+    async def worker(numbered: Iterator[tuple[int, Sequence[Path]]]) -> None:
+        for index, files in numbered:
+            outcomes[index] = await work(files)
+            for outcome in outcomes[index]:
+                done(outcome)
+
+    numbered = iter(enumerate(groups))
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(min(concurrency, len(groups))):
+            tasks.create_task(worker(numbered))
+    return [outcome for index in sorted(outcomes) for outcome in outcomes[index]]
+
+
+def made_outcome(file: Path, answer: Job | RunwardError) -> Outcome:
+    """Give the outcome of a file whose work gave a job, or an error instead of raising it."""
+    return Outcome(file, error=answer) if isinstance(answer, RunwardError) else Outcome(file, job=answer)
+
+
+async def outcome_of(file: Path, work: Awaitable[Job]) -> Outcome:
+    """Wait for the work on a file."""
     try:
-        return Outcome(file, job=await work(file))
+        return Outcome(file, job=await work)
     except RunwardError as error:
         return Outcome(file, error=error)
     except OSError as problem:

@@ -94,7 +94,7 @@ _IMAGE_PARAMETERS = (
         type=click.IntRange(1, 64),
         default=4,
         show_default=True,
-        help="How many files are sent at once.",
+        help="How many calls are made at once.",
     ),
 )
 

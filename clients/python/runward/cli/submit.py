@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runward.cli.batch import Outcome, run_batch
+from runward.cli.batch import Outcome, made_outcome, outcome_of, run_batch, run_groups
 from runward.cli.batch_view import batch_progress, outcome_form, summary_line, summary_table
 from runward.cli.exit_code import ExitCode, worst
 from runward.cli.following import follower
@@ -15,10 +15,14 @@ from runward.cli.parameters import image_parameters
 from runward.cli.session import Session, remote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runward.client import Client
     from runward.job import Job
+
+GROUP = 100
+"""How many files go with one call."""
 
 
 @click.command()
@@ -47,8 +51,11 @@ async def submit(
     """
     options = options_file | pairs
 
-    async def work(file: Path) -> Job:
-        return await rw.submit(plugin, file, options=options, **run)
+    async def work(several: Sequence[Path]) -> list[Outcome]:
+        if len(files) == 1:
+            return [await outcome_of(files[0], rw.submit(plugin, files[0], options=options, **run))]
+        answers = await rw.submit_many(plugin, several, options=options, **run)
+        return [made_outcome(file, answer) for file, answer in zip(several, answers, strict=True)]
 
     with batch_progress(session, f"submit {plugin}", len(files)) as advance:
 
@@ -57,7 +64,8 @@ async def submit(
             if outcome.error is not None or not watch:
                 _show(session, outcome, alone=len(files) == 1)
 
-        outcomes = await run_batch(files, work, done, concurrency=concurrency)
+        groups = [files[start : start + GROUP] for start in range(0, len(files), GROUP)]
+        outcomes = await run_groups(groups, work, done, concurrency=concurrency)
     if watch:
         outcomes = await _follow(rw, session, outcomes)
     if len(files) > 1 and not session.json_output:

@@ -453,7 +453,9 @@ class BatchSubmitJobsRequest(google.protobuf.message.Message):
     REQUESTS_FIELD_NUMBER: builtins.int
     @property
     def requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SubmitJobRequest]:
-        """The requests."""
+        """The requests: at most 1,000, with at most 2 MiB of everything but their images. The message as a whole is limited as any
+        other is (GetServerInfo tells the largest image). The same request_id twice gives the same job twice.
+        """
     def __init__(
         self,
         *,

@@ -111,7 +111,12 @@ class ExecutionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BatchSubmitJobs(self, request, context):
-        """Stores many jobs as one transaction. UNIMPLEMENTED in this release: call SubmitJob for each.
+        """Stores many jobs: each request is accepted or refused for itself, as by SubmitJob, and the accepted ones are stored as
+        one transaction before this is answered. A refusal stands in its result, with the reasons of SubmitJob.
+
+        The call itself fails, and stores nothing, where the batch as a whole cannot be taken: INVALID_ARGUMENT (INVALID_FIELD:
+        too many requests, or too much beside their images), UNAVAILABLE, RESOURCE_EXHAUSTED (QUEUE_FULL). With request ids
+        it can be called again without harm.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

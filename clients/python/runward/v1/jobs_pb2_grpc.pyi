@@ -54,7 +54,13 @@ class ExecutionServiceStub:
         runward.v1.jobs_pb2.BatchSubmitJobsRequest,
         runward.v1.jobs_pb2.BatchSubmitJobsResponse,
     ]
-    """Stores many jobs as one transaction. UNIMPLEMENTED in this release: call SubmitJob for each."""
+    """Stores many jobs: each request is accepted or refused for itself, as by SubmitJob, and the accepted ones are stored as
+    one transaction before this is answered. A refusal stands in its result, with the reasons of SubmitJob.
+
+    The call itself fails, and stores nothing, where the batch as a whole cannot be taken: INVALID_ARGUMENT (INVALID_FIELD:
+    too many requests, or too much beside their images), UNAVAILABLE, RESOURCE_EXHAUSTED (QUEUE_FULL). With request ids
+    it can be called again without harm.
+    """
     GetJob: grpc.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.GetJobRequest,
         runward.v1.jobs_pb2.GetJobResponse,
@@ -144,7 +150,13 @@ class ExecutionServiceAsyncStub:
         runward.v1.jobs_pb2.BatchSubmitJobsRequest,
         runward.v1.jobs_pb2.BatchSubmitJobsResponse,
     ]
-    """Stores many jobs as one transaction. UNIMPLEMENTED in this release: call SubmitJob for each."""
+    """Stores many jobs: each request is accepted or refused for itself, as by SubmitJob, and the accepted ones are stored as
+    one transaction before this is answered. A refusal stands in its result, with the reasons of SubmitJob.
+
+    The call itself fails, and stores nothing, where the batch as a whole cannot be taken: INVALID_ARGUMENT (INVALID_FIELD:
+    too many requests, or too much beside their images), UNAVAILABLE, RESOURCE_EXHAUSTED (QUEUE_FULL). With request ids
+    it can be called again without harm.
+    """
     GetJob: grpc.aio.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.GetJobRequest,
         runward.v1.jobs_pb2.GetJobResponse,
@@ -240,7 +252,13 @@ class ExecutionServiceServicer(metaclass=abc.ABCMeta):
         request: runward.v1.jobs_pb2.BatchSubmitJobsRequest,
         context: _ServicerContext,
     ) -> typing.Union[runward.v1.jobs_pb2.BatchSubmitJobsResponse, collections.abc.Awaitable[runward.v1.jobs_pb2.BatchSubmitJobsResponse]]:
-        """Stores many jobs as one transaction. UNIMPLEMENTED in this release: call SubmitJob for each."""
+        """Stores many jobs: each request is accepted or refused for itself, as by SubmitJob, and the accepted ones are stored as
+        one transaction before this is answered. A refusal stands in its result, with the reasons of SubmitJob.
+
+        The call itself fails, and stores nothing, where the batch as a whole cannot be taken: INVALID_ARGUMENT (INVALID_FIELD:
+        too many requests, or too much beside their images), UNAVAILABLE, RESOURCE_EXHAUSTED (QUEUE_FULL). With request ids
+        it can be called again without harm.
+        """
     @abc.abstractmethod
     def GetJob(
         self,

@@ -1,5 +1,13 @@
 -- name: job_by_request_id
-SELECT id FROM job WHERE tenant = ? AND principal = ? AND request_id = ?;
+-- The last condition is that of the index, which would not be used without it.
+SELECT id FROM job WHERE tenant = ? AND principal = ? AND request_id = ? AND request_id <> '';
+
+-- name: jobs_by_request_id
+-- Rows: tenant, principal, request_id. CROSS JOIN keeps the rows the outer loop.
+SELECT job.tenant, job.principal, job.request_id, job.id
+FROM (VALUES {rows}) AS v
+CROSS JOIN job ON job.tenant = v.column1 AND job.principal = v.column2 AND job.request_id = v.column3
+  AND job.request_id <> '';
 
 -- name: claimable_jobs
 -- Waiting jobs of one plugin, by priority, then oldest first; PENDING ones and those that a dead or drained owner left.

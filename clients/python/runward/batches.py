@@ -1,0 +1,94 @@
+"""Many images cut into batches that one call each can carry."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from runward.errors import RunwardError, ValidationError, error_from_info
+from runward.job import Job, error_info_from_proto
+from runward.requests import make_run_request
+from runward.v1 import jobs_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Sequence
+
+    from runward.image import Image
+    from runward.requests import RunTerms
+
+BATCH_REQUESTS = 200
+BATCH_BYTES = 16 * 1024 * 1024
+"""What one call carries at most, unless a single image is larger."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some of the images, in order: the requests of those that could be read, the errors of the others."""
+
+    message: jobs_pb2.BatchSubmitJobsRequest = field(default_factory=jobs_pb2.BatchSubmitJobsRequest)
+    unread: dict[int, RunwardError] = field(default_factory=dict)
+    """By place in the batch."""
+    images: int = 0
+    size_bytes: int = 0
+
+    def add(self, request: jobs_pb2.SubmitJobRequest, size_bytes: int) -> None:
+        """Add the request of the next image."""
+        self.message.requests.append(request)
+        self.images += 1
+        self.size_bytes += size_bytes
+
+    def add_unread(self, error: RunwardError) -> None:
+        """Note why the next image is not sent."""
+        self.unread[self.images] = error
+        self.images += 1
+
+    def answers(self, results: Sequence[jobs_pb2.BatchSubmitJobsResult]) -> list[Job | RunwardError]:
+        """Give what came of each image, in order."""
+        left = iter(results)
+        return [self.unread.get(place) or answer_of(next(left)) for place in range(self.images)]
+
+    def all_failed(self, error: RunwardError) -> list[Job | RunwardError]:
+        """Give the answers of a batch whose call failed."""
+        return [self.unread.get(place, error) for place in range(self.images)]
+
+
+async def batches(plugin: str, images: Iterable[Image], terms: RunTerms, **fields: Any) -> AsyncGenerator[Batch, None]:
+    """Read the images and yield them in batches. Each request has an id of its own, so that a batch can be sent twice.
+
+    Raises ValidationError where the terms themselves cannot be sent.
+    """
+    batch = Batch()
+    for image in images:
+        if batch.images >= BATCH_REQUESTS:
+            yield batch
+            batch = Batch()
+        try:
+            request = await make_run_request(jobs_pb2.SubmitJobRequest, plugin, image, terms, **fields)
+        except OSError as problem:
+            message = f"cannot read {problem.filename or 'the image'}: {problem.strerror or problem}"
+            batch.add_unread(ValidationError(message, reason="IMAGE_MISSING"))
+            continue
+        except ValidationError as error:
+            if error.reason not in {"IMAGE_TOO_LARGE", "MIME_TYPE_MISSING"}:  # the terms', so every image's
+                raise
+            batch.add_unread(error)
+            continue
+        request.request_id = uuid.uuid4().hex
+        size_bytes = request.ByteSize()
+        if batch.size_bytes and batch.size_bytes + size_bytes > BATCH_BYTES:
+            yield batch
+            batch = Batch()
+        batch.add(request, size_bytes)
+    if batch.images:
+        yield batch
+
+
+def answer_of(result: jobs_pb2.BatchSubmitJobsResult) -> Job | RunwardError:
+    """Give the job of a result, or the error that it was refused with."""
+    if result.WhichOneof("outcome") == "job":
+        return Job.from_proto(result.job)
+    info = error_info_from_proto(result.error.error)
+    seconds = info.details.get("retry_seconds")
+    return error_from_info(info, retry_after=None if seconds is None else timedelta(seconds=seconds))
