@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from runward_service.api.call_interceptor import CallInterceptor
 from runward_service.api.registration import add_servicers
 from runward_service.bootstrap import build
 from runward_service.runtime.validation import MAX_IMAGE_BYTES
@@ -71,7 +70,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
     address = check_address(config.listen)
     stop = StopSignals()
     service = build(config)
-    server = grpc.aio.server(interceptors=(CallInterceptor(),), options=OPTIONS)
+    server = grpc.aio.server(options=OPTIONS)
     health_servicer = add_servicers(server, service.analysis, service.catalog, service.attestation, service.info)
     port = bind(server, address)
     try:

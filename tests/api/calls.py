@@ -12,7 +12,6 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from runward.v1 import blobs_pb2, errors_pb2, governance_pb2, jobs_pb2, jobs_pb2_grpc, plugins_pb2, plugins_pb2_grpc
-from runward_service.api.call_interceptor import CallInterceptor
 from runward_service.api.registration import add_servicers
 from runward_service.server import OPTIONS, bind
 from tests.harness.service import PNG, running_service
@@ -64,7 +63,7 @@ class Api:
 async def serving(folder: Path, *plugins: str, queue_limit: int = 1000) -> AsyncIterator[Api]:
     """A server on a free port with some of the sample plugins."""
     async with running_service(folder, *plugins, queue_limit=queue_limit) as service:
-        server = grpc.aio.server(interceptors=(CallInterceptor(),), options=OPTIONS)
+        server = grpc.aio.server(options=OPTIONS)
         health = add_servicers(server, service.analysis, service.catalog, service.attestation, service.info)
         port = bind(server, "127.0.0.1:0")
         await server.start()

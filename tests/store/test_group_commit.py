@@ -12,7 +12,7 @@ import pytest
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.outcome import Outcome
 from runward_service.store.database import Database
-from runward_service.store.writer import CROWD, MAX_BATCH, OPERATIONS_A_JOB, Transaction, run_batch
+from runward_service.store.writer import CROWD, MAX_BATCH, Transaction, enough_for, run_batch
 from tests.harness.service import refusal
 from tests.store.held_writer import disable
 
@@ -58,18 +58,27 @@ async def test_a_crowd_shares_commits(writer: HeldWriter, monkeypatch: pytest.Mo
     """With many jobs in flight the writer waits for more operations, until as many are there as those jobs make."""
     monkeypatch.setattr("runward_service.store.writer.GATHER_SECONDS", 60.0)
     before = writer.commits()
-    gathering, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def crowd() -> int:
-        loop.call_soon_threadsafe(gathering.set)
-        return CROWD
-
-    writer.in_flight = crowd
-    first = writer.submit(disable("first"))
-    await gathering.wait()
-    others = names(OPERATIONS_A_JOB * CROWD * 9 // 10 - 1)
-    await asyncio.gather(first, *(writer.submit(disable(name)) for name in others))
+    writer.in_flight = lambda: CROWD
+    others = names(enough_for(CROWD) - 1)
+    await asyncio.gather(writer.submit(disable("first")), *(writer.submit(disable(name)) for name in others))
     assert writer.commits() == before + 1
+
+
+async def test_a_crowd_that_is_too_few_waits_for_a_moment(writer: HeldWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where fewer come than those jobs make, what is there is written after the time for gathering, in one commit; so
+    is what came while a batch was written.
+    """
+    monkeypatch.setattr("runward_service.store.writer.GATHER_SECONDS", 0.01)
+    writer.in_flight = lambda: CROWD
+    before = writer.commits()
+    await asyncio.gather(*(writer.submit(disable(name)) for name in ("first", "second")))
+    assert writer.commits() == before + 1
+    async with writer.held():
+        before = writer.commits()
+        later = [writer.submit(disable(name)) for name in ("third", "fourth")]
+    await asyncio.gather(*later)
+    assert writer.commits() == before + 1
+    assert writer.rows(NAMES) == [("first",), ("second",), ("third",), ("fourth",)]
 
 
 async def test_done_means_on_disk(writer: HeldWriter) -> None:

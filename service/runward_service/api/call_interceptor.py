@@ -1,4 +1,4 @@
-"""The one interceptor: who calls, what a malformed request gets, and how an error leaves the service."""
+"""The one way in: who calls, what a malformed request gets, and how an error leaves the service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import ANONYMOUS, Principal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from runward_service.api.status import CallStatus
     from runward_service.domain.envelope import ErrorEnvelope
@@ -39,26 +39,35 @@ class JobFailed(Exception):  # noqa: N818 - an answer, carried as an exception t
         self.envelope = envelope
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps the methods of runward.v1 and of health. Reflection passes as it is."""
+class CallInterceptor(grpc.GenericRpcHandler):
+    """Stands before every method: the servicers are added to it, and it alone to the server.
+
+    Wraps the methods of runward.v1 and of health; others pass as they are. A grpc.aio.ServerInterceptor would do the
+    same for each call anew, with coroutines of its own.
+    """
 
     def __init__(self) -> None:
-        """Start with no method wrapped; each is wrapped once."""
-        self._handlers: dict[str, Handler] = {}
+        """Start without methods."""
+        self._generic: list[grpc.GenericRpcHandler] = []
+        self._wrapped: dict[str, Handler] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
-        """The handler of a method, wrapped."""
+    def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        """Take a servicer's methods, as a server does."""
+        self._generic += handlers
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """Newer stubs name their methods a second time, for a server that looks them up by themselves."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
+        """The handler of a method, wrapped; None for an unknown one."""
         method = handler_call_details.method
-        wrapped = self._handlers.get(method)
+        wrapped = self._wrapped.get(method)
         if wrapped is None:
-            handler = await continuation(handler_call_details)
+            found = (generic.service(handler_call_details) for generic in self._generic)
+            handler = next((one for one in found if one is not None), None)
             if handler is None or not method.startswith(PREFIXES):
                 return handler
-            wrapped = self._handlers[method] = wrap(handler)
+            wrapped = self._wrapped[method] = wrap(handler)
         return wrapped
 
 

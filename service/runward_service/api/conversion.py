@@ -61,19 +61,22 @@ def job_to_proto(job: Job) -> jobs_pb2.Job:
 
 
 def fill_job(message: jobs_pb2.Job, job: Job) -> None:
-    """Fill an empty message with a job, as it is sent."""
+    """Write a job into an empty message, so that one within another message need not be copied there."""
     message.id = job.id
     message.plugin = job.plugin
     message.plugin_version = job.plugin_version
-    message.status = jobs_pb2.JobStatus.ValueType(job.status.value)
+    message.status = jobs_pb2.JobStatus.ValueType(job.status)
     message.attempt = job.attempt
-    message.request_id = job.request_id
-    message.priority = job.priority
     message.revision = job.revision
-    message.cached = job.cached
     message.output_digest = job.output_digest
     if job.labels:
         message.labels.update(job.labels)
+    if job.request_id:
+        message.request_id = job.request_id
+    if job.priority:
+        message.priority = job.priority
+    if job.cached:
+        message.cached = True
     set_time(message.create_time, job.create_time_us)
     if job.start_time_us:
         set_time(message.start_time, job.start_time_us)

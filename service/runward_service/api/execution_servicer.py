@@ -47,7 +47,9 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
         job = await self._analysis.analyze(analyze_request(request, PRINCIPAL.get()))
         if job.error is not None:
             raise JobFailed(job.id, job.error)
-        return jobs_pb2.AnalyzeResponse(job=job_to_proto(job))
+        response = jobs_pb2.AnalyzeResponse()
+        fill_job(response.job, job)
+        return response
 
     async def SubmitJob(self, request: jobs_pb2.SubmitJobRequest, context: Any) -> jobs_pb2.SubmitJobResponse:
         """Run later."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -18,6 +18,7 @@ from runward.v1 import (
     plugins_pb2_grpc,
 )
 from runward_service.api.blob_servicer import BlobServicer
+from runward_service.api.call_interceptor import CallInterceptor
 from runward_service.api.execution_servicer import ExecutionServicer
 from runward_service.api.governance_servicer import GovernanceServicer
 from runward_service.api.health_servicer import HealthServicer
@@ -49,12 +50,15 @@ def add_servicers(
     attestation: CodeAttestation,
     info: ServerInfo,
 ) -> HealthServicer:
-    """Put the API on a server."""
-    jobs_pb2_grpc.add_ExecutionServiceServicer_to_server(ExecutionServicer(analysis, info), server)
-    plugins_pb2_grpc.add_PluginServiceServicer_to_server(PluginServicer(catalog), server)
-    blobs_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(), server)
-    governance_pb2_grpc.add_GovernanceServiceServicer_to_server(GovernanceServicer(attestation, catalog), server)
+    """Put the API on a server, all of it behind one CallInterceptor."""
+    calls = CallInterceptor()
+    added_to = cast("grpc.aio.Server", calls)
+    jobs_pb2_grpc.add_ExecutionServiceServicer_to_server(ExecutionServicer(analysis, info), added_to)
+    plugins_pb2_grpc.add_PluginServiceServicer_to_server(PluginServicer(catalog), added_to)
+    blobs_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(), added_to)
+    governance_pb2_grpc.add_GovernanceServiceServicer_to_server(GovernanceServicer(attestation, catalog), added_to)
     health_servicer = HealthServicer(catalog, attestation, SERVICES)
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, added_to)
+    server.add_generic_rpc_handlers((calls,))
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     return health_servicer

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runward_service.domain.job import Job
 
 HEADER = struct.Struct("!II")
 ENCODE_JSON = json.JSONEncoder(separators=(",", ":")).encode
+DECODE_JSON = json.JSONDecoder().raw_decode
 MAX_META_BYTES = 4 * 1024 * 1024
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
@@ -21,8 +27,35 @@ class FrameError(Exception):
 
 def encode_frame(meta: dict[str, Any], body: bytes = b"") -> bytes:
     """One message as bytes."""
-    text = ENCODE_JSON(meta).encode()
+    return frame_of(ENCODE_JSON(meta), body)
+
+
+def frame_of(header: str, body: bytes = b"") -> bytes:
+    """One message as bytes, its header a JSON object already."""
+    text = header.encode()
     return b"".join((HEADER.pack(len(text), len(body)), text, body))
+
+
+def encode_run_frame(job: Job) -> bytes:
+    """The message that asks for a run of a job: its image's bytes, or the file of a large one."""
+    image = job.image
+    source = f',"path":{ENCODE_JSON(str(image.path))}' if image.data is None else ""
+    options = ENCODE_JSON(dict(job.options)) if job.options else "{}"
+    # Written out, because the encoder takes longer for a header than all else that a short run costs here.
+    header = (
+        f'{{"type":"run","job_id":{ENCODE_JSON(job.id)},"attempt":{job.attempt},'
+        f'"mime_type":{ENCODE_JSON(job.mime_type)},"options":{options}{source}}}'
+    )
+    return frame_of(header, image.data or b"")
+
+
+def encode_result_frame(answer: Mapping[str, Any], result: bytes) -> bytes:
+    """The message that answers a run with its encoded result."""
+    header = (
+        f'{{"type":"result","job_id":{ENCODE_JSON(answer["job_id"])},"digest":"{answer["digest"]}",'
+        f'"duration_us":{answer["duration_us"]},"tainted":{"true" if answer["tainted"] else "false"}}}'
+    )
+    return frame_of(header, result)
 
 
 class FrameDecoder:
@@ -59,9 +92,10 @@ class FrameDecoder:
 def decode_meta(text: bytes | bytearray) -> dict[str, Any]:
     """A message's header. Raises FrameError when it is no JSON object."""
     try:
-        meta = json.loads(text.decode())
+        whole = text.decode()
+        meta, end = DECODE_JSON(whole)
     except ValueError as error:
         raise FrameError("a header is no JSON") from error
-    if not isinstance(meta, dict):
+    if end != len(whole) or not isinstance(meta, dict):
         raise FrameError("a header is no JSON object")
     return meta

@@ -20,7 +20,8 @@ from runward_service.domain import violation
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.plugins.base import InvalidInput, Payload, PluginError, RunContext
 from runward_service.plugins.loader import PluginUnusable, absent_requirements, describe, load_plugin_class, told
-from runward_service.runtime.frames import HEADER, decode_meta, encode_frame
+from runward_service.runtime.child_watch import ChildWatch
+from runward_service.runtime.frames import HEADER, decode_meta, encode_frame, encode_result_frame
 from runward_service.runtime.loaded_code import loaded_digests
 from runward_service.runtime.result_codec import encode_result, output_digest
 from runward_service.runtime.tool_runner import ToolRunner
@@ -40,7 +41,6 @@ MAX_MESSAGE = 2_000
 MAX_DETAILS = 64_000
 MAX_TRACEBACK = 100_000
 MAX_PROGRESS_MESSAGE = 500
-READ_BYTES = 4096
 GOVERNED_PACKAGE = "runward_service"
 
 
@@ -100,7 +100,7 @@ class Host:
         self._run_jobs(plugin)
 
     def _run_jobs(self, plugin: Plugin) -> None:
-        children = ChildWatch(self._keeper)
+        children = ChildWatch(self._keeper, PROGRESS_THREAD)
         gc.freeze()  # what setup loaded is not looked at again
         while (message := self._receive()) is not None:
             meta, body = message
@@ -110,7 +110,7 @@ class Host:
                 self._progress.stop()
             signal.alarm(0)
             tainted = children.changed() or answer.get("reason") == ErrorReason.MEMORY_LIMIT.value
-            answer |= {"job_id": meta["job_id"], "tainted": tainted}
+            answer["job_id"], answer["tainted"] = meta["job_id"], tainted
             with contextlib.suppress(Exception):  # the plugin may have closed or replaced it
                 self._stdout.flush()
             self._send(answer, result)
@@ -144,8 +144,9 @@ class Host:
         self._progress.report(job_id, fraction, str(message)[:MAX_PROGRESS_MESSAGE])
 
     def _send(self, meta: dict[str, Any], body: bytes = b"") -> None:
+        frame = encode_result_frame(meta, body) if meta["type"] == "result" else encode_frame(meta, body)
         with self._lock:
-            self._connection.sendall(encode_frame(meta, body))
+            self._connection.sendall(frame)
 
     def _receive(self) -> tuple[dict[str, Any], bytes] | None:
         header = self._reader.read(HEADER.size)
@@ -239,43 +240,3 @@ class ProgressReporter:
                 except OSError:
                     return
                 time.sleep(PROGRESS_SECONDS)
-
-
-class ChildWatch:
-    """Notices processes that a run left behind: children of this process, and orphans that the keeper took in."""
-
-    def __init__(self, keeper: int) -> None:
-        """Take what there is now, after setup, as the plugin's own."""
-        self._own_threads = set(threading.enumerate())
-        self._threads: list[str] = []
-        self._children_fds: list[int] = []
-        self._tasks_fd = os.open("/proc/self/task", os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-        self._keeper_fd = os.open(f"/proc/{keeper}/task/{keeper}/children", os.O_RDONLY | os.O_CLOEXEC)
-        self._before = self._look()
-
-    def _look(self) -> tuple[bytes, bytes]:
-        threads = os.listdir(self._tasks_fd)  # noqa: PTH208 - between any two runs, on an open folder
-        if threads != self._threads:
-            self._open(threads)
-        own = b"".join(sorted(os.pread(descriptor, READ_BYTES, 0) for descriptor in self._children_fds))
-        return os.pread(self._keeper_fd, READ_BYTES, 0), own
-
-    def _open(self, threads: list[str]) -> None:
-        for descriptor in self._children_fds:
-            os.close(descriptor)
-        self._threads, self._children_fds = threads, []
-        for thread in threads:
-            with contextlib.suppress(OSError):  # a thread may end meanwhile
-                path = f"{thread}/children"
-                self._children_fds.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._tasks_fd))
-
-    def changed(self) -> bool:
-        """Whether there are other processes than before the first run, threads that a run began and did not end, or
-        that cannot be told.
-        """
-        if any(t not in self._own_threads and t.name != PROGRESS_THREAD for t in threading.enumerate()):
-            return True
-        try:
-            return self._look() != self._before
-        except OSError:
-            return True

@@ -26,27 +26,22 @@ class SentRun:
         """Call ``on_timeout`` when the run is not over so many seconds after it began."""
         self.job_id = job_id
         self._timeout_seconds = timeout_seconds
-        self._on_timeout = on_timeout
+        self.on_timeout = on_timeout
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
         self._changed: asyncio.Future[None] | None = None
         self.reply: asyncio.Future[tuple[dict[str, Any], bytes]] = self._loop.create_future()
         """The worker's answer, or WorkerEnded, or what stopped the run."""
         self.begin_time = 0.0
         """When the worker may have begun it, by the loop's clock; 0 as long as others are before it."""
+        self.deadline = 0.0
+        """When it has to be over, by the loop's clock; 0 before it has begun."""
         self.unanswered = False
         """Whether it was sent and an answer may still come."""
-
-    def sent(self, *, first: bool) -> None:
-        """It was sent; ``first`` when nothing is before it."""
-        self.unanswered = True
-        if first:
-            self.begin()
 
     def begin(self) -> None:
         """Nothing is before it any more."""
         self.begin_time = self._loop.time()
-        self._timer = self._loop.call_later(self._timeout_seconds, self._on_timeout)
+        self.deadline = self.begin_time + self._timeout_seconds
         self._notify()
 
     def elapsed_us(self) -> int:
@@ -67,8 +62,6 @@ class SentRun:
 
     def _end(self) -> None:
         self.unanswered = False
-        if self._timer is not None:
-            self._timer.cancel()
         self._notify()
 
     def _notify(self) -> None:
@@ -87,6 +80,8 @@ class SentRuns:
     def __init__(self) -> None:
         """Start empty."""
         self._runs: deque[SentRun] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_time = 0.0
 
     def __len__(self) -> int:
         """How many there are."""
@@ -100,7 +95,9 @@ class SentRuns:
     def add(self, run: SentRun) -> None:
         """Another was sent."""
         self._runs.append(run)
-        run.sent(first=len(self._runs) == 1)
+        run.unanswered = True
+        if len(self._runs) == 1:
+            self._begin(run)
 
     def answer(self, meta: dict[str, Any], body: bytes) -> bool:
         """The worker answered the first; False where the answer is not of that run."""
@@ -110,10 +107,35 @@ class SentRuns:
         if meta.get("tainted"):
             self.fail()  # the worker makes no further run after that answer
         elif self._runs:
-            self._runs[0].begin()
+            self._begin(self._runs[0])
         return True
 
     def fail(self) -> None:
         """The worker answers none of them."""
         while self._runs:
             self._runs.popleft().fail()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _begin(self, run: SentRun) -> None:
+        run.begin()
+        # One timer serves many runs: it is set anew only for an earlier deadline, or when it went off.
+        if self._timer is None or run.deadline < self._timer_time:
+            self._set_timer(run.deadline)
+
+    def _set_timer(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_time = deadline
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        self._timer = None
+        if not self._runs:
+            return
+        first = self._runs[0]
+        if first.deadline <= self._timer_time:
+            first.on_timeout()
+        else:
+            self._set_timer(first.deadline)

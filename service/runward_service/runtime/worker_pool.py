@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runward_service.domain.errors import GovernedError
+from runward_service.runtime.frames import encode_run_frame
 from runward_service.runtime.plugin_output import PluginOutput
 from runward_service.runtime.plugin_workers import PluginWorkers
 from runward_service.runtime.run_errors import failure_error, lost_error, time_out
@@ -124,7 +125,7 @@ class LocalWorkerPool:
         run = SentRun(job.id, job.timeout_us / 1e6, partial(time_out, job, control))
         try:
             control.check()
-            worker.send(run, run_message(job), job.image.data or b"")
+            worker.send(run, encode_run_frame(job))
             control.bind(run.reply)
             group.serve_next()
             return await run.reply
@@ -259,17 +260,3 @@ def accept_loaded(plugin: str, loaded: Mapping[str, str]) -> str:
 def worker_environment() -> dict[str, str]:
     """The environment of workers: this process's, unbuffered."""
     return {**os.environ, "PYTHONUNBUFFERED": "1"}
-
-
-def run_message(job: Job) -> dict[str, Any]:
-    """The header of a run's message."""
-    meta = {
-        "type": "run",
-        "job_id": job.id,
-        "attempt": job.attempt,
-        "mime_type": job.mime_type,
-        "options": job.options,
-    }
-    if job.image.data is None:
-        meta["path"] = str(job.image.path)
-    return meta

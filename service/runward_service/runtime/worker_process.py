@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runward_service.runtime.frames import FrameDecoder, FrameError, encode_frame
+from runward_service.runtime.frames import FrameDecoder, FrameError
 from runward_service.runtime.process_tree import descendants_of, kill, kill_marked
 from runward_service.runtime.sent_run import SentRuns
 
@@ -107,13 +107,13 @@ class WorkerProcess:
         transport, _ = await self._loop.create_unix_connection(lambda: WorkerProtocol(self), sock=ours)
         self._transport = transport
 
-    def send(self, run: SentRun, meta: dict[str, Any], body: bytes) -> None:
-        """Send a run, which begins when those before it are over."""
+    def send(self, run: SentRun, frame: bytes) -> None:
+        """Send a run's message; the run begins when those before it are over."""
         if self.spent or self._transport is None or self._transport.is_closing():
             run.fail()
             return
         self.runs.add(run)
-        self._transport.write(encode_frame(meta, body))
+        self._transport.write(frame)
 
     def received(self, data: bytes) -> None:
         """Bytes came from the worker. What is no message, or answers what was not asked, ends it."""

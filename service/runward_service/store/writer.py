@@ -11,7 +11,6 @@ import asyncio
 import logging
 import sqlite3
 import threading
-import time
 from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -35,10 +34,10 @@ OPERATIONS_A_JOB = 3
 CROWD = 32
 LARGE_BATCH = 190
 GATHER_SECONDS = 0.024
-GATHER_STEP_SECONDS = 0.001
 """With a CROWD of jobs in flight a batch is gathered for GATHER_SECONDS at most, until nearly all of them wait for it
 or it is large: a job in a batch of 30 costs half the processor time of one in a batch of 6. With fewer jobs, the wait
-would cost them more than it saves.
+would cost them more than it saves. The loop does the waiting: each look of a second thread at the queue would take
+Python's lock from the loop.
 """
 
 logger = logging.getLogger(__name__)
@@ -103,10 +102,7 @@ class GroupCommitWriter:
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting.append((operation, future))
-        if not deferred:
-            self._signal()
-        elif self._flush_timer is None:
-            self._flush_timer = self._loop.call_later(DEFER_SECONDS, self._flush)
+        self._added(urgent=not deferred)
         return future
 
     def defer(self, operation: Callable[[Transaction], Any]) -> None:
@@ -114,8 +110,19 @@ class GroupCommitWriter:
         if self.closed:
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
         self._waiting.append((operation, None))
-        if self._flush_timer is None:
-            self._flush_timer = self._loop.call_later(DEFER_SECONDS, self._flush)
+        self._added(urgent=False)
+
+    def _added(self, *, urgent: bool) -> None:
+        """Wake the thread for what was added, at once or later."""
+        crowd = self.in_flight()
+        delay = DEFER_SECONDS
+        if crowd >= CROWD:
+            urgent = len(self._waiting) >= enough_for(crowd)
+            delay = GATHER_SECONDS
+        if urgent:
+            self._signal()
+        elif self._flush_timer is None:
+            self._flush_timer = self._loop.call_later(delay, self._flush)
 
     def _flush(self) -> None:
         self._flush_timer = None
@@ -123,6 +130,9 @@ class GroupCommitWriter:
             self._signal()
 
     def _signal(self) -> None:
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
         if not self._signalled:
             self._signalled = True
             self._wake.put(None)
@@ -130,9 +140,7 @@ class GroupCommitWriter:
     async def close(self) -> None:
         """Write what waits, then end the thread and close the connection."""
         self._closing = True
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-        self._wake.put(None)
+        self._signal()
         await asyncio.wait([self.ended])
 
     def _main(self) -> None:
@@ -153,23 +161,19 @@ class GroupCommitWriter:
             # Cleared before the queue is read: an operation added meanwhile signals anew, at worst for nothing.
             self._signalled = False
             while self._waiting:
-                self._gather()
                 batch = self._take()
                 outcomes, changed = run_batch(connection, [operation for operation, _ in batch])
                 futures = [future for _, future in batch]
                 self._loop.call_soon_threadsafe(self._complete, futures, outcomes, changed)
+                if self._gathers():
+                    break
             if self._closing:
                 return
 
-    def _gather(self) -> None:
-        """Where many jobs are in flight, let more of their operations come."""
+    def _gathers(self) -> bool:
+        """Whether what waits is to be joined by more. Each that was added has woken the thread or set a timer."""
         crowd = self.in_flight()
-        if crowd < CROWD:
-            return
-        enough = min(OPERATIONS_A_JOB * crowd * 9 // 10, LARGE_BATCH)
-        end = time.monotonic() + GATHER_SECONDS
-        while len(self._waiting) < enough and not self._closing and time.monotonic() < end:
-            time.sleep(GATHER_STEP_SECONDS)
+        return crowd >= CROWD and len(self._waiting) < enough_for(crowd) and not self._closing
 
     def _take(self) -> list[tuple[Callable[[Transaction], Any], asyncio.Future[Any] | None]]:
         waiting = self._waiting
@@ -199,6 +203,11 @@ class GroupCommitWriter:
             self.ended.set_result(None)
         else:
             self.ended.set_exception(error)
+
+
+def enough_for(crowd: int) -> int:
+    """How many operations are worth a batch when so many jobs are in flight."""
+    return min(OPERATIONS_A_JOB * crowd * 9 // 10, LARGE_BATCH)
 
 
 def run_batch(
