@@ -16,6 +16,7 @@ from runward_service.domain.errors import GovernedError
 from runward_service.domain.outcome import OutcomeSeal
 from runward_service.domain.server_info import ServerInfo
 from runward_service.execution.analysis_execution_service import AnalysisExecutionService
+from runward_service.execution.canary import Canary
 from runward_service.execution.expiry import Expiry
 from runward_service.execution.job_execution_service import JobExecutionService
 from runward_service.execution.plugin_catalog import PluginCatalog
@@ -33,6 +34,7 @@ from runward_service.store.images import ImageStore
 from runward_service.store.job_reader import SqliteJobReader
 from runward_service.store.job_store import SqliteJobStore
 from runward_service.store.owner_lock import OwnerLock
+from runward_service.store.store_health import StoreHealth
 from runward_service.store.writer import GroupCommitWriter
 from runward_service.supervisor import Supervisor
 from runward_service.watch.change_signal import ChangeSignal
@@ -54,6 +56,7 @@ class Service:
     database: Database
     lock: OwnerLock
     writer: GroupCommitWriter
+    store_health: StoreHealth
     reader: SqliteJobReader
     store: SqliteJobStore
     signal: ChangeSignal
@@ -64,6 +67,7 @@ class Service:
     analysis: AnalysisExecutionService
     catalog: PluginCatalog
     expiry: Expiry
+    canary: Canary
     recovery: Recovery
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -80,6 +84,7 @@ class Service:
         self.writer.start()
         self.opened.push_async_callback(self.writer.close)
         self.supervisor.supervise(self._writer_end(), "the store's writer")
+        self.supervisor.supervise(self.store_health.run(), "the probe of the store")
         await self.reader.open()
         self.opened.push_async_callback(self.reader.close)
         await self.store.add_owner(os.getpid())
@@ -89,6 +94,7 @@ class Service:
         await self.attestation.check()
         await self.catalog.restore()
         self.opened.push_async_callback(self.pool.close)
+        self.canary.start()
         self.pool.start(discover(self.config.plugins, installed=self.config.discover))
         await self.recovery.recover()
         self.scheduler.start(
@@ -129,6 +135,7 @@ def build(config: Config) -> Service:
     images = ImageStore(database.images)
     signal = ChangeSignal()
     writer = GroupCommitWriter(database, signal.notify)
+    store_health = StoreHealth(writer)
     seal = OutcomeSeal()
     store = SqliteJobStore(writer, owner, images.path_of, seal.verify)
     reader = SqliteJobReader(database)
@@ -141,7 +148,7 @@ def build(config: Config) -> Service:
     scheduler = Scheduler(registry, config.workers, config.queue_limit)
     expiry = Expiry(jobs, reader)
     analysis = AnalysisExecutionService(
-        jobs, scheduler, Watcher(reader, signal), LogWatcher(reader, signal), expiry, attestation.admit
+        jobs, scheduler, Watcher(reader, signal), LogWatcher(reader, signal), expiry, attestation.admit, store_health
     )
     pool.on_progress = analysis.report_progress
     writer.in_flight = lambda: len(scheduler.running)
@@ -153,6 +160,7 @@ def build(config: Config) -> Service:
         database=database,
         lock=OwnerLock(database.owners, owner),
         writer=writer,
+        store_health=store_health,
         reader=reader,
         store=store,
         signal=signal,
@@ -163,5 +171,6 @@ def build(config: Config) -> Service:
         analysis=analysis,
         catalog=PluginCatalog(registry, store, reader),
         expiry=expiry,
+        canary=Canary(registry, plugins, supervisor.supervise),
         recovery=Recovery(jobs, store, reader, database.owners),
     )

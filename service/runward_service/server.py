@@ -71,7 +71,14 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
     stop = StopSignals()
     service = build(config)
     server = grpc.aio.server(options=OPTIONS)
-    health_servicer = add_servicers(server, service.analysis, service.catalog, service.attestation, service.info)
+    health_servicer = add_servicers(
+        server,
+        service.analysis,
+        service.catalog,
+        service.attestation,
+        store_health=service.store_health,
+        info=service.info,
+    )
     port = bind(server, address)
     try:
         await service.start()

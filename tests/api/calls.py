@@ -64,7 +64,14 @@ async def serving(folder: Path, *plugins: str, queue_limit: int = 1000) -> Async
     """A server on a free port with some of the sample plugins."""
     async with running_service(folder, *plugins, queue_limit=queue_limit) as service:
         server = grpc.aio.server(options=OPTIONS)
-        health = add_servicers(server, service.analysis, service.catalog, service.attestation, service.info)
+        health = add_servicers(
+            server,
+            service.analysis,
+            service.catalog,
+            service.attestation,
+            store_health=service.store_health,
+            info=service.info,
+        )
         port = bind(server, "127.0.0.1:0")
         await server.start()
         options = (("grpc.max_send_message_length", 100 << 20),)

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from runward.v1 import governance_pb2, governance_pb2_grpc, jobs_pb2, plugins_pb2
 from runward_service.domain.job import ANONYMOUS
 from tests.api.calls import METHODS, payload, refused, serving
-from tests.harness.service import PNG, ended, query
+from tests.harness.service import PNG, ended, query, ready
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     folder = tmp_path_factory.mktemp("data")
     async with serving(folder, "Echo", "Fails", "Puppet", "SinglePuppet", "SetupFails", queue_limit=1) as running:
         await running.service.registry.all_described()
+        for plugin in ("echo", "puppet", "single_puppet"):
+            await ready(running.service, plugin)
         yield running
 
 

@@ -75,7 +75,10 @@ async def test_the_end_is_stored_later(service: Service) -> None:
 
 
 async def test_a_caller_whose_job_could_not_be_created(service: Service) -> None:
-    """A caller's job is written with its start; where that fails it ran all the same, so its end is INTERNAL too."""
+    """A caller's job is written with its start; where that fails it ran all the same, so its end is INTERNAL too.
+    With room, the next caller need not wait for health to come back.
+    """
+    await service.store_health.probe()
     await allow_pages(service, 1)
     async with Stage() as stage:
         call = asyncio.ensure_future(analyze(service, "puppet", stage.options, image=PNG + bytes(200_001)))
@@ -84,4 +87,10 @@ async def test_a_caller_whose_job_could_not_be_created(service: Service) -> None
         error = await refusal(call)
         assert error.reason is ErrorReason.INTERNAL
         assert query(service, "SELECT count(*) FROM job WHERE id = ?", visit.job_id) == [(0,)]
-    await allow_pages(service, 1_000_000)
+        await allow_pages(service, 1_000_000)
+        call = asyncio.ensure_future(analyze(service, "puppet", stage.options))
+        (await stage.enter()).give(well=True)
+        assert result_of(await call) == {"well": True}
+        assert stage.visits == 2
+        assert not service.store_health.failing
+    assert query(service, "SELECT count(*) FROM image WHERE tenant = 'runward.probe'") == [(0,)]

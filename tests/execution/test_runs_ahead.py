@@ -10,7 +10,7 @@ import pytest
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, JobStatus
 from runward_service.runtime.plugin_workers import RUNS_AHEAD
-from tests.harness.service import analyze, history, query, result_of, running_service, submit, turns_until
+from tests.harness.service import analyze, history, query, ready, result_of, running_service, submit, turns_until
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
@@ -137,17 +137,18 @@ async def test_long_runs_are_not_sent_ahead(service: Service) -> None:
 async def test_another_plugin_gets_its_turn(tmp_path: Path) -> None:
     """With one worker allowed in all, a plugin that waits is not passed over by runs sent ahead."""
     async with Stage() as stage, running_service(tmp_path, *PLUGINS, workers=1) as service:
-        await service.registry.resolve("single_puppet")
+        await ready(service, "single_puppet")
         await known_as_short(service)
         calls = await begun(service, stage.options)
         visit = await stage.enter()
-        calls.append(asyncio.ensure_future(analyze(service, "single_puppet", stage.options)))
+        options = {**stage.options, "plugin": "single_puppet"}
+        calls.append(asyncio.ensure_future(analyze(service, "single_puppet", options)))
         calls += [asyncio.ensure_future(analyze(service, "quick_puppet", stage.options)) for _ in range(2)]
         plugins = ["quick_puppet"]
         for _ in range(3):
             visit.give()
             visit = await stage.enter()
-            plugins.append((await service.reader.get_job(visit.job_id, None)).plugin)
+            plugins.append(visit.options.get("plugin", "quick_puppet"))
         visit.give()
         await asyncio.gather(*calls)
     assert plugins.index("single_puppet") == 1

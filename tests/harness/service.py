@@ -90,6 +90,15 @@ async def ended(service: Service, job_id: str) -> Job:
     return last
 
 
+async def ready(service: Service, plugin: str) -> None:
+    """Wait until a worker of a plugin has come up."""
+    changed = asyncio.Event()
+    service.registry.listen(lambda _: changed.set())
+    while not (await service.registry.resolve(plugin)).well:
+        await changed.wait()
+        changed.clear()
+
+
 async def turns_until(condition: Callable[[], bool]) -> None:
     """Give the loop turns until a condition holds: for what the service does by itself, waiting for nothing outside."""
     while not condition():  # noqa: ASYNC110 - turns of the loop, not a time

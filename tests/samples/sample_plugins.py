@@ -329,6 +329,72 @@ class Moody(Plugin):
         return {"pid": os.getpid()}
 
 
+class Brief(Noop):
+    """As Noop, with runs of a second at most, so that a worker may not be silent for longer either."""
+
+    name = "brief"
+    timeout = 1.0
+    memory_bytes = 192 * 1024 * 1024
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        if payload.options.get("how") == "spin":
+            while True:
+                pass
+        if payload.options.get("how") == "die":
+            os._exit(7)
+        if payload.options.get("how") == "fail":
+            raise RuntimeError("it failed")
+        return {"pid": os.getpid(), "job_id": context.job_id}
+
+
+class Mortal(Noop):
+    """Its worker dies in setup as long as the file exists that the variable MORTAL_FILE names."""
+
+    name = "mortal"
+
+    def setup(self) -> None:
+        if Path(os.environ["MORTAL_FILE"]).exists():
+            os._exit(5)
+
+
+class Sleeper(Noop):
+    """Its setup hangs as long as the file exists that the variable SLEEPER_FILE names; one second are allowed."""
+
+    name = "sleeper"
+    setup_timeout = 1.0
+
+    def setup(self) -> None:
+        if Path(os.environ["SLEEPER_FILE"]).exists():
+            hang()
+
+
+class Slowcoach(Noop):
+    """Its setup takes until the file is gone that the variable SLOWCOACH_FILE names."""
+
+    name = "slowcoach"
+
+    def setup(self) -> None:
+        while Path(os.environ["SLOWCOACH_FILE"]).exists():
+            time.sleep(0.005)
+
+
+class Picky(Noop):
+    """Takes no picture but its own canary, and no options but that one's."""
+
+    name = "picky"
+    timeout = 1.0
+    options_schema = {"type": "object", "required": ["word"]}
+    canary = Payload(b"tweet", "text/x-canary", {"word": "sing"})
+    mime_types = ("text/*",)
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        if payload.options["word"] == "die":
+            os._exit(7)
+        if payload.image != b"tweet":
+            raise PluginError("no bird")
+        return {"word": payload.options["word"]}
+
+
 class Unmet(Plugin):
     """Needs a library that does not exist."""
 
@@ -513,6 +579,13 @@ class BadName(Noop):
     """Its name is none that a plugin may have."""
 
     name = "Bad Name"
+
+
+class BadCanary(Noop):
+    """Its canary is no payload."""
+
+    name = "bad_canary"
+    canary = b"tweet"  # type: ignore[assignment]
 
 
 class BadRetry(Noop):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runward_service.execution.plugin_catalog import PluginCatalog
     from runward_service.governance.attestation import CodeAttestation
     from runward_service.plugins.registry import PluginEntry
+    from runward_service.store.store_health import StoreHealth
 
 PLUGIN_PREFIX = "runward.plugin."
 SERVING: int = health_pb2.HealthCheckResponse.SERVING
@@ -27,23 +28,32 @@ SERVICE_UNKNOWN: int = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
-    """Answers from the live states. A plugin is NOT_SERVING while UNAVAILABLE; FAILED is a run's outcome and says
-    nothing of health. Nothing is SERVING while the server's own code is not attested.
+    """Answers from the live states. A plugin is NOT_SERVING until a worker of it has come up, while UNAVAILABLE, and
+    while its workers are in doubt; FAILED is a run's outcome and says nothing of health. Nothing is SERVING while the
+    store takes no writes or the server's own code is not attested.
     """
 
-    def __init__(self, catalog: PluginCatalog, attestation: CodeAttestation, services: Collection[str]) -> None:
+    def __init__(
+        self,
+        catalog: PluginCatalog,
+        attestation: CodeAttestation,
+        store_health: StoreHealth,
+        services: Collection[str],
+    ) -> None:
         """Speak for the server's services and the catalog's plugins."""
         self._catalog = catalog
         self._attestation = attestation
+        self._store_health = store_health
         self._services = {"", *services}
         self._serving = True
         self._change = asyncio.Event()
         self._watches = 0
         catalog.listen(self._plugin_changed)
         attestation.listen(self._signal)
+        store_health.listen(self._signal)
 
     def stop_serving(self) -> None:
-        """The server drains or its store failed: nothing is SERVING any more."""
+        """The server drains: nothing is SERVING any more."""
         self._serving = False
         self._signal()
 
@@ -56,7 +66,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             self._change = asyncio.Event()
 
     async def _status(self, service: str) -> int:
-        serving = self._serving and self._attestation.holds
+        serving = self._serving and self._attestation.holds and not self._store_health.failing
         if service in self._services:
             return SERVING if serving else NOT_SERVING
         if service.startswith(PLUGIN_PREFIX):
@@ -64,7 +74,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
                 entry = await self._catalog.resolve(service.removeprefix(PLUGIN_PREFIX))
             except GovernedError:
                 return SERVICE_UNKNOWN
-            usable = entry.state is not PluginState.UNAVAILABLE and entry.description is not None
+            usable = entry.state is not PluginState.UNAVAILABLE and entry.well
             return SERVING if serving and usable else NOT_SERVING
         return SERVICE_UNKNOWN
 

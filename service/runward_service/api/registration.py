@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runward_service.execution.analysis_execution_service import AnalysisExecutionService
     from runward_service.execution.plugin_catalog import PluginCatalog
     from runward_service.governance.attestation import CodeAttestation
+    from runward_service.store.store_health import StoreHealth
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -48,6 +49,8 @@ def add_servicers(
     analysis: AnalysisExecutionService,
     catalog: PluginCatalog,
     attestation: CodeAttestation,
+    *,
+    store_health: StoreHealth,
     info: ServerInfo,
 ) -> HealthServicer:
     """Put the API on a server, all of it behind one CallInterceptor."""
@@ -57,7 +60,7 @@ def add_servicers(
     plugins_pb2_grpc.add_PluginServiceServicer_to_server(PluginServicer(catalog), added_to)
     blobs_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(), added_to)
     governance_pb2_grpc.add_GovernanceServiceServicer_to_server(GovernanceServicer(attestation, catalog), added_to)
-    health_servicer = HealthServicer(catalog, attestation, SERVICES)
+    health_servicer = HealthServicer(catalog, attestation, store_health, SERVICES)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, added_to)
     server.add_generic_rpc_handlers((calls,))
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runward_service.execution.scheduler import RunningJob, Scheduler, Slot
     from runward_service.runtime.run_control import RunControl
     from runward_service.store.job_reader import JobPage, JobQuery
+    from runward_service.store.store_health import StoreHealth
     from runward_service.watch.log_watcher import LogWatcher, Update
     from runward_service.watch.watcher import Watcher
 
@@ -33,9 +34,10 @@ class AnalysisExecutionService:
         log_watcher: LogWatcher,
         expiry: Expiry,
         admit: Callable[[], None],
+        store_health: StoreHealth,
     ) -> None:
         """Create and run through the job service, in the order that the scheduler gives; ``admit`` raises GovernedError
-        where this server may take no work.
+        where this server may take no work; ``store_health`` knows whether the store takes any.
         """
         self._jobs = jobs
         self._scheduler = scheduler
@@ -43,6 +45,7 @@ class AnalysisExecutionService:
         self._log_watcher = log_watcher
         self._expiry = expiry
         self._admit = admit
+        self._store_health = store_health
 
     async def analyze(self, request: JobRequest) -> Job:
         """Run a request to its end; the job, SUCCESS or FAILED, is on disk when this returns.
@@ -51,6 +54,8 @@ class AnalysisExecutionService:
         refused.
         """
         self._admit()
+        if self._store_health.failing:
+            await self._store_health.probe()  # else the plugin would run, and its end could not be stored
         beginning = self._begin(request)
         job, running = await (uninterrupted(beginning) if request.request_id else beginning)
         if running is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from runward_service.domain.clock import now_us
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from runward_service.store.job_reader import SqliteJobReader
 
 BATCH = 200
+STORE_PAUSE_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 class Expiry:
@@ -39,7 +43,11 @@ class Expiry:
             self._next_us = 0
             self._next_us = await self._reader.next_queue_deadline()
             await self._sleep_until(self._next_us)
-            await self.expire(now_us())
+            try:
+                await self.expire(now_us())
+            except GovernedError:
+                logger.exception("jobs that waited too long cannot be ended now")
+                await asyncio.sleep(STORE_PAUSE_SECONDS)
 
     async def expire(self, now: int) -> None:
         """End every pending job whose deadline is not after ``now`` (microseconds since 1970)."""

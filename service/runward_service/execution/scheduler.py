@@ -208,7 +208,9 @@ class Scheduler:
             entry = self._registry.get(plugin)
         except GovernedError:
             return None
-        return None if entry.description is None or entry.state is PluginState.UNAVAILABLE else entry
+        # Before its first worker is ready, its jobs wait here, where queue_timeout holds, rather than with a slot.
+        not_ready = entry.description is None or entry.at_rest is PluginState.LOADED
+        return None if not_ready or entry.state is PluginState.UNAVAILABLE else entry
 
     def _own_free(self, entry: PluginEntry | None, queue: PluginQueue) -> int:
         concurrency = entry.description.concurrency if entry and entry.description else 0

@@ -100,6 +100,8 @@ class Plugin(ABC, metaclass=PluginType):
     """Longest time of one attempt, in seconds; also the default."""
     memory_bytes: ClassVar[int] = 1024 * MEBIBYTE
     """Most resident memory of one worker with its descendants, in bytes."""
+    setup_timeout: ClassVar[float] = 60.0
+    """Longest time of :meth:`setup`, in seconds; a worker that takes longer is ended."""
     concurrency: ClassVar[int] = 1
     """How many runs at once."""
     max_attempts: ClassVar[int] = 2
@@ -109,6 +111,9 @@ class Plugin(ABC, metaclass=PluginType):
     ``max_attempts`` allows: ``(ConnectionError,)``. InvalidInput and MemoryError never are, whatever this names."""
     cacheable: ClassVar[bool] = False
     """Whether the same input always gives the same output."""
+    canary: ClassVar[Payload | None] = None
+    """What the plugin is run on, by the way of every run, to see that it is well again after its workers died or hung;
+    None: a small picture of its first type, without options. At most 1 MiB."""
     requires: ClassVar[Mapping[str, str]] = {}
     """Modules that setup imports, each with the distribution that holds it: ``{"zxingcpp": "zxing-cpp"}``. Where one is
     absent, the plugin is UNAVAILABLE and says what to install."""

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from runward_service.domain.canary_input import CanaryInput
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.plugin_description import PLUGIN_NAME, PluginDescription
-from runward_service.plugins.base import Plugin
+from runward_service.plugins.base import Payload, Plugin
+from runward_service.plugins.small_pictures import small_picture
 from runward_service.runtime.loaded_code import package_digest
 from runward_service.runtime.validation import validate_output
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "runward.plugins"
 MIN_MEMORY_BYTES = 32 * 1024 * 1024
 MAX_TEXT = 2_000
+MAX_CANARY_BYTES = 1024 * 1024
 
 
 class PluginUnusable(Exception):  # noqa: N818 - the word that operators read
@@ -96,7 +99,9 @@ def describe(plugin_class: type[Plugin]) -> PluginDescription:
         concurrency=int(_number(plugin_class, "concurrency", 1, 1_000)),
         max_attempts=int(_number(plugin_class, "max_attempts", 1, 100)),
         cacheable=bool(plugin_class.cacheable),
+        setup_timeout=_number(plugin_class, "setup_timeout", 0.001, 86_400.0),
         code_digest=package_digest(plugin_class.__module__),
+        canary=_canary(plugin_class),
     )
 
 
@@ -160,6 +165,23 @@ def _check_retry_on(plugin_class: type[Plugin]) -> None:
     value: object = plugin_class.retry_on
     if not isinstance(value, tuple) or not all(isinstance(v, type) and issubclass(v, Exception) for v in value):
         raise PluginUnusable(f"{plugin_class.__name__}.retry_on must be a tuple of exception classes, not {value!r}")
+
+
+def _canary(plugin_class: type[Plugin]) -> CanaryInput | None:
+    """What a canary run runs on: what the plugin declares, else a picture of the first of its types that has one."""
+    value: object = plugin_class.canary
+    if value is None:
+        return small_picture(_mime_types(plugin_class))
+    if not isinstance(value, Payload) or not isinstance(value.image, bytes):
+        raise PluginUnusable(f"{plugin_class.__name__}.canary must be a Payload with the bytes of an image")
+    if not 0 < len(value.image) <= MAX_CANARY_BYTES:
+        raise PluginUnusable(f"{plugin_class.__name__}.canary must hold 1 to {MAX_CANARY_BYTES} bytes")
+    options = dict(value.options)
+    try:
+        validate_output(options)
+    except GovernedError as error:
+        raise PluginUnusable(f"{plugin_class.__name__}.canary has options that do not fit JSON") from error
+    return CanaryInput(value.image, str(value.mime_type).lower(), options, declared=True)
 
 
 def _number(plugin_class: type[Plugin], attribute: str, least: float, most: float) -> float:

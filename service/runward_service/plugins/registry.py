@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,6 +46,16 @@ class PluginEntry:
     at_rest: PluginState = PluginState.LOADED
     load_error: str = ""
     disabled_reason: str | None = None
+    trouble: str = ""
+    """Why its health is in doubt (its workers could not come up, died again and again, or hung), until a run
+    succeeds. No state: it takes work all the same."""
+    added_time: float = 0.0
+    """By the monotonic clock, in seconds."""
+
+    @property
+    def well(self) -> bool:
+        """Whether a worker has come up and nothing has put that in doubt since."""
+        return self.description is not None and self.at_rest is not PluginState.LOADED and not self.trouble
 
     def settle(self) -> None:
         """Move to the state that the entry's facts add up to. Raises IllegalTransition."""
@@ -88,7 +100,8 @@ class PluginRegistry:
     def add(self, source: PluginSource) -> PluginEntry:
         """Enter a plugin that was found and not yet described: LOADED."""
         name = source.target if source.placeholder in self._entries else source.placeholder
-        entry = PluginEntry(source, name, disabled_reason=self._disabled.get(name))
+        disabled = self._disabled.get(name)
+        entry = PluginEntry(source, name, disabled_reason=disabled, added_time=time.monotonic())
         self._entries[name] = entry
         self._undescribed.add(name)
         self._changed(entry)
@@ -127,9 +140,22 @@ class PluginRegistry:
         reason = reason[:MAX_REASON].encode(errors="backslashreplace").decode()
         if entry.load_error != reason:
             logger.error("plugin %s is unavailable: %s", entry.name, reason)
-        entry.load_error = reason
+        entry.load_error = entry.trouble = reason
         self._changed(entry)
         self._no_longer_awaited(entry.name)
+
+    def doubt(self, entry: PluginEntry, trouble: str) -> None:
+        """Something happened to the plugin's workers that a run has to disprove."""
+        logger.error("plugin %s is in trouble: %s", entry.name, trouble)
+        entry.trouble = trouble
+        self._tell(entry)
+
+    def trust(self, entry: PluginEntry) -> None:
+        """The plugin has shown that it is well."""
+        if entry.trouble:
+            logger.warning("plugin %s is well again", entry.name)
+            entry.trouble = ""
+            self._tell(entry)
 
     def finish_setup(self, entry: PluginEntry) -> None:
         """A worker of the plugin is ready: INITIALIZED, if that is its first word. Nothing where its description could
@@ -170,6 +196,8 @@ class PluginRegistry:
         entry.in_flight -= 1
         entry.at_rest = PluginState.INITIALIZED if succeeded else PluginState.FAILED
         self._changed(entry)
+        if succeeded and entry.trouble:
+            self.trust(entry)
 
     def get(self, name: str) -> PluginEntry:
         """The entry of a name. Raises GovernedError PLUGIN_NOT_FOUND."""
@@ -192,34 +220,35 @@ class PluginRegistry:
     async def resolve(self, name: str) -> PluginEntry:
         """The entry of a name, once its worker has described it or failed to.
 
-        Waits only while that plugin, or one whose name is not known yet, has not been described, for
-        DESCRIBE_WAIT_SECONDS at most. Raises GovernedError PLUGIN_NOT_FOUND.
+        Waits only while that plugin, or one whose name is not known yet, has not been described, and until
+        DESCRIBE_WAIT_SECONDS after it was added at most. Raises GovernedError PLUGIN_NOT_FOUND.
         """
 
         def known() -> bool:
             if name in self._entries:
-                return name not in self._undescribed
-            return not any(not self._entries[other].source.name for other in self._undescribed)
+                return name not in self._awaited()
+            return not any(not self._entries[other].source.name for other in self._awaited())
 
         await self._wait(known)
         return self.get(name)
 
     async def all_described(self) -> list[PluginEntry]:
         """All entries, by name, once every plugin is described or has failed to, or DESCRIBE_WAIT_SECONDS have
-        passed.
+        passed since it was added.
         """
-        await self._wait(lambda: not self._undescribed)
+        await self._wait(lambda: not self._awaited())
         return self.entries()
 
+    def _awaited(self) -> list[str]:
+        """The plugins that will be described soon: one whose import hangs holds calls up once, not each of them."""
+        latest = time.monotonic() - DESCRIBE_WAIT_SECONDS
+        return [name for name in self._undescribed if self._entries[name].added_time > latest]
+
     async def _wait(self, condition: Callable[[], bool]) -> None:
-        if condition():
-            return
-        try:
-            async with asyncio.timeout(DESCRIBE_WAIT_SECONDS):
-                while not condition():
+        while not condition():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DESCRIBE_WAIT_SECONDS / 10):
                     await self._progress.wait()
-        except TimeoutError:
-            return
 
     def _no_longer_awaited(self, name: str) -> None:
         self._undescribed.discard(name)

@@ -84,9 +84,8 @@ class Host:
         os.close(limit_pipe)
         limit = 2 * description.memory_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        fields = {name: getattr(description, name) for name in description.__slots__}
         loaded = loaded_digests({GOVERNED_PACKAGE})
-        self._send({"type": "described", "description": fields, "absent": absent, "loaded": loaded})
+        self._send({"type": "described", "description": description.to_message(), "absent": absent, "loaded": loaded})
         if absent:
             return
         try:
@@ -94,7 +93,7 @@ class Host:
             plugin.setup()
         except BaseException as error:  # noqa: BLE001 - whatever setup raises makes the plugin unavailable
             message = f"setup failed: {told(error)}"
-            self._send({"type": "unavailable", "message": message, "traceback": traceback_of(error)})
+            self._send({"type": "unavailable", "message": message, "traceback": traceback_of(error), "passing": True})
             return
         self._send({"type": "ready"})
         self._run_jobs(plugin)
@@ -104,6 +103,9 @@ class Host:
         gc.freeze()  # what setup loaded is not looked at again
         while (message := self._receive()) is not None:
             meta, body = message
+            if meta["type"] == "ping":
+                self._send({"type": "pong"})
+                continue
             answer, result = self._run_job(plugin, meta, body)
             self._job_id = ""
             if self._progress is not None:

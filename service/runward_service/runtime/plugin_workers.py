@@ -35,6 +35,8 @@ class PluginWorkers:
         self.starting = 0
         self.was_ready = False
         """Whether setup ever succeeded, so that a later failure of it is worth another try."""
+        self.losses = 0
+        """Workers and runs lost since a run was last answered."""
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._idle: list[WorkerProcess] = []
         self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()

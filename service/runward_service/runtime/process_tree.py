@@ -47,6 +47,14 @@ def proportional_bytes(pid: int) -> int:
     return 0
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped by a signal; False when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"T"
+    except (OSError, IndexError):
+        return False
+
+
 def kill(pid: int) -> None:
     """Send SIGKILL; nothing when the process is gone, or has become another user's."""
     try:

@@ -33,6 +33,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 MEMORY_POLL_MS = 50
 TREE_POLL_EVERY = 4
+READ_BYTES = 4096
 
 
 class StopKeeper(BaseException):
@@ -114,7 +115,7 @@ class Keeper:
         ticks = 0
         while True:
             ready = {descriptor for descriptor, _ in poller.poll(MEMORY_POLL_MS if self._limit_bytes else None)}
-            if self._lifeline in ready:
+            if self._lifeline in ready and not self._answer_ping():
                 return "closed"
             if host_fd in ready:
                 return "exited"
@@ -127,6 +128,14 @@ class Keeper:
             ticks += 1
             if self._over_limit():
                 return "memory"
+
+    def _answer_ping(self) -> bool:
+        """Give back what came over the lifeline; False when that has ended."""
+        try:
+            ping = os.read(self._lifeline, READ_BYTES)
+            return bool(ping) and os.write(self._lifeline, ping) > 0
+        except OSError:
+            return False
 
     def _over_limit(self) -> bool:
         if not self._limit_bytes:

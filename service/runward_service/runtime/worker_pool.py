@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runward_service.domain.errors import GovernedError
+from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.runtime.frames import encode_run_frame
 from runward_service.runtime.plugin_output import PluginOutput
 from runward_service.runtime.plugin_workers import PluginWorkers
-from runward_service.runtime.run_errors import failure_error, lost_error, time_out
+from runward_service.runtime.run_errors import describe_end, failure_error, lost_error, time_out, unavailable_error
 from runward_service.runtime.sent_run import SentRun, WorkerEnded
+from runward_service.runtime.vital_signs import VitalSigns
 from runward_service.runtime.worker_process import WorkerProcess
 from runward_service.runtime.worker_startup import WorkerStartup
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 300.0
 STOP_GRACE_SECONDS = 0.05
+WORKER_WAIT_SECONDS = 10.0
+"""An attempt waits for a worker as long as it may run, but at least so long, for a worker takes a while to start."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +73,7 @@ class LocalWorkerPool:
         """Takes a job id, a fraction and a message."""
         self.on_loaded: Callable[[str, Mapping[str, str]], str] = accept_loaded
         """Takes a plugin and what its worker loaded of the service; answers why the worker may not be used, if so."""
+        self._vital_signs = VitalSigns(registry)
         self._plugins: dict[int, PluginWorkers] = {}
         self._closing = asyncio.Event()
         self._startups: set[asyncio.Future[None]] = set()
@@ -82,6 +86,7 @@ class LocalWorkerPool:
             self._plugins[id(entry)] = group
             self._start_worker(group)
         self._supervise(self._retire_idle(), "worker retirement")
+        self._supervise(self._vital_signs.watch(self._plugins.values, self._end_silent), "the watch on workers")
 
     async def close(self) -> None:
         """End every worker with all that descends from it."""
@@ -106,14 +111,17 @@ class LocalWorkerPool:
         """
         group = self._plugins[id(entry)]
         while True:
-            worker = group.take() or await self._wait_for_worker(group, control)
+            worker = group.take() or await self._wait_for_worker(group, job, control)
             try:
                 meta, body = await self._run_in(worker, group, job, control)
                 break
             except WorkerEnded as ended:
                 if ended.begun:
-                    raise lost_error(await worker.end(), entry) from None
+                    end = await worker.end()
+                    self._vital_signs.note_loss(group, describe_end(end))
+                    raise lost_error(end, entry) from None
                 # It waited behind another run, which took the worker with it.
+        group.losses = 0
         group.note_duration(meta.get("duration_us"))
         if meta["type"] == "result":
             return WorkerReply(body, str(meta.get("digest", "")))
@@ -133,7 +141,9 @@ class LocalWorkerPool:
             if ended.begun:
                 await worker.end()  # by itself, so that its keeper can tell why
             raise
-        except GovernedError:
+        except GovernedError as error:
+            if error.reason is ErrorReason.TIMEOUT:
+                self._vital_signs.note_timeout(group, worker, job.timeout_us)
             await see_over(run, worker, group)
             raise
         finally:
@@ -142,15 +152,26 @@ class LocalWorkerPool:
             elif not worker.runs and not group.is_idle(worker):
                 group.give_back(worker)
 
-    async def _wait_for_worker(self, group: PluginWorkers, control: RunControl) -> WorkerProcess:
+    async def _wait_for_worker(self, group: PluginWorkers, job: Job, control: RunControl) -> WorkerProcess:
         waiting = group.wait()
         control.bind(waiting)
+        seconds = max(job.timeout_us / 1e6, WORKER_WAIT_SECONDS)
+        timer = asyncio.get_running_loop().call_later(seconds, give_up, waiting, group.entry, seconds)
         if group.short_of_workers:
             self._start_worker(group)
         try:
             return await waiting
         finally:
+            timer.cancel()
             group.leave(waiting)
+
+    def _end_silent(self, group: PluginWorkers, worker: WorkerProcess) -> None:
+        if group.is_idle(worker):
+            group.forget(worker)
+            self._supervise(self._replace(group, worker), "replacement of a worker")
+        else:  # its run ends with it, and then it is replaced
+            worker.spent = True
+            self._supervise(kill_silent(worker), "end of a worker")
 
     async def _replace(self, group: PluginWorkers, worker: WorkerProcess) -> None:
         await worker.kill()
@@ -218,6 +239,7 @@ class LocalWorkerPool:
             if group.is_idle(worker) and not self._closing.is_set():
                 group.forget(worker)
                 logger.warning("worker %d of %s ended while idle", worker.pid, group.entry.name)
+                self._vital_signs.note_loss(group, "while idle")
                 self._supervise(self._replace(group, worker), "replacement of a worker")
 
         worker.lost.add_done_callback(ended)
@@ -246,6 +268,17 @@ async def see_over(run: SentRun, worker: WorkerProcess, group: PluginWorkers) ->
     if run.unanswered:
         group.note_duration(run.elapsed_us())
         await worker.kill()
+
+
+async def kill_silent(worker: WorkerProcess) -> None:
+    """End a worker in the midst of a run."""
+    await worker.kill()
+
+
+def give_up(waiting: asyncio.Future[WorkerProcess], entry: PluginEntry, seconds: float) -> None:
+    """A run has waited long enough for a worker."""
+    if not waiting.done():
+        waiting.set_exception(unavailable_error(entry, f"no worker was to be had within {seconds:g} s"))
 
 
 def ignore_progress(job_id: str, fraction: float, message: str) -> None:

@@ -10,11 +10,13 @@ import secrets
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runward_service.runtime.frames import FrameDecoder, FrameError
-from runward_service.runtime.process_tree import descendants_of, kill, kill_marked
+from runward_service.runtime.frames import FrameDecoder, FrameError, encode_frame
+from runward_service.runtime.heartbeat import HOST, KEEPER, Heartbeat
+from runward_service.runtime.process_tree import descendants_of, is_stopped, kill, kill_marked
 from runward_service.runtime.sent_run import SentRuns
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ MARK = "RUNWARD_WORKER"
 KILL_GRACE_SECONDS = 3.0
 REPORT_SECONDS = 0.25
 ANSWERS = frozenset({"result", "failure"})
+PING = b"\n"
+"""What the keeper gives back; no report holds it."""
 SOCKET_BUFFER_BYTES = 1024 * 1024
 
 logger = logging.getLogger(__name__)
@@ -67,6 +71,7 @@ class WorkerProcess:
         self.exited: asyncio.Future[WorkerEnd] = self._loop.create_future()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self.idle_since = 0.0
+        self.heartbeat = Heartbeat()
 
     @property
     def pid(self) -> int:
@@ -107,6 +112,21 @@ class WorkerProcess:
         transport, _ = await self._loop.create_unix_connection(lambda: WorkerProtocol(self), sock=ours)
         self._transport = transport
 
+    def ping(self, *, idle: bool) -> None:
+        """Ask for signs of life: of the keeper, and of the host where it is idle; ``heartbeat`` keeps who answers."""
+        if self.spent or self._transport is None or self._transport.is_closing():
+            return
+        if idle and self.heartbeat.ask(HOST):
+            self._transport.write(encode_frame({"type": "ping"}))
+        if self.heartbeat.ask(KEEPER):
+            with suppress(OSError):  # its end is on its way
+                self._lifeline.send(PING)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether one of its processes is stopped, as by SIGSTOP."""
+        return any(map(is_stopped, [self.pid, *descendants_of(self.pid)]))
+
     def send(self, run: SentRun, frame: bytes) -> None:
         """Send a run's message; the run begins when those before it are over."""
         if self.spent or self._transport is None or self._transport.is_closing():
@@ -121,6 +141,8 @@ class WorkerProcess:
             for meta, body in self._decoder.feed(data):
                 if meta.get("type") in ANSWERS:
                     self._answered(meta, body)
+                elif meta.get("type") == "pong":
+                    self.heartbeat.heard(HOST)
                 else:
                     self._on_message(self, meta)
         except FrameError:
@@ -151,7 +173,8 @@ class WorkerProcess:
     async def kill(self) -> WorkerEnd:
         """End the worker with all that descends from it; returns once they are gone."""
         self.close()
-        done, _ = await asyncio.wait([self.exited], timeout=KILL_GRACE_SECONDS)
+        grace = 0.0 if is_stopped(self.pid) else KILL_GRACE_SECONDS
+        done, _ = await asyncio.wait([self.exited], timeout=grace)
         if not done:
             # The keeper is stopped or stuck: end its descendants without it.
             logger.warning("the keeper of worker %d does not answer and is killed", self.pid)
@@ -177,7 +200,8 @@ class WorkerProcess:
         except OSError:
             data = b""
         if data:
-            self._report += data
+            self.heartbeat.heard(KEEPER)
+            self._report += data.replace(PING, b"")
             return
         self._loop.remove_reader(self._lifeline)
         self._lifeline.close()

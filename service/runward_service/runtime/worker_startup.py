@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
     from runward_service.runtime.worker_process import WorkerProcess
 
-STARTUP_SECONDS = 120.0
+DESCRIBE_SECONDS = 60.0
+"""How long a worker may take to import its plugin and describe it; after that counts the plugin's setup_timeout."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,18 +37,26 @@ class WorkerStartup:
         self._entry = entry
         self._on_progress = on_progress
         self._on_loaded = on_loaded
+        self._described: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._ended: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
 
     async def wait(self, worker: WorkerProcess) -> tuple[str, bool]:
         """Wait until the worker is ready ("", False) or is of no use: why, and whether trying again is in vain."""
         either: list[asyncio.Future[Any]] = [self._ended, worker.lost]
-        done, _ = await asyncio.wait(either, timeout=STARTUP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        problem = f"it was not imported within {DESCRIBE_SECONDS:g} s"
+        done, _ = await asyncio.wait(
+            [*either, self._described], timeout=DESCRIBE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        if done == {self._described}:
+            limit = self._described.result()
+            problem = f"setup took longer than {limit:g} s"
+            done, _ = await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if self._ended.done():
             return self._ended.result()
-        if done:
+        if worker.lost.done():
             end = await worker.end()
             return f"a worker ended while it started ({describe_end(end)})", False
-        return f"a worker was not ready within {STARTUP_SECONDS:.0f} s", False
+        return problem, False
 
     def received(self, worker: WorkerProcess, meta: dict[str, Any]) -> None:
         """Take one message."""
@@ -61,9 +70,10 @@ class WorkerStartup:
             text = str(meta.get("message", "")).replace("\n", "\n    ")
             violation.logger.error("plugin %s, job %s: %s", self._entry.name, meta.get("job_id") or "none", text)
         elif kind == "described":
-            fields = dict(meta["description"])
-            fields["mime_types"] = tuple(fields["mime_types"])
-            self._registry.describe(self._entry, PluginDescription(**fields))
+            description = PluginDescription.from_message(meta["description"])
+            self._registry.describe(self._entry, description)
+            if not self._described.done():
+                self._described.set_result(description.setup_timeout)
             if problem := str(meta.get("absent", "")) or self._on_loaded(self._entry.name, meta.get("loaded", {})):
                 # Before anyone who waits for the description goes on.
                 self._registry.fail_loading(self._entry, problem)
@@ -72,7 +82,7 @@ class WorkerStartup:
                 self._end(self._entry.load_error, permanent=True)
         elif kind == "unavailable":
             logger.error("plugin %s: %s", self._entry.name, meta.get("traceback", ""))
-            self._end(str(meta.get("message", ""))[:1000], permanent=True)
+            self._end(str(meta.get("message", ""))[:1000], permanent=not meta.get("passing"))
         elif kind == "ready":
             if not self._ended.done():  # else it was refused by what it said before
                 self._registry.finish_setup(self._entry)

@@ -74,6 +74,8 @@ class GroupCommitWriter:
         self._closing = False
         self.in_flight: Callable[[], int] = lambda: 0
         """Tells how many jobs are under way in this process."""
+        self.on_failure: Callable[[], None] = lambda: None
+        """Called on the loop after a batch in which the database failed an operation."""
         self._flush_timer: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._main, name="runward-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop
@@ -192,6 +194,8 @@ class GroupCommitWriter:
                 future.set_result(outcome)
         if changed:
             self._on_commit(changed)
+        if any(isinstance(outcome, GovernedError) for outcome in outcomes):
+            self.on_failure()
 
     def _end(self, error: BaseException | None) -> None:
         failure = GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")

@@ -78,5 +78,9 @@ INSERT INTO owner (id, pid, start_time) VALUES (?, ?, ?);
 -- name: delete_owner
 DELETE FROM owner WHERE id = ? AND NOT EXISTS (SELECT 1 FROM job WHERE owner = ? AND status IN (1, 2));
 
+-- name: delete_probe
+-- The picture that a probe of the store wrote; no job has that tenant.
+DELETE FROM image WHERE digest = ? AND tenant = ?;
+
 -- name: last_revision
 SELECT seq FROM sqlite_sequence WHERE name = 'job_event';
