@@ -18,10 +18,12 @@ from runward_service.domain.server_info import ServerInfo
 from runward_service.execution.analysis_execution_service import AnalysisExecutionService
 from runward_service.execution.canary import Canary
 from runward_service.execution.expiry import Expiry
+from runward_service.execution.finished_jobs import FinishedJobs
 from runward_service.execution.job_execution_service import JobExecutionService
 from runward_service.execution.plugin_catalog import PluginCatalog
 from runward_service.execution.plugin_execution_service import PluginExecutionService
 from runward_service.execution.recovery import Recovery
+from runward_service.execution.retention import Retention
 from runward_service.execution.scheduler import Scheduler
 from runward_service.governance.attestation import CodeAttestation
 from runward_service.plugins.loader import discover
@@ -29,9 +31,12 @@ from runward_service.plugins.registry import PluginRegistry
 from runward_service.runtime.tool_runner import ToolRunner
 from runward_service.runtime.validation import MAX_IMAGE_BYTES, MAX_RESULT_BYTES
 from runward_service.runtime.worker_pool import LocalWorkerPool
+from runward_service.store.checkpointer import Checkpointer
 from runward_service.store.database import Database
+from runward_service.store.image_sweep import ImageSweep
 from runward_service.store.images import ImageStore
 from runward_service.store.job_reader import SqliteJobReader
+from runward_service.store.job_removal import SqliteJobRemoval
 from runward_service.store.job_store import SqliteJobStore
 from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.store_health import StoreHealth
@@ -68,6 +73,7 @@ class Service:
     catalog: PluginCatalog
     expiry: Expiry
     canary: Canary
+    retention: Retention
     recovery: Recovery
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -104,6 +110,7 @@ class Service:
             for plugin in await self.reader.claimable_plugins():
                 self.scheduler.job_stored(plugin)
         self.supervisor.supervise(self.expiry.run(), "the expiry of pending jobs")
+        self.supervisor.supervise(self.retention.run(), "the removal of finished jobs")
 
     async def _writer_end(self) -> None:
         # Shielded: the end of this task at a stop is not the end of the writer.
@@ -128,27 +135,46 @@ class Service:
 def build(config: Config) -> Service:
     """Build the service from its settings. Call on the running loop; nothing is started yet."""
     owner = str(uuid_utils.uuid7())
-    info = ServerInfo(version("runward"), owner, now_us(), config.workers, MAX_IMAGE_BYTES, MAX_RESULT_BYTES)
+    info = ServerInfo(
+        version("runward"),
+        owner,
+        now_us(),
+        config.workers,
+        MAX_IMAGE_BYTES,
+        MAX_RESULT_BYTES,
+        config.retention,
+        config.max_retention_us,
+    )
     supervisor = Supervisor()
     attestation = CodeAttestation()
     database = Database(config.data_dir.absolute())
-    images = ImageStore(database.images)
+    images = ImageStore(database.images, owner)
     signal = ChangeSignal()
     writer = GroupCommitWriter(database, signal.notify)
     store_health = StoreHealth(writer)
     seal = OutcomeSeal()
     store = SqliteJobStore(writer, owner, images.path_of, seal.verify)
+    removal = SqliteJobRemoval(writer, images.path_of)
+    checkpointer = Checkpointer(database)
     reader = SqliteJobReader(database)
     registry = PluginRegistry()
     pool = LocalWorkerPool(registry, config.workers, supervisor.supervise)
     pool.on_loaded = attestation.check_worker
     tool_runner = ToolRunner(registry, pool, seal)
     plugins = PluginExecutionService(registry, tool_runner)
-    jobs = JobExecutionService(plugins, store, reader, images, owner, supervisor.supervise)
+    jobs = JobExecutionService(plugins, store, reader, images, owner, supervisor.supervise, config.max_retention_us)
     scheduler = Scheduler(registry, config.workers, config.queue_limit)
     expiry = Expiry(jobs, reader)
+    finished = FinishedJobs(reader, removal, images, checkpointer)
     analysis = AnalysisExecutionService(
-        jobs, scheduler, Watcher(reader, signal), LogWatcher(reader, signal), expiry, attestation.admit, store_health
+        jobs,
+        scheduler,
+        Watcher(reader, signal),
+        LogWatcher(reader, signal),
+        expiry,
+        finished,
+        attestation.admit,
+        store_health,
     )
     pool.on_progress = analysis.report_progress
     writer.in_flight = lambda: len(scheduler.running)
@@ -172,5 +198,8 @@ def build(config: Config) -> Service:
         catalog=PluginCatalog(registry, store, reader),
         expiry=expiry,
         canary=Canary(registry, plugins, supervisor.supervise),
+        retention=Retention(
+            config.retention, removal, ImageSweep(database.images, database.owners, removal), checkpointer
+        ),
         recovery=Recovery(jobs, store, reader, database.owners),
     )

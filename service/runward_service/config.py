@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from runward_service.domain.retention_policy import DAY_US, RetentionPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,8 @@ class Config:
     all plugins;
     ``plugins`` are "module:Class"; ``discover`` also loads those that installed distributions offer; ``grace``
     is how long a stop
-    waits for running jobs; ``queue_limit`` how many Analyze calls may wait for a worker.
+    waits for running jobs; ``queue_limit`` how many Analyze calls may wait for a worker; ``retention`` how long
+    finished jobs are kept, ``max_retention_us`` the longest time, in microseconds, that a caller may have one kept.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -25,3 +28,5 @@ class Config:
     discover: bool = True
     grace: float = 30.0
     queue_limit: int = 1000
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
+    max_retention_us: int = 30 * DAY_US

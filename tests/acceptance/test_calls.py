@@ -192,8 +192,6 @@ async def test_a_refused_request_has_a_full_envelope_and_leaves_no_job(
 @pytest.mark.parametrize(
     ("method", "request_bytes"),
     [
-        ("ExecutionService/RetryJob", b""),
-        ("ExecutionService/DeleteJob", b""),
         ("PluginService/ReloadPlugin", b""),
         ("BlobService/FindMissingBlobs", b""),
         ("GovernanceService/VerifyJob", b""),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CODES = grpc.StatusCode
 UNIMPLEMENTED = {
-    "RetryJob", "DeleteJob", "ReloadPlugin", "UploadBlob", "FindMissingBlobs",
+    "ReloadPlugin", "UploadBlob", "FindMissingBlobs",
     "DownloadBlob", "VerifyJob",
 }  # fmt: skip
 """Methods of later releases, and no others."""

@@ -97,6 +97,8 @@ async def test_job_has_every_field_as_python_has_it(server, rw):
         output_digest="sha256:00",
         payload=jobs_pb2.PayloadInfo(image_digest="sha256:11", size_bytes=5_000_000_000, mime_type="image/png"),
         artifacts=[jobs_pb2.Artifact(name="mask", digest="sha256:22", size_bytes=9, mime_type="image/png")],
+        retention=Duration(seconds=7200),
+        retry_of="job-0",
     )
     sent.result.update({"count": 3})
     server.on("GetJob", lambda *_: jobs_pb2.GetJobResponse(job=sent))
@@ -122,6 +124,8 @@ async def test_job_has_every_field_as_python_has_it(server, rw):
         cached=True,
         output_digest="sha256:00",
         artifacts=(runward.Artifact("mask", "sha256:22", 9, "image/png"),),
+        retention=timedelta(hours=2),
+        retry_of="job-0",
     )
     with pytest.raises(AttributeError):
         job.plugin = "other"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.store.job_reader import SqliteJobReader
-from runward_service.store.job_removal import EVENTS_A_STEP, JOBS_A_STEP, Removed, Retention, SqliteJobRemoval
+from runward_service.store.job_removal import EVENTS_A_STEP, JOBS_A_STEP, Removed, SqliteJobRemoval
 from tests.store.jobs import new_job
 from tests.store.removals import FAR, create, finish, finished, left, state
 
@@ -29,7 +30,7 @@ async def test_jobs_expire_by_age(writer: HeldWriter, removal: SqliteJobRemoval)
     as long ago, only events that were superseded go.
     """
     jobs = await finished(writer, 6)
-    removed = await removal.compact_log(Retention(100, 0), now=402)
+    removed = await removal.compact_log(RetentionPolicy(100, 0), now=402)
     assert removed == Removed(jobs=3, events=11, images=3, image_bytes=3, more=False)
     assert left(writer) == [job.id for job in jobs[3:]]
     assert state(writer) == (11, 3)
@@ -45,11 +46,11 @@ async def test_jobs_expire_by_count(writer: HeldWriter, removal: SqliteJobRemova
     await create(writer, jobs)
     for job in reversed(jobs):
         await finish(writer, [job])
-    removed = await removal.compact_log(Retention(FAR, 4), now=1000)
+    removed = await removal.compact_log(RetentionPolicy(FAR, 4), now=1000)
     assert (removed.jobs, left(writer)) == (2, [job.id for job in jobs[:4]])
     floor, past = state(writer)
     assert past == 2
-    assert await removal.compact_log(Retention(FAR, 4), now=1000) == Removed()
+    assert await removal.compact_log(RetentionPolicy(FAR, 4), now=1000) == Removed()
     assert state(writer) == (floor, past)
 
 
@@ -58,12 +59,12 @@ async def test_what_has_not_ended_stays(writer: HeldWriter, removal: SqliteJobRe
     waiting = new_job(0)
     await create(writer, [waiting])
     await finished(writer, 3, first=1)
-    await removal.compact_log(Retention(0, 0), now=FAR)
+    await removal.compact_log(RetentionPolicy(0, 0), now=FAR)
     assert left(writer) == [waiting.id]
     assert writer.rows("SELECT revision FROM job_event") == [(1,)]
     assert state(writer) == (10, 3)
     await finish(writer, [waiting])
-    await removal.compact_log(Retention(0, 0), now=FAR)
+    await removal.compact_log(RetentionPolicy(0, 0), now=FAR)
     assert left(writer) == []
     assert writer.rows("SELECT count(*) FROM job_event") == [(0,)]
 
@@ -72,7 +73,7 @@ async def test_superseded_events_of_a_kept_job_go(writer: HeldWriter, removal: S
     """Of a job that outlives the log's retention the last event is left and no other."""
     (kept,) = await finished(writer, 1, retention_us=FAR)
     await finished(writer, 1, first=1)
-    removed = await removal.compact_log(Retention(0, 0), now=FAR)
+    removed = await removal.compact_log(RetentionPolicy(0, 0), now=FAR)
     assert (removed.jobs, removed.events) == (1, 5)
     assert left(writer) == [kept.id]
     assert writer.rows("SELECT revision, status FROM job_event") == [(3, 3 + (kept.create_time_us == 100))]
@@ -88,7 +89,7 @@ async def test_a_retention_of_its_own(writer: HeldWriter, removal: SqliteJobRemo
     assert (await removal.remove_expired(312)).jobs == 1
     assert left(writer) == [longer.id, other.id]
     assert state(writer) == (0, 1)
-    assert (await removal.compact_log(Retention(1000, 0), now=1303)).jobs == 1
+    assert (await removal.compact_log(RetentionPolicy(1000, 0), now=1303)).jobs == 1
     assert left(writer) == [longer.id]
     assert state(writer) == (9, 3)
     assert await removal.remove_expired(5300) == Removed()
@@ -100,21 +101,21 @@ async def test_jobs_kept_longer_do_not_push_others_out(writer: HeldWriter, remov
     """Jobs with a longer retention, once past in the log, leave the number of other jobs that are kept untouched."""
     kept = await finished(writer, 5, retention_us=FAR)
     others = await finished(writer, 3, first=5)
-    while (await removal.compact_log(Retention(FAR, 3), now=1000)).more:
+    while (await removal.compact_log(RetentionPolicy(FAR, 3), now=1000)).more:
         pass
     assert left(writer) == [job.id for job in (*kept, *others)]
     more = await finished(writer, 1, first=8)
-    await removal.compact_log(Retention(FAR, 3), now=1000)
+    await removal.compact_log(RetentionPolicy(FAR, 3), now=1000)
     assert left(writer) == [job.id for job in (*kept, *others[1:], *more)]
 
 
 async def test_steps_are_bounded(writer: HeldWriter, removal: SqliteJobRemoval) -> None:
     """One step removes so many jobs at most and says that there is more; together they remove all."""
     await finished(writer, JOBS_A_STEP + 5)
-    first = await removal.compact_log(Retention(0, 0), now=FAR)
+    first = await removal.compact_log(RetentionPolicy(0, 0), now=FAR)
     assert (first.jobs, first.events, first.more) == (JOBS_A_STEP, 3 * JOBS_A_STEP, True)
     assert first.events <= EVENTS_A_STEP
-    second = await removal.compact_log(Retention(0, 0), now=FAR)
+    second = await removal.compact_log(RetentionPolicy(0, 0), now=FAR)
     assert (second.jobs, left(writer)) == (5, [])
 
 
@@ -126,9 +127,9 @@ async def test_an_image_stays_while_any_job_has_it(writer: HeldWriter, removal: 
     for job in (first, second, other):
         await create(writer, [job])
         await finish(writer, [job])
-    assert (await removal.compact_log(Retention(0, 2), now=0)).images == 0
+    assert (await removal.compact_log(RetentionPolicy(0, 2), now=0)).images == 0
     assert writer.rows("SELECT tenant FROM image ORDER BY tenant") == [("default",), ("other",)]
-    assert (await removal.compact_log(Retention(0, 1), now=0)).images == 1
+    assert (await removal.compact_log(RetentionPolicy(0, 1), now=0)).images == 1
     assert writer.rows("SELECT tenant FROM image") == [("other",)]
 
 
@@ -139,7 +140,7 @@ async def test_the_reader_tells_the_floor(writer: HeldWriter, removal: SqliteJob
     try:
         assert await reader.log_floor() == 0
         await finished(writer, 2)
-        await removal.compact_log(Retention(0, 1), now=0)
+        await removal.compact_log(RetentionPolicy(0, 1), now=0)
         assert await reader.log_floor() == 3
         assert await reader.last_revision() == 6
     finally:

@@ -21,6 +21,7 @@ from runward_service.store.images import INLINE_BYTES, ImageStore
 from runward_service.store.job_reader import SqliteJobReader
 from runward_service.store.owner_lock import OwnerLock, forget, is_dead
 from runward_service.store.statements import statements
+from tests.store.jobs import OWNER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +91,7 @@ def test_what_is_asked_often_does_not_read_every_job(tmp_path: Path, name: str) 
 async def test_small_images_stay_in_memory(tmp_path: Path) -> None:
     """Up to the inline size an image is its digest, size and bytes, and no file."""
     data = bytes(INLINE_BYTES)
-    image = await ImageStore(tmp_path).put(data)
+    image = await ImageStore(tmp_path, OWNER).put(data)
     assert (image.digest, image.size_bytes) == (f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
     assert (image.data, image.path, image.head()) == (data, None, data[:HEAD_BYTES])
     assert list(tmp_path.iterdir()) == []
@@ -99,7 +100,7 @@ async def test_small_images_stay_in_memory(tmp_path: Path) -> None:
 async def test_large_images_are_files_by_content(tmp_path: Path) -> None:
     """One file a content, named by its digest, complete when put returns; many at once make one, and no leftovers."""
     data = os.urandom(INLINE_BYTES + 1)
-    images = ImageStore(tmp_path)
+    images = ImageStore(tmp_path, OWNER)
     stored = await asyncio.gather(*(images.put(data) for _ in range(8)))
     assert len({image.digest for image in stored}) == 1
     assert stored[0].path == images.path_of(stored[0].digest)

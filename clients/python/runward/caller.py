@@ -33,8 +33,12 @@ class Caller:
         request: _Request,
         name: str,
         deadline: float | None,
+        *,
+        replay: bool = False,
     ) -> _Response:
-        """Make a call that is answered at once: without a deadline of its own it has the connection's."""
+        """Make a call that is answered at once: without a deadline of its own it has the connection's. ``replay`` as
+        for Connection.call.
+        """
         connection = self._connection
         limit = connection.deadline if deadline is None else deadline
-        return await connection.call(method, request, name=name, deadline=limit)
+        return await connection.call(method, request, name=name, deadline=limit, replay=replay)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from runward.enums import JobStatus, enum_from_proto
 from runward.errors import ErrorInfo
 from runward.structs import from_struct
-from runward.times import from_timestamp
+from runward.times import from_duration, from_timestamp
 from runward.v1 import errors_pb2, jobs_pb2
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
 _TYPES = {
     errors_pb2.ERROR_TYPE_VALIDATION_ERROR: "ValidationError",
@@ -80,6 +80,10 @@ class Job:
     cached: bool
     output_digest: str
     artifacts: tuple[Artifact, ...]
+    retention: timedelta | None
+    """How long it is kept after its end; None: as long as the server keeps jobs."""
+    retry_of: str
+    """The id of the failed job whose input it has; empty for others."""
 
     @classmethod
     def from_proto(cls, job: jobs_pb2.Job) -> Job:
@@ -107,6 +111,8 @@ class Job:
             cached=job.cached,
             output_digest=job.output_digest,
             artifacts=tuple(Artifact(a.name, a.digest, a.size_bytes, a.mime_type) for a in job.artifacts),
+            retention=from_duration(job, "retention"),
+            retry_of=job.retry_of,
         )
 
 

@@ -36,6 +36,7 @@ class JobCalls(Caller):
         timeout: float | timedelta | None = None,  # noqa: ASYNC109 -- the run's, held by the server
         labels: Mapping[str, str] | None = None,
         request_id: str | None = None,
+        retention: float | timedelta | None = None,
         deadline: float | None = None,
     ) -> Job:
         """Run a plugin on an image and give the job when it has ended SUCCESS.
@@ -52,6 +53,7 @@ class JobCalls(Caller):
             timeout: the longest time of the run, in seconds; by default the plugin's own.
             labels: at most 32, to find the job again.
             request_id: unique per caller; the same request again gives the same job rather than a new one.
+            retention: how long the job is kept after its end, in seconds; by default as long as the server keeps jobs.
             deadline: the longest time of this call in seconds, waiting for a worker included; by default no limit.
 
         Raises:
@@ -61,7 +63,7 @@ class JobCalls(Caller):
             TransportError: the server did not answer.
             OSError: the image cannot be read.
         """
-        terms = RunTerms(mime_type, options, timeout, labels, request_id)
+        terms = RunTerms(mime_type, options, timeout, labels, request_id, retention)
         request = await make_run_request(jobs_pb2.AnalyzeRequest, plugin, image, terms)
         connection = self._connection
         response = await connection.call(connection.execution.Analyze, request, name="Analyze", deadline=deadline)
@@ -82,6 +84,7 @@ class JobCalls(Caller):
         priority: int = 0,
         labels: Mapping[str, str] | None = None,
         request_id: str | None = None,
+        retention: float | timedelta | None = None,
         deadline: float | None = None,
     ) -> Job:
         """Store a job and give it at once, PENDING. Once given, it survives a crash of the server.
@@ -90,7 +93,7 @@ class JobCalls(Caller):
         same job; without one TransportError tells, for the job may have been stored.
 
         Args:
-            plugin, image, mime_type, options, labels, request_id: as in analyze.
+            plugin, image, mime_type, options, labels, request_id, retention: as in analyze.
             timeout: the longest time of one attempt, in seconds; by default the plugin's own.
             queue_timeout: the longest wait for a worker, in seconds; by default no limit.
             priority: higher runs earlier, among the jobs of one plugin; from -1000 to 1000.
@@ -103,7 +106,7 @@ class JobCalls(Caller):
             TransportError: the server did not answer.
             OSError: the image cannot be read.
         """
-        terms = RunTerms(mime_type, options, timeout, labels, request_id)
+        terms = RunTerms(mime_type, options, timeout, labels, request_id, retention)
         wait = None if queue_timeout is None else to_duration(queue_timeout, "queue_timeout")
         request = await make_run_request(
             jobs_pb2.SubmitJobRequest, plugin, image, terms, priority=priority, queue_timeout=wait
@@ -125,6 +128,7 @@ class JobCalls(Caller):
         queue_timeout: float | timedelta | None = None,
         priority: int = 0,
         labels: Mapping[str, str] | None = None,
+        retention: float | timedelta | None = None,
         deadline: float | None = None,
     ) -> list[Job | RunwardError]:
         """Store a job for each image, many with one call, and give in order each job, or the error that it met.
@@ -136,13 +140,13 @@ class JobCalls(Caller):
         Args:
             plugin: the plugin's name.
             images: as in analyze; they are read as they are sent, not all at once.
-            mime_type, options, timeout, queue_timeout, priority, labels: as in submit, for all the jobs.
+            mime_type, options, timeout, queue_timeout, priority, labels, retention: as in submit, for all the jobs.
             deadline: the longest time of each call, in seconds; by default no limit.
 
         Raises:
             ValidationError: what the jobs have in common cannot be sent, such as a timeout that is no duration.
         """
-        terms = RunTerms(mime_type, options, timeout, labels, None)
+        terms = RunTerms(mime_type, options, timeout, labels, None, retention)
         wait = None if queue_timeout is None else to_duration(queue_timeout, "queue_timeout")
         connection = self._connection
         method = connection.execution.BatchSubmitJobs
@@ -170,16 +174,32 @@ class JobCalls(Caller):
         response = await self._call(self._connection.execution.CancelJob, request, "CancelJob", deadline)
         return Job.from_proto(response.job)
 
-    async def retry(self, job_id: str, *, deadline: float | None = None) -> Job:
-        """Make a new job from a FAILED job's stored input. ExecutionError (NOT_IMPLEMENTED) on servers without it."""
-        request = jobs_pb2.RetryJobRequest(job_id=job_id)
-        response = await self._call(self._connection.execution.RetryJob, request, "RetryJob", deadline)
+    async def retry(self, job_id: str, *, request_id: str | None = None, deadline: float | None = None) -> Job:
+        """Make a new job from a FAILED job's stored input and give it at once, PENDING; its retry_of is job_id.
+
+        Args:
+            job_id: the failed job's id.
+            request_id: as in analyze, for the new job; without one, the call is not made again by itself where the
+                connection breaks.
+            deadline: the longest time of this call, in seconds; by default the client's.
+
+        Raises:
+            ValidationError: JOB_NOT_FOUND; JOB_STATUS_CONFLICT, the job is not FAILED; BLOB_NOT_FOUND, its image is not
+                there any more; or what submit raises.
+        """
+        request = make_request(jobs_pb2.RetryJobRequest, job_id=job_id, request_id=request_id or "")
+        method = self._connection.execution.RetryJob
+        response = await self._call(method, request, "RetryJob", deadline, replay=bool(request_id))
         return Job.from_proto(response.job)
 
     async def delete(self, job_id: str, *, deadline: float | None = None) -> None:
-        """Remove a finished job and its image. ExecutionError (NOT_IMPLEMENTED) on servers without it."""
+        """Erase a finished job from the server's files, with its image unless another job has the same one. Twice does
+        no harm.
+
+        Raises ValidationError: JOB_NOT_FOUND; JOB_STATUS_CONFLICT, the job has not ended, so cancel it first.
+        """
         request = jobs_pb2.DeleteJobRequest(job_id=job_id)
-        await self._call(self._connection.execution.DeleteJob, request, "DeleteJob", deadline)
+        await self._call(self._connection.execution.DeleteJob, request, "DeleteJob", deadline, replay=True)
 
     def watch(
         self, job_id: str, *, after_revision: int = 0, deadline: float | None = None

@@ -42,6 +42,7 @@ class RunTerms:
     timeout: float | timedelta | None
     labels: Mapping[str, str] | None
     request_id: str | None
+    retention: float | timedelta | None
 
 
 async def make_run_request(
@@ -55,6 +56,8 @@ async def make_run_request(
     request = make_request(kind, plugin=plugin, labels=labels, request_id=request_id, **fields)
     if terms.timeout is not None:
         request.timeout.CopyFrom(to_duration(terms.timeout, "timeout", "TIMEOUT_INVALID"))
+    if terms.retention is not None:
+        request.retention.CopyFrom(to_duration(terms.retention, "retention"))
     if terms.options:
         request.payload.options.CopyFrom(to_struct(terms.options))
     # Last, for refusing any of the others then costs no reading.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from runward.enums import Verdict, enum_from_proto
 from runward.structs import from_value
-from runward.times import from_timestamp
+from runward.times import from_duration, from_timestamp
 from runward.v1 import governance_pb2
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from runward.v1 import jobs_pb2
 
@@ -28,6 +28,12 @@ class ServerInfo:
     worker_limit: int
     max_image_bytes: int
     max_result_bytes: int
+    retention: timedelta | None
+    """How long finished jobs are kept that have no retention of their own."""
+    retained_jobs: int
+    """How many of them at most; 0: any number."""
+    max_retention: timedelta | None
+    """The longest retention that a request may ask for."""
 
     @classmethod
     def from_proto(cls, info: jobs_pb2.GetServerInfoResponse) -> ServerInfo:
@@ -40,6 +46,9 @@ class ServerInfo:
             worker_limit=info.worker_limit,
             max_image_bytes=info.max_image_bytes,
             max_result_bytes=info.max_result_bytes,
+            retention=from_duration(info, "retention"),
+            retained_jobs=info.retained_jobs,
+            max_retention=from_duration(info, "max_retention"),
         )
 
 

@@ -92,11 +92,20 @@ def fill_job(message: jobs_pb2.Job, job: Job) -> None:
     if job.progress_fraction is not None:
         message.progress.fraction = job.progress_fraction
         message.progress.message = job.progress_message
+    if job.retention_us or job.retry_of:
+        fill_terms(message, job)
     if job.result is not None:
         message.result.SetInParent()
         message.result.MergeFromString(job.result)
     if job.error is not None:
         message.error.CopyFrom(envelope_to_proto(job.error))
+
+
+def fill_terms(message: jobs_pb2.Job, job: Job) -> None:
+    """Write what few jobs have."""
+    message.retry_of = job.retry_of
+    if job.retention_us:
+        message.retention.CopyFrom(duration(job.retention_us))
 
 
 def set_time(message: Timestamp, time_us: int) -> None:

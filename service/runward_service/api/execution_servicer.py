@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from runward.v1 import jobs_pb2, jobs_pb2_grpc
 from runward_service.api.call_interceptor import PRINCIPAL, JobFailed
-from runward_service.api.conversion import fill_job, job_to_proto, timestamp
+from runward_service.api.conversion import duration, fill_job, job_to_proto, timestamp
 from runward_service.api.requests import (
     analyze_request,
     batch_requests,
@@ -14,6 +14,7 @@ from runward_service.api.requests import (
     list_request,
     page_token,
     required,
+    retry_request,
     submit_request,
     watch_request,
 )
@@ -126,12 +127,18 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
             worker_limit=info.worker_limit,
             max_image_bytes=info.max_image_bytes,
             max_result_bytes=info.max_result_bytes,
+            retention=duration(info.retention.retain_for_us),
+            retained_jobs=info.retention.retain_jobs,
+            max_retention=duration(info.max_retention_us),
         )
 
-    async def RetryJob(self, request: Any, context: Any) -> NoReturn:
-        """Of a later release."""
-        not_implemented("RetryJob")
+    async def RetryJob(self, request: jobs_pb2.RetryJobRequest, context: Any) -> jobs_pb2.RetryJobResponse:
+        """Run a failed job's input once more."""
+        job_id, request_id = retry_request(request)
+        job = await self._analysis.retry(job_id, PRINCIPAL.get(), request_id)
+        return jobs_pb2.RetryJobResponse(job=job_to_proto(job))
 
-    async def DeleteJob(self, request: Any, context: Any) -> NoReturn:
-        """Of a later release."""
-        not_implemented("DeleteJob")
+    async def DeleteJob(self, request: jobs_pb2.DeleteJobRequest, context: Any) -> jobs_pb2.DeleteJobResponse:
+        """Erase a finished job."""
+        await self._analysis.delete(required("job_id", request.job_id), PRINCIPAL.get())
+        return jobs_pb2.DeleteJobResponse()

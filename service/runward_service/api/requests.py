@@ -102,8 +102,7 @@ def _job_request(
     queue_timeout_us: int,
 ) -> JobRequest:
     plugin = required("plugin", message.plugin)
-    if len(message.request_id) > MAX_REQUEST_ID:
-        raise invalid_field("request_id", f"has at most {MAX_REQUEST_ID} characters.")
+    request_id = _request_id(message.request_id)
     payload = message.payload
     if len(payload.mime_type) > MAX_MIME_TYPE:
         raise invalid_field("payload.mime_type", f"has at most {MAX_MIME_TYPE} characters.")
@@ -122,10 +121,29 @@ def _job_request(
         principal=principal,
         timeout_us=timeout_us,
         queue_timeout_us=queue_timeout_us,
-        request_id=message.request_id,
+        request_id=request_id,
         priority=priority,
         labels=_labels(message.labels) if message.labels else {},
+        retention_us=_retention(message.retention) if message.HasField("retention") else 0,
     )
+
+
+def _retention(value: Duration) -> int:
+    retention_us = _microseconds(value)
+    if retention_us is None or retention_us < 0:
+        raise invalid_field("retention", "must not be negative nor longer than ten years.")
+    return retention_us
+
+
+def retry_request(message: jobs_pb2.RetryJobRequest) -> tuple[str, str]:
+    """A RetryJobRequest as (job id, request id). Raises GovernedError INVALID_FIELD."""
+    return required("job_id", message.job_id), _request_id(message.request_id)
+
+
+def _request_id(value: str) -> str:
+    if len(value) > MAX_REQUEST_ID:
+        raise invalid_field("request_id", f"has at most {MAX_REQUEST_ID} characters.")
+    return value
 
 
 def _labels(labels: Any) -> dict[str, str]:

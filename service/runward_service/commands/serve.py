@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 import uvloop
 
+from runward_service.commands.duration import DurationParameter
 from runward_service.config import Config
+from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.log_writer import start_logging
 from runward_service.server import ListenError
 from runward_service.server import serve as run_server
@@ -72,6 +74,32 @@ from runward_service.store.database import SchemaError
     show_default=True,
     help="How many Analyze calls may wait for a worker.",
 )
+@click.option(
+    "--retain-for",
+    envvar="RUNWARD_RETAIN_FOR",
+    type=DurationParameter(),
+    default="30d",
+    show_default=True,
+    metavar="DURATION",
+    help="How long finished jobs and their changes are kept, such as 12h or 30d.",
+)
+@click.option(
+    "--retain-jobs",
+    envvar="RUNWARD_RETAIN_JOBS",
+    type=click.IntRange(0),
+    default=1_000_000,
+    show_default=True,
+    help="How many finished jobs are kept at most, the newest; 0: any number.",
+)
+@click.option(
+    "--max-retention",
+    envvar="RUNWARD_MAX_RETENTION",
+    type=DurationParameter(),
+    default="30d",
+    show_default=True,
+    metavar="DURATION",
+    help="The longest time that a request may have its job kept.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Say that the server is ready as a line of JSON.")
 @click.option(
     "--log-level",
@@ -89,6 +117,9 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     discover: bool,
     grace: float,
     queue_limit: int,
+    retain_for: int,
+    retain_jobs: int,
+    max_retention: int,
     log_level: str,
     as_json: bool,
 ) -> None:
@@ -97,7 +128,8 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     Every option can also be set by its RUNWARD_ variable. Prints "runward: serving on HOST:PORT" when calls are taken.
     """
     start_logging(log_level)
-    config = Config(listen, data_dir, workers, plugins, discover, grace, queue_limit)
+    retention = RetentionPolicy(retain_for, retain_jobs)
+    config = Config(listen, data_dir, workers, plugins, discover, grace, queue_limit, retention, max_retention)
     try:
         status = uvloop.run(run_server(config, announce_json if as_json else announce))
     except (ListenError, SchemaError) as error:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from runward_service.domain.job import Job, JobRequest, Principal
     from runward_service.execution.expiry import Expiry
+    from runward_service.execution.finished_jobs import FinishedJobs
     from runward_service.execution.job_execution_service import JobExecutionService
     from runward_service.execution.scheduler import RunningJob, Scheduler, Slot
     from runward_service.runtime.run_control import RunControl
@@ -33,12 +34,14 @@ class AnalysisExecutionService:
         watcher: Watcher,
         log_watcher: LogWatcher,
         expiry: Expiry,
+        finished: FinishedJobs,
         admit: Callable[[], None],
         store_health: StoreHealth,
     ) -> None:
         """Create and run through the job service, in the order that the scheduler gives; ``admit`` raises GovernedError
         where this server may take no work; ``store_health`` knows whether the store takes any.
         """
+        self._finished = finished
         self._jobs = jobs
         self._scheduler = scheduler
         self._watcher = watcher
@@ -146,6 +149,17 @@ class AnalysisExecutionService:
             job = await self._jobs.get_job(job_id, principal.tenant)
             if job.status.terminal:
                 return job
+
+    async def retry(self, job_id: str, principal: Principal, request_id: str) -> Job:
+        """Submit a failed job's stored input as a new job. Raises GovernedError JOB_NOT_FOUND, JOB_STATUS_CONFLICT,
+        BLOB_NOT_FOUND, or as submit.
+        """
+        return await self.submit(await self._finished.request_again(job_id, principal, request_id))
+
+    async def delete(self, job_id: str, principal: Principal) -> None:
+        """Erase a finished job; see FinishedJobs.delete."""
+        # Shielded: what is deleted is to be erased too, also when the caller has hung up.
+        await asyncio.shield(self._finished.delete(job_id, principal))
 
     async def get_job(self, job_id: str, principal: Principal) -> Job:
         """One job of the caller's tenant. Raises GovernedError JOB_NOT_FOUND."""

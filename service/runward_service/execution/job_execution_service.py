@@ -48,11 +48,14 @@ class JobExecutionService:
         images: ImageStore,
         owner: str,
         supervise: Callable[[Awaitable[None], str], object],
+        max_retention_us: int,
     ) -> None:
         """Run through the plugin service; write and read the given stores as one owner process.
 
-        ``supervise`` runs what goes on after a call has ended.
+        ``supervise`` runs what goes on after a call has ended; ``max_retention_us`` is the longest time that a caller
+        may have a job kept, in microseconds.
         """
+        self._max_retention_us = max_retention_us
         self._supervise = supervise
         self._plugins = plugins
         self._store = store
@@ -68,7 +71,8 @@ class JobExecutionService:
         Raises GovernedError for whatever is refused; then nothing is stored.
         """
         job = await self._new_job(request)
-        if job.mode is JobMode.SYNC and not job.request_id:
+        # A large image's file may have been removed meanwhile, which is told to who waits for the write.
+        if job.mode is JobMode.SYNC and not job.request_id and job.image.path is None:
             self._store.defer_creation(job)
             return job, False
         return await self._created(job, await self._store.create_job(job, deferred=False))
@@ -108,6 +112,7 @@ class JobExecutionService:
         """A request, validated, as a job that is not stored yet, though its image may be. Raises GovernedError."""
         description = await self._plugins.admit(request)
         timeout_us = checked_timeout(request, description)
+        retention_us = checked_retention(request, self._max_retention_us)
         try:
             image = await self._images.put(request.image)
         except OSError as error:
@@ -139,6 +144,8 @@ class JobExecutionService:
             start_time_us=0,
             end_time_us=0,
             revision=0,
+            retention_us=retention_us,
+            retry_of=request.retry_of,
         )
 
     async def _created(self, job: Job, created: Creation) -> tuple[Job, bool]:
@@ -268,16 +275,32 @@ async def _or_refusal(call: Awaitable[T]) -> T | GovernedError:
 
 def payload_of(job: Job) -> tuple[str, ...]:
     """What makes two requests the same: their texts, for Python takes True for 1."""
-    return job.plugin, job.image.digest, job.mime_type, json.dumps(job.options, sort_keys=True)
+    return job.plugin, job.image.digest, job.mime_type, json.dumps(job.options, sort_keys=True), job.retry_of
 
 
 def checked_timeout(request: JobRequest, description: PluginDescription) -> int:
     """The timeout of an attempt in microseconds. Raises GovernedError TIMEOUT_INVALID."""
+    if request.retry_of:  # accepted once; the plugin's own may be shorter now
+        return min(request.timeout_us, description.timeout_us)
     if not 0 <= request.timeout_us <= description.timeout_us:
         limit = description.timeout
         message = f"timeout must be from 0 to {limit:g} s, the plugin's own."
         raise GovernedError(ErrorReason.TIMEOUT_INVALID, message, {"limit_seconds": limit}, plugin=description.name)
     return request.timeout_us or description.timeout_us
+
+
+def checked_retention(request: JobRequest, max_retention_us: int) -> int:
+    """How long the job is kept, in microseconds; 0: as long as the server keeps jobs. Raises GovernedError
+    INVALID_FIELD.
+    """
+    if request.retry_of:  # accepted once; the server's longest may be shorter now
+        return min(request.retention_us, max_retention_us)
+    if not 0 <= request.retention_us <= max_retention_us:
+        limit = max_retention_us / 1e6
+        message = f"retention must be from 0 to {limit:g} s, the longest that this server takes."
+        details = {"field": "retention", "limit_seconds": limit}
+        raise GovernedError(ErrorReason.INVALID_FIELD, message, details, plugin=request.plugin)
+    return request.retention_us
 
 
 def unstored_end(job: Job) -> GovernedError:

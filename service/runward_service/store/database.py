@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MIGRATION = re.compile(r"(\d{4})_[a-z_]+\.sql\Z")
 BUSY_TIMEOUT_MS = 10_000
 BUSY_PAUSE_SECONDS = 0.01
+LOG_BYTES = 16 * 1024 * 1024
+"""What the write-ahead log is cut down to when it is begun anew."""
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with it."""
 
@@ -69,6 +71,9 @@ class Database:
         use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # What is deleted is overwritten, wherever SQLite moved it before: DeleteJob promises that nothing is left.
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         connection.execute("PRAGMA cache_size = -16384")
         return connection
 

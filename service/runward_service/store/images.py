@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -24,21 +25,37 @@ def is_large(data: bytes) -> bool:
     return len(data) > INLINE_BYTES
 
 
+TEMPORARY = re.compile(r"\.new-(?:(?P<owner>[0-9a-f-]{36})-)?")
+"""How the name of a file begins that is being written, and by which process."""
+
+
 class ImageStore:
     """The folder of large images, one file a digest."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep the files below a folder, which exists."""
+    def __init__(self, folder: Path, owner: str) -> None:
+        """Keep the files below a folder, which exists, as one owner process."""
         self._folder = folder
+        self._owner = owner
 
     def path_of(self, digest: str) -> Path:
         """The file of a digest ("sha256:<hex>")."""
         name = digest.removeprefix("sha256:")
         return self._folder / name[:2] / name
 
+    async def read(self, image: StoredImage) -> bytes:
+        """The bytes of a stored image. Raises OSError when its file is gone or cannot be read."""
+        if image.data is not None:
+            return image.data
+        return await asyncio.to_thread(self.path_of(image.digest).read_bytes)
+
+    async def sync_removal(self, digest: str) -> None:
+        """Put on disk that the file of a digest is gone."""
+        if (folder := self.path_of(digest).parent).is_dir():
+            await asyncio.to_thread(sync_folder, folder)
+
     async def put(self, data: bytes) -> StoredImage:
-        """Take an image in. A large one is on disk, synced, when this returns, so a commit may name it. Raises OSError
-        when the disk is full.
+        """Take an image in. A large one is on disk, synced, when this returns, so a commit may name it, if it finds the
+        file still there. Raises OSError when the disk is full.
         """
         if not is_large(data):
             return StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), data=data)
@@ -50,7 +67,7 @@ class ImageStore:
         if not path.exists():
             path.parent.mkdir(mode=0o700, exist_ok=True)
             sync_folder(self._folder)
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".new-{self._owner}-")
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(data)
@@ -60,7 +77,8 @@ class ImageStore:
             except BaseException:
                 os.unlink(temporary)  # noqa: PTH108
                 raise
-            sync_folder(path.parent)
+        # Also where the file was there: whoever put it may not have come so far yet.
+        sync_folder(path.parent)
         return StoredImage(digest, len(data), path=path)
 
 

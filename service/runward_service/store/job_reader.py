@@ -124,10 +124,12 @@ class SqliteJobReader:
 
     async def get_job(self, job_id: str, tenant: str | None) -> Job:
         """A tenant's job (any tenant's for None), with its result. Raises GovernedError JOB_NOT_FOUND."""
-        rows = await self._rows("job_by_id", (job_id,))
-        if not rows or (tenant is not None and rows[0][1] != tenant):
-            raise GovernedError(ErrorReason.JOB_NOT_FOUND, "No job has this id.", {"job_id": job_id[:64]})
-        return job_of(rows[0])
+        return job_of(_of_tenant(await self._rows("job_by_id", (job_id,)), job_id, tenant))
+
+    async def get_job_with_image(self, job_id: str, tenant: str) -> Job:
+        """A tenant's job as get_job gives it, with a small image's bytes; a large one's file is named by its digest."""
+        rows = await self._rows("job_with_image", (job_id,))
+        return job_of(_of_tenant(rows, job_id, tenant), data=rows[0][-1])
 
     async def list_jobs(self, query: JobQuery, limit: int, before: int = 0) -> JobPage:
         """One page of a query, newest first, without results."""
@@ -232,3 +234,9 @@ class SqliteJobReader:
     async def tracebacks(self, job_id: str) -> list[tuple[int, str]]:
         """The tracebacks of a job's attempts, by attempt."""
         return [(row[0], row[1]) for row in await self._rows("tracebacks", (job_id,))]
+
+
+def _of_tenant(rows: Sequence[Sequence[Any]], job_id: str, tenant: str | None) -> Sequence[Any]:
+    if not rows or (tenant is not None and rows[0][1] != tenant):
+        raise GovernedError(ErrorReason.JOB_NOT_FOUND, "No job has this id.", {"job_id": job_id[:64]})
+    return rows[0]

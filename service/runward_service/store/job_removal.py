@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runward_service.domain.job import Principal
+    from runward_service.domain.retention_policy import RetentionPolicy
     from runward_service.store.writer import GroupCommitWriter, Transaction
 
 SQL = statements("job_removal.sql")
 EVENTS_A_STEP = 256
 JOBS_A_STEP = 64
+BYTES_A_STEP = 1024 * 1024
+"""Of images in the database: their pages are overwritten with zeros."""
 FILES_A_STEP = 16
 
 
@@ -50,14 +53,6 @@ class Removed:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long finished jobs are kept: microseconds after their end, and how many; 0 jobs: any number."""
-
-    retain_for_us: int
-    retain_jobs: int
-
-
 class SqliteJobRemoval:
     """Removes through the group-commit writer, in steps of bounded size. Every method answers once that is on disk."""
 
@@ -66,37 +61,35 @@ class SqliteJobRemoval:
         self._writer = writer
         self._image_path = image_path
 
-    def set_retention(self, retention: Retention) -> Awaitable[object]:
+    def set_policy(self, policy: RetentionPolicy) -> Awaitable[object]:
         """Store how long jobs are kept, for every process on this store."""
-        values = (retention.retain_for_us, retention.retain_jobs)
-        return self._writer.submit(lambda tx: tx.execute(SQL["set_retention"], values))
+        values = (policy.retain_for_us, policy.retain_jobs)
+        return self._writer.submit(lambda tx: tx.execute(SQL["set_policy"], values))
 
-    def retention(self) -> Awaitable[Retention]:
-        """What was set last; ``retain_for_us`` is 0 where no server has set anything."""
-
-        def operation(tx: Transaction) -> Retention:
-            _, retain_for, retain_jobs, _ = tx.execute(SQL["retention"]).fetchone()
-            return Retention(retain_for, retain_jobs)
-
-        return self._writer.submit(operation)
-
-    def compact_log(self, retention: Retention, now: int) -> Awaitable[Removed]:
+    def compact_log(self, policy: RetentionPolicy, now: int) -> Awaitable[Removed]:
         """Remove some of the log's oldest events, and the jobs that ended with them, as far as they are too old at
         ``now`` or jobs are too many.
 
         A job that has not ended, or has a longer retention of its own, stays with its last event.
         """
-        return self._writer.submit(lambda tx: _compact(tx, retention, now))
+        return self._writer.submit(lambda tx: _compact(tx, policy, now))
 
     def remove_expired(self, now: int) -> Awaitable[Removed]:
         """Remove some of the finished jobs whose own retention has passed."""
 
         def operation(tx: Transaction) -> Removed:
             found = tx.execute(SQL["expired_jobs"], (now, JOBS_A_STEP)).fetchall()
-            _count_above_floor(tx, [revision for _, revision in found])
-            return _remove_jobs(tx, [seq for seq, _ in found], more=len(found) == JOBS_A_STEP)
+            step = found[: _affordable([image_bytes for _, _, image_bytes in found])]
+            _count_above_floor(tx, [revision for _, revision, _ in step])
+            more = len(step) < len(found) or len(found) == JOBS_A_STEP
+            return _remove_jobs(tx, [seq for seq, _, _ in step], more=more)
 
         return self._writer.submit(operation)
+
+    def mark_unused(self, digests: Sequence[str]) -> Awaitable[int]:
+        """Mark the files of these digests for removal as far as no image has them; how many are new."""
+        listed = json.dumps(digests)
+        return self._writer.submit(lambda tx: tx.execute(SQL["mark_unused_files"], (listed,)).rowcount)
 
     def remove_files(self) -> Awaitable[Removed]:
         """Remove some of the files whose image no job has any more."""
@@ -114,33 +107,37 @@ class SqliteJobRemoval:
         tx.execute(SQL["forget_unused_files"], (json.dumps(digests),))
         return Removed(more=len(digests) == FILES_A_STEP)
 
-    async def delete_job(self, job_id: str, principal: Principal) -> None:
-        """Remove a finished job on a caller's request. One that was deleted before stays so.
+    async def delete_job(self, job_id: str, principal: Principal) -> str:
+        """Remove a finished job on a caller's request; its image's digest, empty where the job was deleted before.
 
         Raises GovernedError JOB_NOT_FOUND, or JOB_STATUS_CONFLICT for a job that has not ended.
         """
-        refusal = await self._writer.submit(lambda tx: _delete_job(tx, job_id, principal))
-        if refusal is not None:
-            raise refusal
+        answer = await self._writer.submit(lambda tx: _delete_job(tx, job_id, principal))
+        if isinstance(answer, GovernedError):
+            raise answer
+        return answer
 
 
-def _compact(tx: Transaction, retention: Retention, now: int) -> Removed:
+def _compact(tx: Transaction, policy: RetentionPolicy, now: int) -> Removed:
     floor, _, _, finished = tx.execute(SQL["retention"]).fetchone()
-    excess = finished - retention.retain_jobs if retention.retain_jobs else 0
-    before = now - retention.retain_for_us
+    excess = finished - policy.retain_jobs if policy.retain_jobs else 0
+    before = now - policy.retain_for_us
     jobs: list[int] = []
     superseded: list[int] = []
-    past = 0
+    image_bytes = past = 0
     upto = floor
+    full = False
     rows = tx.execute(SQL["log_head"], (floor, EVENTS_A_STEP)).fetchall()
-    for revision, time, status, job_seq, last_revision, own_retention in rows:
-        if (time > before and past >= excess) or len(jobs) == JOBS_A_STEP:
+    for revision, time, status, job_seq, last_revision, own_retention, inline_bytes in rows:
+        full = len(jobs) == JOBS_A_STEP or image_bytes >= BYTES_A_STEP
+        if full or (time > before and past >= excess):
             break
         upto = revision
         if status in TERMINAL_STATUSES:
             past += 1
             if not own_retention:
                 jobs.append(job_seq)
+                image_bytes += inline_bytes
         elif revision < last_revision:
             superseded.append(revision)
     if upto == floor:
@@ -148,8 +145,18 @@ def _compact(tx: Transaction, retention: Retention, now: int) -> Removed:
     tx.execute(SQL["raise_floor"], (upto, past))
     tx.execute(SQL["delete_old_deletions"], (upto,))
     events = tx.execute(SQL["delete_events"], (json.dumps(superseded),)).rowcount if superseded else 0
-    more = upto == rows[-1][0] or len(jobs) == JOBS_A_STEP
+    more = full or len(rows) == EVENTS_A_STEP
     return Removed(events=events).plus(_remove_jobs(tx, jobs, more=more))
+
+
+def _affordable(sizes: Sequence[int]) -> int:
+    """How many of the images with these sizes, one at least, can be removed in one step."""
+    total = 0
+    for count, size in enumerate(sizes):
+        if total >= BYTES_A_STEP:
+            return count
+        total += size
+    return len(sizes)
 
 
 def _count_above_floor(tx: Transaction, revisions: Sequence[int]) -> None:
@@ -171,13 +178,13 @@ def _remove_jobs(tx: Transaction, seqs: Sequence[int], *, more: bool = False) ->
     return Removed(len(seqs), events, len(images), sum(size for _, size, _ in images), more)
 
 
-def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> GovernedError | None:
+def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> str | GovernedError:
     row = tx.execute(SQL["job_to_delete"], (job_id,)).fetchone()
     if row is None or row[1] != principal.tenant:
         if tx.execute(SQL["deletion_of_job"], (job_id, principal.tenant)).fetchone():
-            return None
+            return ""
         return GovernedError(ErrorReason.JOB_NOT_FOUND, "No job has this id.", {"job_id": job_id[:64]})
-    seq, _, status, revision = row
+    seq, _, status, revision, digest = row
     if status not in TERMINAL_STATUSES:
         name = JobStatus(status).name
         message = f"The job is {name}. Cancel it first, or wait for its end."
@@ -188,4 +195,4 @@ def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> GovernedE
     tx.execute(SQL["take_revision"], (taken,))
     tx.execute(SQL["insert_deletion"], (taken, job_id, principal.tenant, principal.name, now_us()))
     tx.changed.append(job_id)
-    return None
+    return str(digest)

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobMode
 from runward_service.store.row_statements import by_chunk
 from runward_service.store.rows import dump_mapping
@@ -74,7 +75,8 @@ class CreateJob:
 
 
 def insert_jobs(tx: Transaction, jobs: Sequence[Job]) -> list[int]:
-    """Insert PENDING jobs with their images; each one's revision, in order."""
+    """Insert PENDING jobs with their images; each one's revision, in order. Raises GovernedError as check_files."""
+    check_files(jobs)
     images = [(job.tenant, job.image.digest, job.image.size_bytes, job.create_time_us, job.image.data) for job in jobs]
     for sql, parameters, _ in by_chunk(SQL_FILE, "insert_images", images):
         tx.execute(sql, parameters)
@@ -84,6 +86,16 @@ def insert_jobs(tx: Transaction, jobs: Sequence[Job]) -> list[int]:
         tx.execute(sql, parameters)
     tx.changed += [job.id for job in jobs]
     return revisions
+
+
+def check_files(jobs: Sequence[Job]) -> None:
+    """Raises GovernedError STORE_UNAVAILABLE where a large image's file was removed after it was put.
+
+    Files are removed under the write lock, which is held here: one that is there now stays.
+    """
+    if any(job.image.path is not None and not job.image.path.exists() for job in jobs):
+        message = "The same image was removed with an earlier job just now. Try again."
+        raise GovernedError(ErrorReason.STORE_UNAVAILABLE, message)
 
 
 def job_row(job: Job, revision: int) -> tuple[Any, ...]:

@@ -109,6 +109,8 @@ def _facts(job: Job) -> dict[str, Any]:
         "started": clock(job.start_time),
         "ended": clock(job.end_time),
         "attempt": job.attempt,
+        "retry of": job.retry_of,
+        "kept for": span(job.retention),
         "progress": _progress(job),
         "artifacts": [
             {"name": a.name, "size": size(a.size_bytes), "type": a.mime_type, "digest": a.digest} for a in job.artifacts

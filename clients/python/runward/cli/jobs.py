@@ -108,17 +108,19 @@ async def cancel_job(rw: Client, session: Session, *, job_id: str) -> None:
 
 @jobs.command("retry")
 @click.argument("job_id", metavar="JOB")
+@click.option("--request-id", metavar="ID", help="The same retry again with this id gives the same new job.")
 @remote
-async def retry_job(rw: Client, session: Session, *, job_id: str) -> None:
-    """Make a new job from a FAILED job's stored input."""
-    job = await rw.retry(job_id)
+async def retry_job(rw: Client, session: Session, *, job_id: str, request_id: str | None) -> None:
+    """Make a new job from a FAILED job's stored input. The failed job stays as it is."""
+    job = await rw.retry(job_id, request_id=request_id)
     session.show(json_form(job), lambda: job_view(job))
+    session.note(f"follow it with: runward jobs watch {job.id}")
 
 
 @jobs.command("delete")
 @click.argument("job_id", metavar="JOB")
 @remote
 async def delete_job(rw: Client, session: Session, *, job_id: str) -> None:
-    """Remove a finished job and its image."""
+    """Erase a finished job from the server's files, with its image unless another job has the same one."""
     await rw.delete(job_id)
     session.show({"job_id": job_id}, lambda: Text(f"deleted {job_id}"))

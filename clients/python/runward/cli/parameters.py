@@ -88,6 +88,12 @@ _IMAGE_PARAMETERS = (
         callback=parse_pairs,
         help="A label for the jobs. Repeatable.",
     ),
+    click.option(
+        "--retention",
+        type=float,
+        metavar="SECONDS",
+        help="How long the jobs are kept after their end (default: as the server keeps jobs).",
+    ),
     click.option("--mime-type", metavar="TYPE", help="The images' type (default: told by their bytes or names)."),
     click.option(
         "--concurrency",

@@ -86,6 +86,9 @@ def server_view(info: ServerInfo, target: str) -> RenderableType:
             "runs at once": info.worker_limit,
             "largest image": size(info.max_image_bytes),
             "largest result": size(info.max_result_bytes),
+            "jobs kept for": span(info.retention),
+            "jobs kept": info.retained_jobs or "any number",
+            "longest retention": span(info.max_retention),
         }
     )
 

@@ -212,6 +212,8 @@ class Job(google.protobuf.message.Message):
     CACHED_FIELD_NUMBER: builtins.int
     OUTPUT_DIGEST_FIELD_NUMBER: builtins.int
     ARTIFACTS_FIELD_NUMBER: builtins.int
+    RETENTION_FIELD_NUMBER: builtins.int
+    RETRY_OF_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Its id, a UUIDv7."""
     plugin: builtins.str
@@ -259,6 +261,11 @@ class Job(google.protobuf.message.Message):
     @property
     def artifacts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Artifact]:
         """Files that the run gave back."""
+    @property
+    def retention(self) -> google.protobuf.duration_pb2.Duration:
+        """How long it is kept after its end; absent: as long as the server keeps jobs."""
+    retry_of: builtins.str
+    """The id of the failed job whose input it has (RetryJob); empty for others."""
     def __init__(
         self,
         *,
@@ -281,9 +288,11 @@ class Job(google.protobuf.message.Message):
         cached: builtins.bool = ...,
         output_digest: builtins.str = ...,
         artifacts: collections.abc.Iterable[global___Artifact] | None = ...,
+        retention: google.protobuf.duration_pb2.Duration | None = ...,
+        retry_of: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "payload", b"payload", "progress", b"progress", "result", b"result", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["artifacts", b"artifacts", "attempt", b"attempt", "cached", b"cached", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "id", b"id", "labels", b"labels", "output_digest", b"output_digest", "payload", b"payload", "plugin", b"plugin", "plugin_version", b"plugin_version", "priority", b"priority", "progress", b"progress", "request_id", b"request_id", "result", b"result", "revision", b"revision", "start_time", b"start_time", "status", b"status"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "payload", b"payload", "progress", b"progress", "result", b"result", "retention", b"retention", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["artifacts", b"artifacts", "attempt", b"attempt", "cached", b"cached", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "id", b"id", "labels", b"labels", "output_digest", b"output_digest", "payload", b"payload", "plugin", b"plugin", "plugin_version", b"plugin_version", "priority", b"priority", "progress", b"progress", "request_id", b"request_id", "result", b"result", "retention", b"retention", "retry_of", b"retry_of", "revision", b"revision", "start_time", b"start_time", "status", b"status"]) -> None: ...
 
 global___Job = Job
 
@@ -314,6 +323,7 @@ class AnalyzeRequest(google.protobuf.message.Message):
     TIMEOUT_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
+    RETENTION_FIELD_NUMBER: builtins.int
     plugin: builtins.str
     """The plugin's name."""
     @property
@@ -327,6 +337,12 @@ class AnalyzeRequest(google.protobuf.message.Message):
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Optional: at most 32, keys of 1 to 63 characters, values up to 255."""
+    @property
+    def retention(self) -> google.protobuf.duration_pb2.Duration:
+        """How long the job is kept after its end; absent or zero: as long as the server keeps jobs (GetServerInfo). Negative or longer
+        than the server's max_retention is refused (INVALID_FIELD). Then the job is removed as by DeleteJob, though not erased
+        from the files at once.
+        """
     def __init__(
         self,
         *,
@@ -335,9 +351,10 @@ class AnalyzeRequest(google.protobuf.message.Message):
         timeout: google.protobuf.duration_pb2.Duration | None = ...,
         request_id: builtins.str = ...,
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        retention: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["payload", b"payload", "timeout", b"timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["labels", b"labels", "payload", b"payload", "plugin", b"plugin", "request_id", b"request_id", "timeout", b"timeout"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["payload", b"payload", "retention", b"retention", "timeout", b"timeout"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["labels", b"labels", "payload", b"payload", "plugin", b"plugin", "request_id", b"request_id", "retention", b"retention", "timeout", b"timeout"]) -> None: ...
 
 global___AnalyzeRequest = AnalyzeRequest
 
@@ -390,6 +407,7 @@ class SubmitJobRequest(google.protobuf.message.Message):
     LABELS_FIELD_NUMBER: builtins.int
     PRIORITY_FIELD_NUMBER: builtins.int
     QUEUE_TIMEOUT_FIELD_NUMBER: builtins.int
+    RETENTION_FIELD_NUMBER: builtins.int
     plugin: builtins.str
     """The plugin's name."""
     @property
@@ -408,6 +426,9 @@ class SubmitJobRequest(google.protobuf.message.Message):
     @property
     def queue_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """The longest wait for a worker; absent or zero: no limit. A job that waits longer ends FAILED with QUEUE_TIMEOUT."""
+    @property
+    def retention(self) -> google.protobuf.duration_pb2.Duration:
+        """As in AnalyzeRequest."""
     def __init__(
         self,
         *,
@@ -418,9 +439,10 @@ class SubmitJobRequest(google.protobuf.message.Message):
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         priority: builtins.int = ...,
         queue_timeout: google.protobuf.duration_pb2.Duration | None = ...,
+        retention: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["payload", b"payload", "queue_timeout", b"queue_timeout", "timeout", b"timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["labels", b"labels", "payload", b"payload", "plugin", b"plugin", "priority", b"priority", "queue_timeout", b"queue_timeout", "request_id", b"request_id", "timeout", b"timeout"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["payload", b"payload", "queue_timeout", b"queue_timeout", "retention", b"retention", "timeout", b"timeout"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["labels", b"labels", "payload", b"payload", "plugin", b"plugin", "priority", b"priority", "queue_timeout", b"queue_timeout", "request_id", b"request_id", "retention", b"retention", "timeout", b"timeout"]) -> None: ...
 
 global___SubmitJobRequest = SubmitJobRequest
 
@@ -683,14 +705,18 @@ class RetryJobRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     JOB_ID_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """The failed job's id."""
+    request_id: builtins.str
+    """As in AnalyzeRequest, for the new job: the same call again gives the same new job."""
     def __init__(
         self,
         *,
         job_id: builtins.str = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing_extensions.Literal["job_id", b"job_id"]) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["job_id", b"job_id", "request_id", b"request_id"]) -> None: ...
 
 global___RetryJobRequest = RetryJobRequest
 
@@ -903,6 +929,9 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     WORKER_LIMIT_FIELD_NUMBER: builtins.int
     MAX_IMAGE_BYTES_FIELD_NUMBER: builtins.int
     MAX_RESULT_BYTES_FIELD_NUMBER: builtins.int
+    RETENTION_FIELD_NUMBER: builtins.int
+    RETAINED_JOBS_FIELD_NUMBER: builtins.int
+    MAX_RETENTION_FIELD_NUMBER: builtins.int
     version: builtins.str
     """Runward's version."""
     api: builtins.str
@@ -918,6 +947,14 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     """The largest image that it takes, in bytes."""
     max_result_bytes: builtins.int
     """The largest result that a plugin may return, in bytes as encoded."""
+    @property
+    def retention(self) -> google.protobuf.duration_pb2.Duration:
+        """How long finished jobs are kept that have no retention of their own."""
+    retained_jobs: builtins.int
+    """How many of them at most; 0: any number. The oldest go first."""
+    @property
+    def max_retention(self) -> google.protobuf.duration_pb2.Duration:
+        """The longest retention that a request may ask for."""
     def __init__(
         self,
         *,
@@ -928,8 +965,11 @@ class GetServerInfoResponse(google.protobuf.message.Message):
         worker_limit: builtins.int = ...,
         max_image_bytes: builtins.int = ...,
         max_result_bytes: builtins.int = ...,
+        retention: google.protobuf.duration_pb2.Duration | None = ...,
+        retained_jobs: builtins.int = ...,
+        max_retention: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["api", b"api", "max_image_bytes", b"max_image_bytes", "max_result_bytes", b"max_result_bytes", "owner_id", b"owner_id", "start_time", b"start_time", "version", b"version", "worker_limit", b"worker_limit"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["max_retention", b"max_retention", "retention", b"retention", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["api", b"api", "max_image_bytes", b"max_image_bytes", "max_result_bytes", b"max_result_bytes", "max_retention", b"max_retention", "owner_id", b"owner_id", "retained_jobs", b"retained_jobs", "retention", b"retention", "start_time", b"start_time", "version", b"version", "worker_limit", b"worker_limit"]) -> None: ...
 
 global___GetServerInfoResponse = GetServerInfoResponse

@@ -82,12 +82,23 @@ class ExecutionServiceStub:
         runward.v1.jobs_pb2.RetryJobRequest,
         runward.v1.jobs_pb2.RetryJobResponse,
     ]
-    """Makes a new job from a FAILED job's stored input. UNIMPLEMENTED in this release."""
+    """Stores a new job with a FAILED job's stored input (payload, options, labels, priority, timeouts, retention) and answers at
+    once with it, PENDING; its retry_of names the failed job, which stays as it is. Also an Analyze's job is retried as by
+    SubmitJob. NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_STATUS_CONFLICT: the job is not FAILED;
+    BLOB_NOT_FOUND: its image is not there any more, so submit it anew), and what refuses a SubmitJob.
+    """
     DeleteJob: grpc.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.DeleteJobRequest,
         runward.v1.jobs_pb2.DeleteJobResponse,
     ]
-    """Removes a finished job and its image. UNIMPLEMENTED in this release."""
+    """Erases a finished job: its row, result, error, tracebacks, changes in the log, and its image unless another job has the
+    same one. Once answered, the server's files hold nothing of it but its id, the time and who asked. Its place in the
+    plugin's counts stays; its request_id can be used again. Calling twice does no harm. Changes of a deleted job
+    are no longer sent to watchers, and a WatchJob of it ends with JOB_NOT_FOUND.
+
+    NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_STATUS_CONFLICT: the job has not ended; cancel it first),
+    UNAVAILABLE (STORE_UNAVAILABLE: call again; the job may be gone already, but something of it may be left in the files).
+    """
     WatchJob: grpc.UnaryStreamMultiCallable[
         runward.v1.jobs_pb2.WatchJobRequest,
         runward.v1.jobs_pb2.WatchJobResponse,
@@ -178,12 +189,23 @@ class ExecutionServiceAsyncStub:
         runward.v1.jobs_pb2.RetryJobRequest,
         runward.v1.jobs_pb2.RetryJobResponse,
     ]
-    """Makes a new job from a FAILED job's stored input. UNIMPLEMENTED in this release."""
+    """Stores a new job with a FAILED job's stored input (payload, options, labels, priority, timeouts, retention) and answers at
+    once with it, PENDING; its retry_of names the failed job, which stays as it is. Also an Analyze's job is retried as by
+    SubmitJob. NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_STATUS_CONFLICT: the job is not FAILED;
+    BLOB_NOT_FOUND: its image is not there any more, so submit it anew), and what refuses a SubmitJob.
+    """
     DeleteJob: grpc.aio.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.DeleteJobRequest,
         runward.v1.jobs_pb2.DeleteJobResponse,
     ]
-    """Removes a finished job and its image. UNIMPLEMENTED in this release."""
+    """Erases a finished job: its row, result, error, tracebacks, changes in the log, and its image unless another job has the
+    same one. Once answered, the server's files hold nothing of it but its id, the time and who asked. Its place in the
+    plugin's counts stays; its request_id can be used again. Calling twice does no harm. Changes of a deleted job
+    are no longer sent to watchers, and a WatchJob of it ends with JOB_NOT_FOUND.
+
+    NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_STATUS_CONFLICT: the job has not ended; cancel it first),
+    UNAVAILABLE (STORE_UNAVAILABLE: call again; the job may be gone already, but something of it may be left in the files).
+    """
     WatchJob: grpc.aio.UnaryStreamMultiCallable[
         runward.v1.jobs_pb2.WatchJobRequest,
         runward.v1.jobs_pb2.WatchJobResponse,
@@ -288,14 +310,25 @@ class ExecutionServiceServicer(metaclass=abc.ABCMeta):
         request: runward.v1.jobs_pb2.RetryJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[runward.v1.jobs_pb2.RetryJobResponse, collections.abc.Awaitable[runward.v1.jobs_pb2.RetryJobResponse]]:
-        """Makes a new job from a FAILED job's stored input. UNIMPLEMENTED in this release."""
+        """Stores a new job with a FAILED job's stored input (payload, options, labels, priority, timeouts, retention) and answers at
+        once with it, PENDING; its retry_of names the failed job, which stays as it is. Also an Analyze's job is retried as by
+        SubmitJob. NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_STATUS_CONFLICT: the job is not FAILED;
+        BLOB_NOT_FOUND: its image is not there any more, so submit it anew), and what refuses a SubmitJob.
+        """
     @abc.abstractmethod
     def DeleteJob(
         self,
         request: runward.v1.jobs_pb2.DeleteJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[runward.v1.jobs_pb2.DeleteJobResponse, collections.abc.Awaitable[runward.v1.jobs_pb2.DeleteJobResponse]]:
-        """Removes a finished job and its image. UNIMPLEMENTED in this release."""
+        """Erases a finished job: its row, result, error, tracebacks, changes in the log, and its image unless another job has the
+        same one. Once answered, the server's files hold nothing of it but its id, the time and who asked. Its place in the
+        plugin's counts stays; its request_id can be used again. Calling twice does no harm. Changes of a deleted job
+        are no longer sent to watchers, and a WatchJob of it ends with JOB_NOT_FOUND.
+
+        NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_STATUS_CONFLICT: the job has not ended; cancel it first),
+        UNAVAILABLE (STORE_UNAVAILABLE: call again; the job may be gone already, but something of it may be left in the files).
+        """
     @abc.abstractmethod
     def WatchJob(
         self,

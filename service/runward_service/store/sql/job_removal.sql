@@ -4,13 +4,14 @@ SELECT log_floor, retain_for, retain_jobs,
        (SELECT coalesce(sum(success_count + error_count), 0) FROM plugin_counter) - past_jobs
 FROM retention;
 
--- name: set_retention
+-- name: set_policy
 UPDATE retention SET retain_for = ?, retain_jobs = ?;
 
 -- name: log_head
 -- The oldest events above the floor. CROSS JOIN keeps the log the outer loop.
-SELECT event.revision, event.time, event.status, event.job_seq, job.revision, job.retention
-FROM job_event AS event CROSS JOIN job ON job.seq = event.job_seq
+SELECT event.revision, event.time, event.status, event.job_seq, job.revision, job.retention,
+       CASE WHEN image.data IS NULL THEN 0 ELSE image.size_bytes END
+FROM job_event AS event CROSS JOIN job ON job.seq = event.job_seq CROSS JOIN image ON image.seq = job.image_seq
 WHERE event.revision > ?
 ORDER BY event.revision
 LIMIT ?;
@@ -23,13 +24,11 @@ UPDATE retention SET past_jobs = past_jobs + ?;
 
 -- name: expired_jobs
 -- Finished jobs whose own retention has passed.
-SELECT seq, revision FROM job
-WHERE retention > 0 AND end_time > 0 AND end_time + retention <= ?
-ORDER BY end_time + retention
+SELECT job.seq, job.revision, CASE WHEN image.data IS NULL THEN 0 ELSE image.size_bytes END
+FROM job CROSS JOIN image ON image.seq = job.image_seq
+WHERE job.retention > 0 AND job.end_time > 0 AND job.end_time + job.retention <= ?
+ORDER BY job.end_time + job.retention
 LIMIT ?;
-
--- name: next_expire_time
-SELECT min(end_time + retention) FROM job WHERE retention > 0 AND end_time > 0;
 
 -- name: delete_events
 DELETE FROM job_event WHERE revision IN (SELECT value FROM json_each(?));
@@ -48,6 +47,10 @@ RETURNING digest, size_bytes, data IS NULL;
 -- name: insert_unused_files
 INSERT INTO unused_image_file (digest) SELECT value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING;
 
+-- name: mark_unused_files
+INSERT INTO unused_image_file (digest) SELECT value FROM json_each(?)
+WHERE NOT EXISTS (SELECT 1 FROM image WHERE image.digest = value) ON CONFLICT DO NOTHING;
+
 -- name: unused_files
 SELECT digest FROM unused_image_file LIMIT ?;
 
@@ -58,7 +61,9 @@ SELECT 1 FROM image WHERE digest = ? LIMIT 1;
 DELETE FROM unused_image_file WHERE digest IN (SELECT value FROM json_each(?));
 
 -- name: job_to_delete
-SELECT seq, tenant, status, revision FROM job WHERE id = ?;
+SELECT job.seq, job.tenant, job.status, job.revision, image.digest
+FROM job JOIN image ON image.seq = job.image_seq
+WHERE job.id = ?;
 
 -- name: deletion_of_job
 SELECT 1 FROM job_deletion WHERE job_id = ? AND tenant = ?;
