@@ -12,9 +12,14 @@ from runward_service.store.row_statements import by_chunk
 from runward_service.store.statements import statements
 
 STORE = statements("job_store.sql")
+CLAIMS = statements("claims.sql")
 KEYS = [("tenant", "principal", f"id {number}") for number in range(3)]
 CASES = {
     "job_by_request_id": (STORE["job_by_request_id"], "job_request_id"),
+    "first_jobs": (CLAIMS["first_jobs"], "job_claimable_by_priority"),
+    "oldest_jobs": (CLAIMS["oldest_jobs"], "job_claimable_by_age"),
+    "claim_jobs": (next(by_chunk("claims.sql", "claim_jobs", [(1, 2, 3, 4)] * 3))[0], "INTEGER PRIMARY KEY"),
+    "jobs_with_image": (next(by_chunk("job_reader.sql", "jobs_with_image", [(1,)] * 3))[0], "INTEGER PRIMARY KEY"),
     "jobs_by_request_id": (next(by_chunk("job_store.sql", "jobs_by_request_id", KEYS))[0], "job_request_id"),
 }
 
@@ -29,3 +34,13 @@ def test_by_an_index(name: str) -> None:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", list(unbound.values()))]
     assert any(step.startswith("SEARCH job USING") and index in step for step in plan), plan
     assert not any(step.startswith("SCAN job") or "TEMP B-TREE" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("name", ["callers_after", "callers_up_to"])
+def test_turns_by_the_primary_key(name: str) -> None:
+    """Whose turn it is costs no look at callers whose turn it is not."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {CLAIMS[name]}", ["p", "t", "c", 5])]
+    assert len(plan) == 1, plan
+    assert plan[0].startswith("SEARCH queued USING PRIMARY KEY (plugin=? AND "), plan

@@ -96,7 +96,7 @@ class JobCalls(Caller):
             plugin, image, mime_type, options, labels, request_id, retention: as in analyze.
             timeout: the longest time of one attempt, in seconds; by default the plugin's own.
             queue_timeout: the longest wait for a worker, in seconds; by default no limit.
-            priority: higher runs earlier, among the jobs of one plugin; from -1000 to 1000.
+            priority: higher runs earlier, among this caller's jobs of one plugin; from -1000 to 1000.
             deadline: the longest time of this call, in seconds; by default no limit.
 
         Raises:

@@ -214,6 +214,15 @@ class SqliteJobReader:
         """How many jobs wait, by plugin."""
         return {row[0]: row[1] for row in await self._rows("queued_counts")}
 
+    async def queued(self) -> dict[str, tuple[int, int]]:
+        """How many jobs wait to be claimed and how many bytes their images have, by plugin."""
+        return {row[0]: (row[1], row[2]) for row in await self._rows("queued")}
+
+    async def owner_count(self) -> int:
+        """How many processes use the store, or have left it without a word."""
+        rows = await self._rows("owner_count")
+        return int(rows[0][0])
+
     async def counters(self) -> dict[str, PluginCounters]:
         """The counters, by plugin."""
         buckets: dict[str, dict[int, int]] = {}

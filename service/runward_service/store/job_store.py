@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.clock import now_us
 from runward_service.domain.job import JobStatus
+from runward_service.store.claims import Claims
 from runward_service.store.row_statements import by_chunk
-from runward_service.store.rows import job_of
 from runward_service.store.statements import statements
 from runward_service.store.transitions import (
     CreateJob,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from runward_service.store.writer import GroupCommitWriter, Transaction
 
 SQL = statements("job_store.sql")
-READ = statements("job_reader.sql")
 
 
 class SqliteJobStore:
@@ -45,7 +44,7 @@ class SqliteJobStore:
         """
         self._writer = writer
         self._owner = owner
-        self._image_path = image_path
+        self._claims = Claims(owner, image_path)
         self._verify_outcome = verify_outcome
 
     @property
@@ -99,20 +98,10 @@ class SqliteJobStore:
         self._writer.defer(StartJob(job_id, self._owner, start_time_us))
 
     def claim_jobs(self, plugin: str, limit: int) -> Awaitable[list[Job]]:
-        """Claim up to ``limit`` waiting jobs of a plugin for this process: RUNNING, the attempt counted, the image at
-        hand.
+        """Claim up to ``limit`` waiting jobs of a plugin for this process, in turns between callers: RUNNING, the
+        attempt counted, the image at hand.
         """
-
-        def operation(tx: Transaction) -> list[Job]:
-            claimed = []
-            for job_id, _ in tx.execute(SQL["claimable_jobs"], (plugin, limit)).fetchall():
-                now = now_us()
-                tx.execute(SQL["claim_job"], (self._owner, now, tx.next_revision(), now, job_id))
-                tx.changed.append(job_id)
-                claimed.append(self._job_with_image(tx, job_id))
-            return claimed
-
-        return self._writer.submit(operation)
+        return self._writer.submit(lambda tx: self._claims.claim(tx, plugin, limit))
 
     def next_attempt(self, job: Job, outcome: Outcome) -> Awaitable[bool]:
         """Count an attempt as used up and begin the next, still RUNNING; what the attempt raised is kept. False when
@@ -197,11 +186,6 @@ class SqliteJobStore:
     def enable_plugin(self, plugin: str) -> Awaitable[object]:
         """Take disable_plugin back."""
         return self._writer.submit(lambda tx: _ran(tx, SQL["enable_plugin"], (plugin,)))
-
-    def _job_with_image(self, tx: Transaction, job_id: str) -> Job:
-        row = tx.execute(READ["job_with_image"], (job_id,)).fetchone()
-        data = row[-1]
-        return job_of(row, data=data, path=None if data is not None else self._image_path(row[8]))
 
 
 def _request_key(job: Job) -> tuple[str, str, str]:

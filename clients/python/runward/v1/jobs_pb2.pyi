@@ -422,7 +422,9 @@ class SubmitJobRequest(google.protobuf.message.Message):
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """As in AnalyzeRequest."""
     priority: builtins.int
-    """Higher runs earlier, among the jobs of one plugin; from -1000 to 1000."""
+    """Higher runs earlier, among the caller's jobs of one plugin; from -1000 to 1000. Callers take turns whatever their
+    priorities are, and in every tenth turn the caller's oldest job runs, so that none waits for ever.
+    """
     @property
     def queue_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """The longest wait for a worker; absent or zero: no limit. A job that waits longer ends FAILED with QUEUE_TIMEOUT."""

@@ -12,11 +12,11 @@ SELECT {columns_with_result}
 FROM job JOIN image ON image.seq = job.image_seq
 WHERE job.id = ?;
 
--- name: job_with_image
--- As job_by_id, with a small image's bytes last.
-SELECT {columns_with_result}, image.data
+-- name: jobs_with_image
+-- Rows: seq. Each job with a small image's bytes and its seq last.
+SELECT {columns_with_result}, image.data, job.seq
 FROM job JOIN image ON image.seq = job.image_seq
-WHERE job.id = ?;
+WHERE job.seq IN (VALUES {rows});
 
 -- name: list_jobs
 SELECT {columns}, job.seq
@@ -64,13 +64,13 @@ SELECT log_floor FROM retention;
 
 -- name: owners
 -- Every process that has not resigned, and every owner of an unfinished job.
-SELECT id FROM owner UNION SELECT owner FROM job WHERE status IN (1, 2) AND owner <> '';
+SELECT id FROM owner UNION SELECT owner FROM job WHERE status IN (1, 2) AND owner > '';
 
 -- name: owned_jobs
 SELECT id FROM job WHERE owner = ? AND status IN (1, 2) ORDER BY seq;
 
 -- name: claimable_plugins
-SELECT DISTINCT plugin FROM job WHERE claimable = 1;
+SELECT DISTINCT plugin FROM queued;
 
 -- name: expired_jobs
 SELECT id FROM job WHERE claimable = 1 AND queue_deadline > 0 AND queue_deadline <= ? AND status = 1 ORDER BY queue_deadline LIMIT ?;
@@ -79,8 +79,19 @@ SELECT id FROM job WHERE claimable = 1 AND queue_deadline > 0 AND queue_deadline
 SELECT min(queue_deadline) FROM job WHERE claimable = 1 AND queue_deadline > 0 AND status = 1;
 
 -- name: queued_counts
--- PENDING jobs, those of callers that wait among them; the first condition is the one of the index.
-SELECT plugin, count(*) FROM job WHERE status IN (1, 2) AND status = 1 GROUP BY plugin;
+-- Jobs that wait to be claimed, and PENDING ones whose callers wait; the first condition is the one of the index, of which
+-- only the part with owners is read.
+SELECT plugin, sum(jobs) FROM (
+  SELECT plugin, jobs FROM queued
+  UNION ALL SELECT plugin, 1 FROM job WHERE status IN (1, 2) AND owner > '' AND status = 1)
+GROUP BY plugin;
+
+-- name: queued
+-- How many jobs of each plugin wait to be claimed, and how large their images are.
+SELECT plugin, sum(jobs), sum(image_bytes) FROM queued GROUP BY plugin;
+
+-- name: owner_count
+SELECT count(*) FROM owner;
 
 -- name: counters
 SELECT plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time FROM plugin_counter;

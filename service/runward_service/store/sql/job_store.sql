@@ -9,15 +9,6 @@ FROM (VALUES {rows}) AS v
 CROSS JOIN job ON job.tenant = v.column1 AND job.principal = v.column2 AND job.request_id = v.column3
   AND job.request_id <> '';
 
--- name: claimable_jobs
--- Waiting jobs of one plugin, by priority, then oldest first; PENDING ones and those that a dead or drained owner left.
-SELECT id, status FROM job WHERE plugin = ? AND claimable = 1 ORDER BY priority DESC, seq LIMIT ?;
-
--- name: claim_job
-UPDATE job SET status = 2, attempt = attempt + 1, owner = ?, claimable = 0, change_time = ?, revision = ?,
-               start_time = CASE WHEN start_time = 0 THEN ? ELSE start_time END
-WHERE id = ? AND claimable = 1;
-
 -- name: next_attempt
 -- An attempt that was lost, or that the plugin's retry policy names, is followed by another; the job stays RUNNING.
 -- lost_attempts counts both: all attempts that max_attempts bounds, thus not those that a drain gave back.

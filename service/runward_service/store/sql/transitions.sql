@@ -24,7 +24,7 @@ WHERE job.id = v.column1 AND job.status = 1 AND job.owner = v.column2;
 -- end_time, revision.
 UPDATE job SET status = v.column4, result = v.column5, output_digest = v.column6, error_reason = v.column7,
                error_message = v.column8, error_details = v.column9, error_plugin = v.column10, error_time = v.column11,
-               end_time = v.column12, change_time = v.column12, revision = v.column13, claimable = 0
+               end_time = v.column12, change_time = v.column12, revision = v.column13
 FROM (VALUES {rows}) AS v
 WHERE job.id = v.column1 AND job.status = 2 AND job.owner = v.column2 AND job.attempt = v.column3;
 
