@@ -22,9 +22,11 @@ from runward_service.execution.finished_jobs import FinishedJobs
 from runward_service.execution.job_execution_service import JobExecutionService
 from runward_service.execution.plugin_catalog import PluginCatalog
 from runward_service.execution.plugin_execution_service import PluginExecutionService
+from runward_service.execution.queue_bounds import QueueBounds
 from runward_service.execution.recovery import Recovery
 from runward_service.execution.retention import Retention
 from runward_service.execution.scheduler import Scheduler
+from runward_service.execution.stored_queue import StoredQueue
 from runward_service.governance.attestation import CodeAttestation
 from runward_service.plugins.loader import discover
 from runward_service.plugins.registry import PluginRegistry
@@ -68,6 +70,7 @@ class Service:
     registry: PluginRegistry
     pool: LocalWorkerPool
     scheduler: Scheduler
+    stored_queue: StoredQueue
     jobs: JobExecutionService
     analysis: AnalysisExecutionService
     catalog: PluginCatalog
@@ -103,6 +106,7 @@ class Service:
         self.canary.start()
         self.pool.start(discover(self.config.plugins, installed=self.config.discover))
         await self.recovery.recover()
+        await self.stored_queue.restore()
         self.scheduler.start(
             self.jobs.claim_jobs, self.analysis.run_claimed, self.supervisor.supervise, self.pool.runs_ahead
         )
@@ -111,6 +115,7 @@ class Service:
                 self.scheduler.job_stored(plugin)
         self.supervisor.supervise(self.expiry.run(), "the expiry of pending jobs")
         self.supervisor.supervise(self.retention.run(), "the removal of finished jobs")
+        self.supervisor.supervise(self.stored_queue.run(), "the count of pending jobs")
 
     async def _writer_end(self) -> None:
         # Shielded: the end of this task at a stop is not the end of the writer.
@@ -163,12 +168,16 @@ def build(config: Config) -> Service:
     tool_runner = ToolRunner(registry, pool, seal)
     plugins = PluginExecutionService(registry, tool_runner)
     jobs = JobExecutionService(plugins, store, reader, images, owner, supervisor.supervise, config.max_retention_us)
-    scheduler = Scheduler(registry, config.workers, config.queue_limit)
+    pending = QueueBounds("pending jobs", config.pending_jobs)
+    stored_queue = StoredQueue(pending, reader)
+    jobs.on_left_queue = stored_queue.left
+    scheduler = Scheduler(registry, config.workers, QueueBounds("waiting calls", config.waiting_calls), pending)
     expiry = Expiry(jobs, reader)
     finished = FinishedJobs(reader, removal, images, checkpointer)
     analysis = AnalysisExecutionService(
         jobs,
         scheduler,
+        pending,
         Watcher(reader, signal),
         LogWatcher(reader, signal),
         expiry,
@@ -193,6 +202,7 @@ def build(config: Config) -> Service:
         registry=registry,
         pool=pool,
         scheduler=scheduler,
+        stored_queue=stored_queue,
         jobs=jobs,
         analysis=analysis,
         catalog=PluginCatalog(registry, store, reader),

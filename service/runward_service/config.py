@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runward_service.domain.limits import PENDING_JOBS, WAITING_CALLS, QueueLimits
 from runward_service.domain.retention_policy import DAY_US, RetentionPolicy
 
 
@@ -13,12 +14,11 @@ from runward_service.domain.retention_policy import DAY_US, RetentionPolicy
 class Config:
     """Everything that can be set. Times are in seconds.
 
-    ``listen`` is "HOST:PORT" (port 0 picks a free one) or "unix:PATH"; ``workers`` how many runs at once over
-    all plugins;
-    ``plugins`` are "module:Class"; ``discover`` also loads those that installed distributions offer; ``grace``
-    is how long a stop
-    waits for running jobs; ``queue_limit`` how many Analyze calls may wait for a worker; ``retention`` how long
-    finished jobs are kept, ``max_retention_us`` the longest time, in microseconds, that a caller may have one kept.
+    ``listen`` is "HOST:PORT" (port 0 picks a free one) or "unix:PATH"; ``workers`` how many runs at once over all
+    plugins; ``plugins`` are "module:Class"; ``discover`` also loads those that installed distributions offer; ``grace``
+    is how long a stop waits for running jobs; ``waiting_calls`` bounds the Analyze calls that wait for a worker,
+    ``pending_jobs`` the stored jobs that do; ``retention`` how long finished jobs are kept, ``max_retention_us`` the
+    longest time, in microseconds, that a caller may have one kept.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -27,6 +27,7 @@ class Config:
     plugins: tuple[str, ...] = ()
     discover: bool = True
     grace: float = 30.0
-    queue_limit: int = 1000
+    waiting_calls: QueueLimits = WAITING_CALLS
+    pending_jobs: QueueLimits = PENDING_JOBS
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     max_retention_us: int = 30 * DAY_US

@@ -60,9 +60,9 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *plugins: str, queue_limit: int = 1000) -> AsyncIterator[Api]:
+async def serving(folder: Path, *plugins: str, **settings: Any) -> AsyncIterator[Api]:
     """A server on a free port with some of the sample plugins."""
-    async with running_service(folder, *plugins, queue_limit=queue_limit) as service:
+    async with running_service(folder, *plugins, **settings) as service:
         server = grpc.aio.server(options=OPTIONS)
         health = add_servicers(
             server,

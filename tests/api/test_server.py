@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -13,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from runward.v1 import governance_pb2, governance_pb2_grpc, jobs_pb2, plugins_pb2
 from runward_service.domain.job import ANONYMOUS
+from runward_service.domain.limits import WAITING_CALLS
 from tests.api.calls import METHODS, payload, refused, serving
 from tests.harness.service import PNG, ended, query, ready
 from tests.harness.stage import Stage
@@ -39,7 +41,9 @@ PAYLOAD = payload()
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     """A server with well-behaved and failing plugins, and one that cannot be used."""
     folder = tmp_path_factory.mktemp("data")
-    async with serving(folder, "Echo", "Fails", "Puppet", "SinglePuppet", "SetupFails", queue_limit=1) as running:
+    plugins = ("Echo", "Fails", "Puppet", "SinglePuppet", "SetupFails")
+    one = dataclasses.replace(WAITING_CALLS, count=1)
+    async with serving(folder, *plugins, waiting_calls=one) as running:
         await running.service.registry.all_described()
         for plugin in ("echo", "puppet", "single_puppet"):
             await ready(running.service, plugin)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import ANONYMOUS, JobStatus
-from runward_service.execution.scheduler import cancelled_error
+from runward_service.domain.limits import WAITING_CALLS
+from runward_service.execution.scheduler import Place, cancelled_error
 from runward_service.runtime.run_control import RunControl
 from tests.harness.service import analyze, ended, history, query, refusal, running_service, submit, turns_until
 from tests.harness.stage import Stage
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from runward_service.bootstrap import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+TWO = dataclasses.replace(WAITING_CALLS, count=2)
 PLUGINS = ("SinglePuppet", "Puppet")
 PENDING, RUNNING, SUCCESS, FAILED = JobStatus
 
@@ -93,13 +96,13 @@ async def test_a_full_queue_refuses(tmp_path: Path) -> None:
     """Of a burst of calls one runs, as many wait as may, and the others are refused at once; of those nothing is
     stored.
     """
-    async with Stage() as stage, running_service(tmp_path, "SinglePuppet", queue_limit=2) as service:
+    async with Stage() as stage, running_service(tmp_path, "SinglePuppet", waiting_calls=TWO) as service:
         running = asyncio.ensure_future(analyze(service, "single_puppet", stage.options))
         visit = await stage.enter()
         calls = [asyncio.ensure_future(analyze(service, "single_puppet", stage.options)) for _ in range(10)]
         for call in calls[2:]:
             error = await refusal(call)
-            assert (error.reason, error.details) == (ErrorReason.QUEUE_FULL, {"limit": 2})
+            assert (error.reason, error.details["limit"]) == (ErrorReason.QUEUE_FULL, 2)
         visit.give()
         for _ in range(2):
             (await stage.enter()).give()
@@ -116,8 +119,9 @@ async def test_a_caller_that_leaves_as_its_turn_comes(service: Service) -> None:
     on.
     """
     await service.registry.resolve("single_puppet")
-    service.scheduler.enter()
-    slot = await service.scheduler.slot("single_puppet", RunControl())
+    place = Place("single_puppet", ("default", "anonymous"), 1)
+    service.scheduler.enter(place)
+    slot = await service.scheduler.slot(place, RunControl())
     async with Stage() as stage:
         calls = [asyncio.ensure_future(analyze(service, "single_puppet", stage.options)) for _ in range(2)]
         await turns_until(lambda: len(service.scheduler._queue("single_puppet").callers) == 2)

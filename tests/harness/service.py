@@ -34,13 +34,11 @@ JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(20)
 
 
 @asynccontextmanager
-async def running_service(
-    folder: Path, *plugins: str, workers: int = 4, queue_limit: int = 1000
-) -> AsyncIterator[Service]:
+async def running_service(folder: Path, *plugins: str, workers: int = 4, **settings: Any) -> AsyncIterator[Service]:
     """The service of production on a data folder, with some of the sample plugins; a clean stop follows."""
     os.environ["PYTHONPATH"] = str(SAMPLES)  # of the workers
     targets = tuple(plugin if ":" in plugin else f"sample_plugins:{plugin}" for plugin in plugins)
-    config = Config(data_dir=folder, workers=workers, plugins=targets, discover=False, queue_limit=queue_limit)
+    config = Config(data_dir=folder, workers=workers, plugins=targets, discover=False, **settings)
     service = build(config)
     await service.start()
     try:

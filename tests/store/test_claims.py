@@ -119,10 +119,8 @@ async def test_what_waits_is_counted(writer: HeldWriter, store: SqliteJobStore) 
             case 3 if pending:
                 job = pending.pop(dice.randrange(len(pending)))
                 error = ErrorEnvelope(ErrorReason.CANCELLED, "Cancelled.", {}, job.plugin, 400)
-                ending = SEAL.sealed(
-                    Outcome(job.id, job.attempt, job.plugin, ran=False, envelope=error, end_time_us=400)
-                )
-                assert await store.end_unrun_job(job, ending)
+                ending = Outcome(job.id, 0, job.plugin, end_time_us=400, duration_us=0, ran=False, envelope=error)
+                assert await store.end_unrun_job(job, SEAL.sealed(ending))
             case 4 if step % 3 == 0:
                 await store.release_drained()
         rows = writer.rows("SELECT * FROM queued ORDER BY plugin, tenant, principal")

@@ -64,6 +64,7 @@ REASON_CODES: dict[ErrorReason, grpc.StatusCode] = {
     ErrorReason.NOT_ATTESTED: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
+# Where the details say nothing of it.
 RETRY_SECONDS: dict[ErrorReason, float] = {
     ErrorReason.QUEUE_FULL: 1.0,
     ErrorReason.DRAINING: 1.0,
@@ -121,7 +122,8 @@ def _encode(envelope: ErrorEnvelope, message: str, job_id: str) -> bytes:
     status.details.add().Pack(info)
     if envelope.reason in RETRY_SECONDS:
         delay = Duration()
-        delay.FromNanoseconds(int(RETRY_SECONDS[envelope.reason] * 1e9))
+        seconds = float(envelope.details.get("retry_seconds", RETRY_SECONDS[envelope.reason]))
+        delay.FromNanoseconds(int(seconds * 1e9))
         status.details.add().Pack(RetryInfo(retry_delay=delay))
     encoded: bytes = status.SerializeToString()
     return encoded

@@ -10,6 +10,7 @@ import click
 import uvloop
 
 from runward_service.commands.duration import DurationParameter
+from runward_service.commands.limit_options import limit_options, limits_of
 from runward_service.config import Config
 from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.log_writer import start_logging
@@ -67,14 +68,6 @@ from runward_service.store.database import SchemaError
     help="Seconds that a stop waits for running jobs.",
 )
 @click.option(
-    "--queue-limit",
-    envvar="RUNWARD_QUEUE_LIMIT",
-    type=click.IntRange(1),
-    default=1000,
-    show_default=True,
-    help="How many Analyze calls may wait for a worker.",
-)
-@click.option(
     "--retain-for",
     envvar="RUNWARD_RETAIN_FOR",
     type=DurationParameter(),
@@ -100,6 +93,7 @@ from runward_service.store.database import SchemaError
     metavar="DURATION",
     help="The longest time that a request may have its job kept.",
 )
+@limit_options
 @click.option("--json", "as_json", is_flag=True, help="Say that the server is ready as a line of JSON.")
 @click.option(
     "--log-level",
@@ -116,12 +110,12 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     plugins: tuple[str, ...],
     discover: bool,
     grace: float,
-    queue_limit: int,
     retain_for: int,
     retain_jobs: int,
     max_retention: int,
     log_level: str,
     as_json: bool,
+    **limits: int,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C; a second one hurries the stop.
 
@@ -129,7 +123,17 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     """
     start_logging(log_level)
     retention = RetentionPolicy(retain_for, retain_jobs)
-    config = Config(listen, data_dir, workers, plugins, discover, grace, queue_limit, retention, max_retention)
+    config = Config(
+        listen=listen,
+        data_dir=data_dir,
+        workers=workers,
+        plugins=plugins,
+        discover=discover,
+        grace=grace,
+        retention=retention,
+        max_retention_us=max_retention,
+        **limits_of(limits),
+    )
     try:
         status = uvloop.run(run_server(config, announce_json if as_json else announce))
     except (ListenError, SchemaError) as error:

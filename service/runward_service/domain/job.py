@@ -80,6 +80,12 @@ class JobRequest:
     retention_us: int = 0
     retry_of: str = ""
 
+    @property
+    def image_bytes(self) -> int:
+        """The size of the image; 0 where what stands for it is none, which validation refuses."""
+        image: object = self.image
+        return len(image) if isinstance(image, bytes) else 0
+
 
 class Job(NamedTuple):
     """One job as at ``revision``. Times are microseconds since 1970, UTC, 0 where absent; ``result`` is the encoded

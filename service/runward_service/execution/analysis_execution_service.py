@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.job import JobStatus
-from runward_service.execution.scheduler import cancelled_error
+from runward_service.execution.scheduler import Place, cancelled_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runward_service.execution.expiry import Expiry
     from runward_service.execution.finished_jobs import FinishedJobs
     from runward_service.execution.job_execution_service import JobExecutionService
+    from runward_service.execution.queue_bounds import QueueBounds
     from runward_service.execution.scheduler import RunningJob, Scheduler, Slot
     from runward_service.runtime.run_control import RunControl
     from runward_service.store.job_reader import JobPage, JobQuery
@@ -31,6 +32,7 @@ class AnalysisExecutionService:
         self,
         jobs: JobExecutionService,
         scheduler: Scheduler,
+        pending: QueueBounds,
         watcher: Watcher,
         log_watcher: LogWatcher,
         expiry: Expiry,
@@ -38,12 +40,14 @@ class AnalysisExecutionService:
         admit: Callable[[], None],
         store_health: StoreHealth,
     ) -> None:
-        """Create and run through the job service, in the order that the scheduler gives; ``admit`` raises GovernedError
-        where this server may take no work; ``store_health`` knows whether the store takes any.
+        """Create and run through the job service, in the order that the scheduler gives, with as many stored jobs
+        ``pending`` as those bounds allow; ``admit`` raises GovernedError where this server may take no work;
+        ``store_health`` knows whether the store takes any.
         """
         self._finished = finished
         self._jobs = jobs
         self._scheduler = scheduler
+        self._pending = pending
         self._watcher = watcher
         self._log_watcher = log_watcher
         self._expiry = expiry
@@ -75,7 +79,8 @@ class AnalysisExecutionService:
         is refused.
         """
         self._admit()
-        self._scheduler.check_room()
+        self._scheduler.check_open()
+        self._pending.enter(request.plugin, request.image_bytes)
         # Shielded: a caller that hangs up does not call back what is on its way to disk, and that has to be run.
         return await asyncio.shield(self._submit(request))
 
@@ -86,40 +91,59 @@ class AnalysisExecutionService:
         be.
         """
         self._admit()
-        self._scheduler.check_room()
-        return await asyncio.shield(self._submit_batch(requests))
+        self._scheduler.check_open()
+        refusals: dict[int, GovernedError] = {}
+        for place, request in enumerate(requests):
+            try:
+                self._pending.enter(request.plugin, request.image_bytes)
+            except GovernedError as error:
+                refusals[place] = error
+        entered = [request for place, request in enumerate(requests) if place not in refusals]
+        answers = iter(await asyncio.shield(self._submit_batch(entered)))
+        return [refusals.get(place) or next(answers) for place in range(len(requests))]
 
     async def _submit_batch(self, requests: Sequence[JobRequest]) -> list[Job | GovernedError]:
+        """Store requests for which there is room."""
+        stored: dict[int, Job] = {}
         answers: list[Job | GovernedError] = []
-        plugins = set()
-        for created in await self._jobs.create_jobs(requests):
-            if isinstance(created, GovernedError):
-                answers.append(created)
-                continue
-            job, existing = created
-            answers.append(job)
-            if not existing:
-                self._expiry.watch_for(job.queue_deadline_us)
-                plugins.add(job.plugin)
-        for plugin in plugins:
+        try:
+            for created in await self._jobs.create_jobs(requests):
+                if not isinstance(created, GovernedError) and not created[1]:
+                    stored[len(answers)] = created[0]
+                answers.append(created if isinstance(created, GovernedError) else created[0])
+        finally:
+            for place, request in enumerate(requests):
+                if place not in stored:
+                    self._pending.leave(request.plugin, request.image_bytes, drained=False)
+        for job in stored.values():
+            self._expiry.watch_for(job.queue_deadline_us)
+        for plugin in {job.plugin for job in stored.values()}:
             self._scheduler.job_stored(plugin)
         return answers
 
     async def _begin(self, request: JobRequest) -> tuple[Job, RunningJob | None]:
         """Create a job for a caller that waits and let it run; (job, None) for one that exists already."""
-        self._scheduler.enter()
+        principal = request.principal
+        place = Place(request.plugin, (principal.tenant, principal.name), request.image_bytes)
+        self._scheduler.enter(place)
         running = None
         try:
             job, existing = await self._jobs.create_job(request)
             if not existing:
-                running = self._scheduler.run(job, lambda control: self._run_when_due(job, control))
+                running = self._scheduler.run(job, lambda control: self._run_when_due(job, control, place))
             return job, running
         finally:
             if running is None:
-                self._scheduler.leave()
+                self._scheduler.leave(place)
 
     async def _submit(self, request: JobRequest) -> Job:
-        job, existing = await self._jobs.create_job(request)
+        """Store a request for which there is room."""
+        existing = True
+        try:
+            job, existing = await self._jobs.create_job(request)
+        finally:
+            if existing:
+                self._pending.leave(request.plugin, request.image_bytes, drained=False)
         if not existing:
             self._expiry.watch_for(job.queue_deadline_us)
             self._scheduler.job_stored(job.plugin)
@@ -182,9 +206,9 @@ class AnalysisExecutionService:
         if job_id in self._scheduler.running:
             self._jobs.report_progress(job_id, fraction, message)
 
-    async def _run_when_due(self, job: Job, control: RunControl) -> Job:
+    async def _run_when_due(self, job: Job, control: RunControl, place: Place) -> Job:
         try:
-            slot = await self._scheduler.slot(job.plugin, control)
+            slot = await self._scheduler.slot(place, control)
         except GovernedError as error:
             return await self._jobs.end_unrun_job(job, error)
         try:

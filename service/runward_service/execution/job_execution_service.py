@@ -62,6 +62,8 @@ class JobExecutionService:
         self._reader = reader
         self._images = images
         self._owner = owner
+        self.on_left_queue: Callable[[Job], None] = lambda job: None
+        """Hears of every stored job that ended while it waited."""
 
     async def create_job(self, request: JobRequest) -> tuple[Job, bool]:
         """Validate a request and make it a PENDING job; (job, True) where its request id made that job before.
@@ -221,7 +223,10 @@ class JobExecutionService:
         Where the job has changed since it was read, nothing is written; the job as it is now is returned.
         """
         outcome = self._plugins.end_without_run(job, error)
-        return await self._ended(job, outcome, await self._store.end_unrun_job(job, outcome))
+        revision = await self._store.end_unrun_job(job, outcome)
+        if revision and job.mode is JobMode.ASYNC and not job.owner:
+            self.on_left_queue(job)
+        return await self._ended(job, outcome, revision)
 
     async def request_cancel(self, job_id: str) -> None:
         """Mark a job as to be cancelled, wherever it runs."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.plugin_state import PluginState
+from runward_service.execution.caller_queue import CallerQueue
 from runward_service.runtime.run_control import RunControl
 from runward_service.runtime.run_errors import unavailable_error
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from runward_service.domain.job import Job
+    from runward_service.execution.caller_queue import Caller
+    from runward_service.execution.queue_bounds import QueueBounds
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,15 @@ class Slot:
             self._scheduler.freed(self._plugin)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A caller's place among those that wait for a plugin's slots; its image takes so many bytes."""
+
+    plugin: str
+    caller: Caller
+    image_bytes: int
+
+
 @dataclass(slots=True)
 class RunningJob:
     """A job that this process is to run: waiting for its slot, or running."""
@@ -52,7 +63,7 @@ class RunningJob:
 class PluginQueue:
     """What waits for a plugin's slots: callers here, and jobs in the store."""
 
-    callers: deque[asyncio.Future[Slot]] = field(default_factory=deque)
+    callers: CallerQueue[asyncio.Future[Slot]] = field(default_factory=CallerQueue)
     stored: bool = False
     """Whether the store may hold claimable jobs."""
     signals: int = 0
@@ -70,13 +81,15 @@ class PluginQueue:
 class Scheduler:
     """The slots of this process, and the tasks of the jobs that it runs."""
 
-    def __init__(self, registry: PluginRegistry, limit: int, queue_limit: int) -> None:
-        """Run at most ``limit`` jobs at once in all; at most ``queue_limit`` callers may wait for slots."""
+    def __init__(self, registry: PluginRegistry, limit: int, calls: QueueBounds, jobs: QueueBounds) -> None:
+        """Run at most ``limit`` jobs at once in all. Of callers that wait for slots there are never more than ``calls``
+        admits; ``jobs`` hears of the stored jobs that are claimed.
+        """
         self._registry = registry
         self._limit = limit
-        self._queue_limit = queue_limit
+        self._calls = calls
+        self._jobs = jobs
         self._running = 0
-        self._waiting_callers = 0
         self._queues: dict[str, PluginQueue] = {}
         self._runs_ahead: Callable[[PluginEntry], int]
         self._claim: Callable[[str, int], Awaitable[list[Job]]]
@@ -114,24 +127,21 @@ class Scheduler:
                     future.set_exception(unavailable_error(entry, entry.load_error))
         self._dispatch(entry.name)
 
-    def check_room(self) -> None:
-        """Raises GovernedError QUEUE_FULL when too many callers wait, DRAINING when the server stops."""
+    def check_open(self) -> None:
+        """Raises GovernedError DRAINING when the server stops."""
         if self._stopping:
             raise GovernedError(ErrorReason.DRAINING, "The server is stopping. Try again, elsewhere if you can.")
-        if self._waiting_callers >= self._queue_limit:
-            message = f"{self._waiting_callers} callers are waiting already. Try again later."
-            raise GovernedError(ErrorReason.QUEUE_FULL, message, {"limit": self._queue_limit})
 
-    def enter(self) -> None:
+    def enter(self, place: Place) -> None:
         """A caller comes and will wait for a slot: counted at once, so that a burst finds no more room than there is.
-        ``slot`` or ``leave`` ends the wait. Raises as check_room.
+        ``slot`` or ``leave`` ends the wait. Raises GovernedError QUEUE_FULL, or DRAINING when the server stops.
         """
-        self.check_room()
-        self._waiting_callers += 1
+        self.check_open()
+        self._calls.enter(place.plugin, place.image_bytes)
 
-    def leave(self) -> None:
+    def leave(self, place: Place) -> None:
         """A caller that entered waits no more."""
-        self._waiting_callers -= 1
+        self._calls.leave(place.plugin, place.image_bytes, drained=False)
 
     def run(self, job: Job, work: Callable[[RunControl], Coroutine[Any, Any, Job]]) -> RunningJob:
         """Run a job's work in a task of its own, so that the end of the call that began it does not end the job."""
@@ -149,22 +159,25 @@ class Scheduler:
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, GovernedError):
             logger.error("job %s could not be brought to its end", job_id, exc_info=error)
 
-    async def slot(self, plugin: str, control: RunControl) -> Slot:
-        """Wait for a slot of a plugin, for a caller that entered. Raises what ``control`` is stopped with meanwhile."""
+    async def slot(self, place: Place, control: RunControl) -> Slot:
+        """Wait for a slot, for a caller that entered. Raises what ``control`` is stopped with meanwhile."""
+        plugin = place.plugin
         queue = self._queue(plugin)
+        waited = False
         try:
             if not queue.callers and self._free(plugin, queue) > 0:
                 return self._take(plugin, queue)
             future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
             control.bind(future)
-            queue.callers.append(future)
-            return await future
+            queue.callers.append(place.caller, future)
+            slot = await future
+            waited = True
+            return slot
         except GovernedError:
-            if future in queue.callers:  # else its turn came after it had been stopped, and it was passed over
-                queue.callers.remove(future)
+            queue.callers.discard(place.caller, future)  # not there where its turn came after it had been stopped
             raise
         finally:
-            self.leave()
+            self._calls.leave(plugin, place.image_bytes, drained=waited)
 
     def job_stored(self, plugin: str) -> None:
         """A claimable job of the plugin was stored."""
@@ -262,6 +275,7 @@ class Scheduler:
         if len(jobs) < len(slots) and signals == queue.signals:
             queue.stored = False
         for job in jobs:
+            self._jobs.leave(plugin, job.image.size_bytes, drained=True)
             self._run_claimed(job, slots.pop())
         for slot in slots:
             slot.free()

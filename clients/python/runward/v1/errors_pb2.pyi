@@ -130,7 +130,11 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_BLOB_NOT_FOUND: _ErrorReason.ValueType  # 45
     """FAILED_PRECONDITION. No blob has this digest; details.digest names it. Upload it, then call again."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 50
-    """RESOURCE_EXHAUSTED, with RetryInfo. Too many jobs are waiting. Try again after the delay."""
+    """RESOURCE_EXHAUSTED, with RetryInfo. Too much is waiting for a worker. details.queue is "waiting_calls" (of Analyze) or
+    "pending_jobs", details.bound "count" or "image_bytes", details.scope "plugin" or "server", details.limit the limit
+    that is reached. Try again after details.retry_seconds, which RetryInfo tells too: by the rate at which the queue drains,
+    there will be room then.
+    """
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 51
     """UNAVAILABLE, with RetryInfo. The server is stopping and accepted nothing. Try again, elsewhere if you can."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 52
@@ -213,7 +217,11 @@ ERROR_REASON_REVISION_AHEAD: ErrorReason.ValueType  # 44
 ERROR_REASON_BLOB_NOT_FOUND: ErrorReason.ValueType  # 45
 """FAILED_PRECONDITION. No blob has this digest; details.digest names it. Upload it, then call again."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 50
-"""RESOURCE_EXHAUSTED, with RetryInfo. Too many jobs are waiting. Try again after the delay."""
+"""RESOURCE_EXHAUSTED, with RetryInfo. Too much is waiting for a worker. details.queue is "waiting_calls" (of Analyze) or
+"pending_jobs", details.bound "count" or "image_bytes", details.scope "plugin" or "server", details.limit the limit
+that is reached. Try again after details.retry_seconds, which RetryInfo tells too: by the rate at which the queue drains,
+there will be room then.
+"""
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 51
 """UNAVAILABLE, with RetryInfo. The server is stopping and accepted nothing. Try again, elsewhere if you can."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 52

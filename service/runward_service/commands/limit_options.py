@@ -1,0 +1,104 @@
+"""The options of ``runward serve`` that bound what callers may have under way."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runward_service.domain.limits import GIBIBYTE, MEBIBYTE, PENDING_JOBS, WAITING_CALLS, QueueLimits
+from runward_service.runtime.validation import MAX_IMAGE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    SizeBase = click.ParamType[int]
+else:
+    SizeBase = click.ParamType  # generic since click 8.2 alone
+
+UNITS = {"": 1, "KiB": 1024, "MiB": MEBIBYTE, "GiB": GIBIBYTE}
+SIZE = re.compile(r"(\d+) ?(|KiB|MiB|GiB)\Z")
+
+
+class SizeType(SizeBase):
+    """A number of bytes, such as 512MiB, that holds the largest image at least."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes."""
+        match = SIZE.match(str(value))
+        if match is None:
+            self.fail(f"{value!r} is no size, such as 512MiB or 16GiB", param, ctx)
+        size = int(match[1]) * UNITS[match[2]]
+        if size < MAX_IMAGE_BYTES:
+            self.fail(f"it must hold the largest image, {shown(MAX_IMAGE_BYTES)}", param, ctx)
+        return size
+
+
+def shown(size: int) -> str:
+    """A number of bytes as it is written."""
+    unit, factor = next((unit, factor) for unit, factor in reversed(UNITS.items()) if size % factor == 0)
+    return f"{size // factor}{unit}"
+
+
+def count_option(name: str, default: int, help_text: str) -> Callable[[Any], Any]:
+    """An option that is a number of things."""
+    return click.option(
+        f"--{name}", envvar=variable(name), type=click.IntRange(1), default=default, show_default=True, help=help_text
+    )
+
+
+def size_option(name: str, default: int, help_text: str) -> Callable[[Any], Any]:
+    """An option that is a number of bytes."""
+    return click.option(
+        f"--{name}",
+        envvar=variable(name),
+        type=SizeType(),
+        default=shown(default),
+        show_default=True,
+        metavar="SIZE",
+        help=help_text,
+    )
+
+
+def variable(name: str) -> str:
+    """The variable of an option."""
+    return f"RUNWARD_{name.replace('-', '_').upper()}"
+
+
+def queue_options(entries: str, size: str, limits: QueueLimits, what: str) -> list[Callable[[Any], Any]]:
+    """The four bounds of a queue."""
+    return [
+        count_option(f"max-{entries}", limits.count, f"How many {what} may wait for a worker."),
+        count_option(f"max-{entries}-per-plugin", limits.count_per_plugin, "The same, for one plugin."),
+        size_option(f"max-{size}", limits.image_bytes, f"How large the images of those {what} may be together."),
+        size_option(f"max-{size}-per-plugin", limits.image_bytes_per_plugin, "The same, for one plugin."),
+    ]
+
+
+OPTIONS = [
+    *queue_options("waiting-calls", "waiting-bytes", WAITING_CALLS, "Analyze calls"),
+    *queue_options("pending-jobs", "pending-bytes", PENDING_JOBS, "stored jobs"),
+]
+
+
+def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options to a command."""
+    for option in reversed(OPTIONS):
+        function = option(function)
+    return function
+
+
+def limits_of(values: Mapping[str, int]) -> dict[str, Any]:
+    """The settings that the options' values make."""
+
+    def queue(entries: str, size: str) -> QueueLimits:
+        names = (f"max_{entries}", f"max_{entries}_per_plugin", f"max_{size}", f"max_{size}_per_plugin")
+        return QueueLimits(*(values[name] for name in names))
+
+    return {
+        "waiting_calls": queue("waiting_calls", "waiting_bytes"),
+        "pending_jobs": queue("pending_jobs", "pending_bytes"),
+    }
