@@ -67,25 +67,26 @@ class FrameDecoder:
 
     def feed(self, data: bytes | bytearray) -> list[tuple[dict[str, Any], bytes]]:
         """The messages that these bytes complete, as (meta, body). Raises FrameError."""
-        if self._buffer:
-            self._buffer += data
-            data = self._buffer
+        buffer = self._buffer
+        if buffer:
+            buffer += data
+            data = buffer
         messages = []
-        start = 0
-        while len(data) - start >= HEADER.size:
+        start, size = 0, len(data)
+        while size - start >= HEADER.size:
             meta_size, body_size = HEADER.unpack_from(data, start)
             if meta_size > MAX_META_BYTES or body_size > MAX_BODY_BYTES:
                 raise FrameError("a message is too large")
             body = start + HEADER.size + meta_size
             end = body + body_size
-            if len(data) < end:
+            if size < end:
                 break
             messages.append((decode_meta(data[start + HEADER.size : body]), bytes(data[body:end])))
             start = end
-        if data is self._buffer:
-            del self._buffer[:start]
-        else:
-            self._buffer += data[start:]
+        if data is buffer:
+            del buffer[:start]
+        elif start < size:
+            buffer += data[start:]
         return messages
 
 
