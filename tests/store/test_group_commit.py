@@ -81,6 +81,16 @@ async def test_a_crowd_that_is_too_few_waits_for_a_moment(writer: HeldWriter, mo
     assert writer.rows(NAMES) == [("first",), ("second",), ("third",), ("fourth",)]
 
 
+async def test_what_a_large_batch_leaves_is_written(writer: HeldWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more than fit one batch, the rest is too little for another, and is written all the same."""
+    monkeypatch.setattr("runward_service.store.writer.GATHER_SECONDS", 0.01)
+    writer.in_flight = lambda: CROWD
+    async with writer.held():
+        futures = [writer.submit(disable(name)) for name in names(MAX_BATCH)]
+        futures.append(writer.submit(disable("deferred"), deferred=True))
+    assert await asyncio.gather(*futures) == [1] * (MAX_BATCH + 1)
+
+
 async def test_done_means_on_disk(writer: HeldWriter) -> None:
     """When an operation's future is done, its row is there for every other connection."""
     for name in names(20):

@@ -91,7 +91,7 @@ class GroupCommitWriter:
     @property
     def closed(self) -> bool:
         """Whether close was called or the thread has ended."""
-        return self._closing or self.ended.done()
+        return self._closing
 
     def submit(self, operation: Callable[[Transaction], T], *, deferred: bool = False) -> asyncio.Future[T]:
         """Hand an operation over; the future is done once it is on disk.
@@ -100,7 +100,7 @@ class GroupCommitWriter:
         commit. The future raises what the operation raised, or GovernedError STORE_UNAVAILABLE where the database
         failed.
         """
-        if self.closed:
+        if self._closing:
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting.append((operation, future))
@@ -109,13 +109,14 @@ class GroupCommitWriter:
 
     def defer(self, operation: Callable[[Transaction], Any]) -> None:
         """Hand over a deferred operation whose outcome nobody waits for; a failure is logged. Raises as submit."""
-        if self.closed:
+        if self._closing:
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
         self._waiting.append((operation, None))
-        self._added(urgent=False)
+        if self._flush_timer is None and not self._signalled:
+            self._added(urgent=False)
 
     def _added(self, *, urgent: bool) -> None:
-        """Wake the thread for what was added, at once or later."""
+        """Wake the thread for what waits, at once or later."""
         crowd = self.in_flight()
         delay = DEFER_SECONDS
         if crowd >= CROWD:
@@ -173,7 +174,7 @@ class GroupCommitWriter:
                 return
 
     def _gathers(self) -> bool:
-        """Whether what waits is to be joined by more. Each that was added has woken the thread or set a timer."""
+        """Whether what waits is to be joined by more; the loop, told of each batch's end, sees to it then."""
         crowd = self.in_flight()
         return crowd >= CROWD and len(self._waiting) < enough_for(crowd) and not self._closing
 
@@ -196,8 +197,11 @@ class GroupCommitWriter:
             self._on_commit(changed)
         if any(isinstance(outcome, GovernedError) for outcome in outcomes):
             self.on_failure()
+        if self._waiting and not self._signalled:
+            self._added(urgent=True)
 
     def _end(self, error: BaseException | None) -> None:
+        self._closing = True
         failure = GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
         while self._waiting:
             _, future = self._waiting.popleft()
