@@ -44,7 +44,7 @@ from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.store_health import StoreHealth
 from runward_service.store.writer import GroupCommitWriter
 from runward_service.supervisor import Supervisor
-from runward_service.watch.change_signal import ChangeSignal
+from runward_service.watch.log_tail import LogTail
 from runward_service.watch.log_watcher import LogWatcher
 from runward_service.watch.watcher import Watcher
 
@@ -66,7 +66,7 @@ class Service:
     store_health: StoreHealth
     reader: SqliteJobReader
     store: SqliteJobStore
-    signal: ChangeSignal
+    tail: LogTail
     registry: PluginRegistry
     pool: LocalWorkerPool
     scheduler: Scheduler
@@ -101,6 +101,7 @@ class Service:
         self.opened.push_async_callback(self.supervisor.close)
         # Before the workers start: on a machine with few processors they would make a first check take thrice as long.
         await self.attestation.check()
+        self.supervisor.supervise(self.tail.run(), "the tail of the log")
         await self.catalog.restore()
         self.opened.push_async_callback(self.pool.close)
         self.canary.start()
@@ -126,7 +127,7 @@ class Service:
         await self.scheduler.drain(grace_seconds)
         await self.jobs.release_drained()
         await self.scheduler.interrupt()
-        self.signal.close()
+        await self.tail.close()
 
     async def close(self) -> None:
         """Close what start opened, last first; each part, whatever becomes of the others."""
@@ -154,14 +155,14 @@ def build(config: Config) -> Service:
     attestation = CodeAttestation()
     database = Database(config.data_dir.absolute())
     images = ImageStore(database.images, owner)
-    signal = ChangeSignal()
-    writer = GroupCommitWriter(database, signal.notify)
+    reader = SqliteJobReader(database)
+    tail = LogTail(reader)
+    writer = GroupCommitWriter(database, lambda _: tail.changed())
     store_health = StoreHealth(writer)
     seal = OutcomeSeal()
     store = SqliteJobStore(writer, owner, images.path_of, seal.verify)
     removal = SqliteJobRemoval(writer, images.path_of)
     checkpointer = Checkpointer(database)
-    reader = SqliteJobReader(database)
     registry = PluginRegistry()
     pool = LocalWorkerPool(registry, config.workers, supervisor.supervise)
     pool.on_loaded = attestation.check_worker
@@ -178,8 +179,8 @@ def build(config: Config) -> Service:
         jobs,
         scheduler,
         pending,
-        Watcher(reader, signal),
-        LogWatcher(reader, signal),
+        Watcher(reader, tail),
+        LogWatcher(reader, tail),
         expiry,
         finished,
         attestation.admit,
@@ -198,7 +199,7 @@ def build(config: Config) -> Service:
         store_health=store_health,
         reader=reader,
         store=store,
-        signal=signal,
+        tail=tail,
         registry=registry,
         pool=pool,
         scheduler=scheduler,

@@ -12,7 +12,7 @@ from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, JobMode, JobStatus
 from runward_service.execution import job_execution_service
 from runward_service.runtime.run_control import RunControl
-from tests.harness.service import alter, analyze, ended, history, query, refusal, result_of, submit
+from tests.harness.service import alter, analyze, changes, ended, history, query, refusal, result_of, submit
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ async def test_progress_of_a_second_attempt_is_stored(service: Service) -> None:
         job = await submit(service, "puppet", stage.options)
         visit = await stage.enter()
         visit.progress(0.75, "first")
-        updates = service.analysis.watch_job(job.id, ANONYMOUS, 0)
+        updates = changes(service, job.id)
         await until_progress(updates, "first")
         visit.die()
         visit = await stage.enter()
@@ -163,7 +163,7 @@ async def test_a_cancel_between_attempts_is_final(service: Service) -> None:
     async with Stage() as stage:
         job = await submit(service, "puppet", stage.options)
         visit = await stage.enter()
-        updates = service.analysis.watch_job(job.id, ANONYMOUS, 0)
+        updates = changes(service, job.id)
         visit.die()
         async for update in updates:
             if update.attempt == 2:
@@ -237,7 +237,7 @@ async def test_a_cancel_ends_the_pause_between_attempts(service: Service, monkey
     monkeypatch.setattr(job_execution_service, "LONGEST_BACKOFF_SECONDS", 3600.0)
     async with Stage() as stage:
         job = await submit(service, "stubborn_puppet", stage.options)
-        updates = service.analysis.watch_job(job.id, ANONYMOUS, 0)
+        updates = changes(service, job.id)
         (await stage.enter()).fail()
         async for update in updates:
             if update.attempt == 2:

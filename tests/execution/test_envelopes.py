@@ -10,7 +10,7 @@ from runward_service.api.conversion import envelope_to_proto, job_to_proto
 from runward_service.api.status import status_of_envelope
 from runward_service.domain.errors import ErrorReason, ErrorType
 from runward_service.domain.job import ANONYMOUS, JobStatus
-from tests.harness.service import analyze, ended, query, submit
+from tests.harness.service import analyze, changes, ended, query, submit
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ async def test_no_secret_leaves_the_service(service: Service) -> None:
     status = status_of_envelope(error_of(job), job.id)
     assert SECRET.encode() not in status.trailers[0][1]
     assert SECRET not in status.message
-    async for update in service.analysis.watch_job(job.id, ANONYMOUS, 0):
+    async for update in changes(service, job.id):
         assert SECRET not in str(job_to_proto(update))
     row = query(service, "SELECT * FROM job WHERE id = ?", job.id)
     assert SECRET not in str(row)

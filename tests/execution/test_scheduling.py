@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runward_service.domain.errors import ErrorReason, GovernedError
-from runward_service.domain.job import ANONYMOUS, JobStatus
+from runward_service.domain.job import JobStatus
 from runward_service.domain.limits import WAITING_CALLS
 from runward_service.execution.scheduler import Place, cancelled_error
 from runward_service.runtime.run_control import RunControl
-from tests.harness.service import analyze, ended, history, query, refusal, running_service, submit, turns_until
+from tests.harness.service import analyze, changes, ended, history, query, refusal, running_service, submit, turns_until
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ async def test_a_watch_ends_when_the_server_stops(tmp_path: Path) -> None:
         async with running_service(tmp_path, "SinglePuppet") as service:
             job = await submit(service, "single_puppet", stage.options)
             await stage.enter()
-            updates = service.analysis.watch_job(job.id, ANONYMOUS, 0)
+            updates = changes(service, job.id)
             seen = [await anext(updates), await anext(updates)]
             assert [update.status for update in seen] == [PENDING, RUNNING]
             waiting = asyncio.ensure_future(anext(updates))
@@ -200,5 +200,5 @@ async def test_a_watch_ends_when_the_server_stops(tmp_path: Path) -> None:
             assert (await refusal(waiting)).reason is ErrorReason.DRAINING
         async with running_service(tmp_path, "SinglePuppet") as service:
             (await stage.enter()).give()
-            rest = [u async for u in service.analysis.watch_job(job.id, ANONYMOUS, seen[-1].revision)]
+            rest = [u async for u in changes(service, job.id, seen[-1].revision)]
             assert [(update.status, update.attempt) for update in rest] == [(RUNNING, 2), (SUCCESS, 2)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from contextlib import asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from runward_service.config import Config
 from runward_service.domain.job import ANONYMOUS, JobMode, JobRequest, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from google.protobuf.struct_pb2 import Value
 
@@ -78,10 +78,17 @@ async def submit_batch(service: Service, *requests: JobRequest) -> list[Job | Go
     return await service.analysis.submit_batch(requests)
 
 
+async def changes(service: Service, job_id: str, after: int = 0) -> AsyncGenerator[Job, None]:
+    """What a watch of a job sends."""
+    async with aclosing(service.analysis.watch_job(job_id, ANONYMOUS, after)) as updates:
+        async for update in updates:
+            yield update.job
+
+
 async def ended(service: Service, job_id: str) -> Job:
     """Watch a job to its end."""
     last = None
-    async for job in service.analysis.watch_job(job_id, ANONYMOUS, 0):
+    async for job in changes(service, job_id):
         last = job
     assert last is not None
     assert last.status.terminal

@@ -11,7 +11,7 @@ import pytest
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, JobStatus
 from runward_service.watch.watcher import PAGE
-from tests.harness.service import analyze, ended, query, refusal, result_of, submit
+from tests.harness.service import analyze, changes, ended, query, refusal, result_of, submit
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Seen = tuple[int, int, int, float | None, str]
 
 async def watched(service: Service, job_id: str, after: int = 0) -> list[Job]:
     """All that a watch sends, to its end."""
-    return [update async for update in service.analysis.watch_job(job_id, ANONYMOUS, after)]
+    return [update async for update in changes(service, job_id, after)]
 
 
 def seen(updates: list[Job]) -> list[Seen]:
@@ -82,13 +82,13 @@ async def test_ahead_of_the_log(service: Service) -> None:
     job = await analyze(service, "noop")
     (last,) = query(service, "SELECT max(revision) FROM job_event")[0]
     for after in (last + 1, 2**62):
-        error = await refusal(anext(service.analysis.watch_job(job.id, ANONYMOUS, after)))
+        error = await refusal(anext(changes(service, job.id, after)))
         assert (error.reason, error.details) == (ErrorReason.REVISION_AHEAD, {"last_revision": last})
 
 
 async def test_an_unknown_job(service: Service) -> None:
     """JOB_NOT_FOUND, not an empty stream."""
-    error = await refusal(anext(service.analysis.watch_job(str(uuid.uuid4()), ANONYMOUS, 0)))
+    error = await refusal(anext(changes(service, str(uuid.uuid4()), 0)))
     assert error.reason is ErrorReason.JOB_NOT_FOUND
 
 
@@ -96,7 +96,7 @@ async def test_changes_come_as_they_are_made(service: Service) -> None:
     """A watcher that waits gets each change when it is committed, without asking again."""
     async with Stage() as stage:
         job = await submit(service, "puppet", stage.options)
-        updates = service.analysis.watch_job(job.id, ANONYMOUS, 0)
+        updates = changes(service, job.id)
         assert (await anext(updates)).status is PENDING
         assert (await anext(updates)).status is RUNNING
         visit = await stage.enter()
@@ -123,7 +123,7 @@ async def test_a_watch_that_breaks_is_resumed(service: Service) -> None:
         collected: list[Job] = []
         while not collected or not collected[-1].status.terminal:
             after = collected[-1].revision if collected else 0
-            updates = service.analysis.watch_job(job.id, ANONYMOUS, after)
+            updates = changes(service, job.id, after)
             collected.append(await anext(updates))
             await updates.aclose()
             if len(collected) == 2:
@@ -160,7 +160,7 @@ async def test_more_events_than_a_page(service: Service) -> None:
         visit = await stage.enter()
         first = [service.store.set_progress(job.id, 0.25, str(number)) for number in range(2 * PAGE)]
         await asyncio.gather(*first)
-        updates = service.analysis.watch_job(job.id, ANONYMOUS, 0)
+        updates = changes(service, job.id)
         collected = [await anext(updates) for _ in range(PAGE // 2)]
         await asyncio.gather(*(service.store.set_progress(job.id, 0.5, str(number)) for number in range(PAGE)))
         visit.give()
@@ -187,10 +187,10 @@ async def test_nobody_is_kept_who_went(service: Service) -> None:
     async with Stage() as stage:
         job = await submit(service, "puppet", stage.options)
         visit = await stage.enter()
-        updates = service.analysis.watch_job(job.id, ANONYMOUS, 0)
+        updates = changes(service, job.id)
         await anext(updates)
         await updates.aclose()
         waiting = asyncio.ensure_future(watched(service, job.id))
         visit.give()
         await waiting
-    assert service.signal._watchers == {}
+    assert service.tail.followers == 0

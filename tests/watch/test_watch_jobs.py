@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,16 +12,20 @@ import pytest
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, JobStatus, Principal
 from runward_service.store.job_reader import JobQuery
-from runward_service.watch.log_watcher import FROM_NOW, PAGE, WINDOW, Bookmark
+from runward_service.watch.log_tail import PAGE
+from runward_service.watch.log_watcher import FROM_NOW
+from runward_service.watch.shared_pages import WINDOW
+from runward_service.watch.update import Bookmark
 from tests.harness.service import analyze, query, refusal, submit
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from runward_service.bootstrap import Service
     from runward_service.domain.job import Job
-    from runward_service.watch.log_watcher import Update
+
+    Update = Job | Bookmark
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Puppet", "Noop")
@@ -29,9 +34,11 @@ ALL = JobQuery(ANONYMOUS.tenant)
 Change = tuple[int, str, int, int]
 
 
-def watch(service: Service, wanted: JobQuery = ALL, after: int = 0) -> AsyncIterator[Update]:
-    """A watch as the servicer begins it."""
-    return service.analysis.watch_jobs(wanted, after)
+async def watch(service: Service, wanted: JobQuery = ALL, after: int = 0) -> AsyncGenerator[Update, None]:
+    """What a watch as the servicer begins it sends."""
+    async with aclosing(service.analysis.watch_jobs(wanted, after)) as updates:
+        async for update in updates:
+            yield update if isinstance(update, Bookmark) else update.job
 
 
 async def until_bookmark(updates: AsyncIterator[Update]) -> tuple[list[Change], int]:
@@ -141,7 +148,7 @@ async def test_resumed_at_every_place(service: Service) -> None:
             if isinstance(update, Bookmark):
                 break
             collected.append((update.revision, update.id, update.status.value, update.attempt))
-        await updates.aclose()  # type: ignore[attr-defined]
+        await updates.aclose()
     await working
     assert collected == logged(service)
 
@@ -192,8 +199,8 @@ async def test_nobody_is_kept_who_went(service: Service) -> None:
     """A stream that is closed leaves no watcher behind."""
     updates = watch(service)
     await anext(updates)
-    await updates.aclose()  # type: ignore[attr-defined]
-    assert service.signal._of_all == set()
+    await updates.aclose()
+    assert service.tail.followers == 0
 
 
 async def test_another_tenant_sees_nothing(service: Service) -> None:

@@ -97,21 +97,21 @@ def _wrap_unary_unary(handler: Handler) -> Handler:
 
 
 def _wrap_unary_stream(handler: Handler) -> Handler:
-    behaviour, decode = handler.unary_stream, handler.request_deserializer
+    behaviour, decode, encode = handler.unary_stream, handler.request_deserializer, handler.response_serializer
 
     async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
             PRINCIPAL.set(ANONYMOUS)
             async with aclosing(behaviour(decoded(decode, raw), context)) as messages:
                 async for message in messages:
-                    yield message
+                    yield message if type(message) is bytes else encode(message)  # what many get is encoded once
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             status = status_of_exception(error)
         else:
             return
         await context.abort(status.code, status.message, status.trailers)
 
-    return grpc.unary_stream_rpc_method_handler(call, None, handler.response_serializer)
+    return grpc.unary_stream_rpc_method_handler(call, None, None)
 
 
 def _wrap_stream_unary(handler: Handler) -> Handler:

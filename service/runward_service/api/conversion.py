@@ -108,6 +108,11 @@ def fill_terms(message: jobs_pb2.Job, job: Job) -> None:
         message.retention.CopyFrom(duration(job.retention_us))
 
 
+def job_message(job: Job) -> bytes:
+    """A job as one message of WatchJob or WatchJobs, encoded: in both it is the first field."""
+    return jobs_pb2.WatchJobResponse(job=job_to_proto(job)).SerializeToString()
+
+
 def set_time(message: Timestamp, time_us: int) -> None:
     """Set a Timestamp to microseconds since 1970."""
     message.seconds, rest = divmod(time_us, MICROSECONDS)

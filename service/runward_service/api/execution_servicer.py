@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runward.v1 import jobs_pb2, jobs_pb2_grpc
 from runward_service.api.call_interceptor import PRINCIPAL, JobFailed
-from runward_service.api.conversion import duration, fill_job, job_to_proto, timestamp
+from runward_service.api.conversion import duration, fill_job, job_message, job_to_proto, timestamp
 from runward_service.api.requests import (
     analyze_request,
     batch_requests,
@@ -21,7 +22,7 @@ from runward_service.api.requests import (
 from runward_service.api.status import refusal_in_batch
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobRequest
-from runward_service.watch.log_watcher import Bookmark
+from runward_service.watch.update import Bookmark
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -93,26 +94,27 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
         job = await self._analysis.cancel(required("job_id", request.job_id), PRINCIPAL.get())
         return jobs_pb2.CancelJobResponse(job=job_to_proto(job))
 
-    async def WatchJob(
-        self, request: jobs_pb2.WatchJobRequest, context: Any
-    ) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
-        """A job's changes."""
+    async def WatchJob(self, request: jobs_pb2.WatchJobRequest, context: Any) -> AsyncIterator[Any]:
+        """A job's changes, encoded."""
         job_id = required("job_id", request.job_id)
         if request.after_revision < 0:
             raise invalid_field("after_revision", "must not be negative.")
-        async for job in self._analysis.watch_job(job_id, PRINCIPAL.get(), request.after_revision):
-            yield jobs_pb2.WatchJobResponse(job=job_to_proto(job))
+        await context.send_initial_metadata(())  # tells that the watch began, though nothing may come for long
+        async with aclosing(self._analysis.watch_job(job_id, PRINCIPAL.get(), request.after_revision)) as updates:
+            async for update in updates:
+                yield update.message(job_message)
 
-    async def WatchJobs(
-        self, request: jobs_pb2.WatchJobsRequest, context: Any
-    ) -> AsyncIterator[jobs_pb2.WatchJobsResponse]:
-        """Many jobs' changes."""
+    async def WatchJobs(self, request: jobs_pb2.WatchJobsRequest, context: Any) -> AsyncIterator[Any]:
+        """Many jobs' changes, encoded."""
         query, after_revision = watch_request(request, PRINCIPAL.get())
-        async for update in self._analysis.watch_jobs(query, after_revision):
-            if isinstance(update, Bookmark):
-                yield jobs_pb2.WatchJobsResponse(bookmark=jobs_pb2.Bookmark(revision=update.revision))
-            else:
-                yield jobs_pb2.WatchJobsResponse(job=job_to_proto(update))
+        await context.send_initial_metadata(())
+        async with aclosing(self._analysis.watch_jobs(query, after_revision)) as updates:
+            async for update in updates:
+                if isinstance(update, Bookmark):
+                    bookmark = jobs_pb2.Bookmark(revision=update.revision)
+                    yield jobs_pb2.WatchJobsResponse(bookmark=bookmark).SerializeToString()
+                else:
+                    yield update.message(job_message)
 
     async def GetServerInfo(
         self, request: jobs_pb2.GetServerInfoRequest, context: Any

@@ -10,7 +10,7 @@ from runward_service.domain.job import JobStatus
 from runward_service.execution.scheduler import Place, cancelled_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 
     from runward_service.domain.job import Job, JobRequest, Principal
     from runward_service.execution.expiry import Expiry
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from runward_service.runtime.run_control import RunControl
     from runward_service.store.job_reader import JobPage, JobQuery
     from runward_service.store.store_health import StoreHealth
-    from runward_service.watch.log_watcher import LogWatcher, Update
+    from runward_service.watch.log_watcher import LogWatcher
+    from runward_service.watch.update import Bookmark, Update
     from runward_service.watch.watcher import Watcher
 
 
@@ -193,11 +194,11 @@ class AnalysisExecutionService:
         """A page of jobs, newest first."""
         return await self._jobs.list_jobs(query, limit, before)
 
-    def watch_job(self, job_id: str, principal: Principal, after_revision: int) -> AsyncIterator[Job]:
+    def watch_job(self, job_id: str, principal: Principal, after_revision: int) -> AsyncGenerator[Update, None]:
         """A job as at each revision after one, to its end; see Watcher.watch_job."""
         return self._watcher.watch_job(job_id, principal.tenant, after_revision)
 
-    def watch_jobs(self, query: JobQuery, after_revision: int) -> AsyncIterator[Update]:
+    def watch_jobs(self, query: JobQuery, after_revision: int) -> AsyncGenerator[Update | Bookmark, None]:
         """The changes of many jobs after a revision; see LogWatcher.watch_jobs."""
         return self._log_watcher.watch_jobs(query, after_revision)
 
@@ -220,7 +221,7 @@ class AnalysisExecutionService:
         last = job
         if not last.status.terminal:
             async for update in self.watch_job(job.id, principal, 0):
-                last = update
+                last = update.job
         return last
 
 

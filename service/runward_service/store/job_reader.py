@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING, Any
 import aiosqlite
 
 from runward_service.domain.errors import ErrorReason, GovernedError
-from runward_service.domain.job import JobStatus
 from runward_service.store.database import BUSY_TIMEOUT_MS
 from runward_service.store.histogram import percentile
+from runward_service.store.log_entry import ROW_BYTES, LogEntry
 from runward_service.store.rows import dump_mapping, job_of
 from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runward_service.domain.job import Job
+    from runward_service.domain.job import Job, JobStatus
     from runward_service.store.database import Database
 
 SQL = statements("job_reader.sql")
 LAST_SEQ = 2**62
 MAX_PAGE_BYTES = 1024 * 1024
 """Characters take up to three bytes, and a stock client reads four mebibytes."""
-ROW_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +51,14 @@ class JobPage:
 
 
 @dataclass(frozen=True, slots=True)
-class JobEvent:
-    """One change of a job: its status, attempt and progress as at a revision."""
-
-    revision: int
-    status: JobStatus
-    attempt: int
-    time_us: int
-    progress_fraction: float | None
-    progress_message: str
-
-
-@dataclass(frozen=True, slots=True)
 class LogPage:
-    """Changes of jobs in order, each with its job as it is now, without its result; ``upto`` is the revision up to
-    which they are all that fit.
+    """Changes in order of revision; ``upto`` is the revision up to which they are all that fit, ``floor`` the one up to
+    which the log may have been compacted when they were read.
     """
 
-    changes: Sequence[tuple[Job, JobEvent]]
+    entries: Sequence[LogEntry]
     upto: int
+    floor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +74,17 @@ class PluginCounters:
     last_used_time_us: int = 0
 
 
-def event_of(row: Sequence[Any]) -> JobEvent:
-    """The change of a row with the columns of ``events_of_job``."""
-    return JobEvent(row[0], JobStatus(row[1]), *row[2:])
+def bounded(entries: Sequence[LogEntry]) -> Sequence[LogEntry]:
+    """As many of a page's entries, one at least, as it may hold without taking too much memory."""
+    size = 0
+    for count, entry in enumerate(entries):
+        size += entry.size
+        if count and size > MAX_PAGE_BYTES:
+            return entries[:count]
+    return entries
 
 
-def bounded(rows: Sequence[Sequence[Any]]) -> int:
+def listed(rows: Sequence[Sequence[Any]]) -> int:
     """How many rows, one at least, a page may hold without being too large for a stock client."""
     size = 0
     for count, row in enumerate(rows):
@@ -148,13 +141,19 @@ class SqliteJobReader:
                 "limit": limit + 1,
             },
         )
-        page = rows[: bounded(rows[:limit])]
+        page = rows[: listed(rows[:limit])]
         return JobPage([job_of(row) for row in page], page[-1][-1] if len(rows) > len(page) else 0, revision)
 
-    async def events_of_job(self, job_id: str, after_revision: int, limit: int) -> list[JobEvent]:
-        """A job's events after a revision, in order."""
-        rows = await self._rows("events_of_job", (job_id, after_revision, limit))
-        return [event_of(row) for row in rows]
+    async def job_log_page(self, job_id: str, after: int, limit: int) -> LogPage:
+        """A job's changes after a revision, in order; ``upto`` is the last one's."""
+        rows = await self._rows("job_log_page", (job_id, after, limit))
+        entries = bounded([LogEntry(row) for row in rows])
+        return LogPage(entries, entries[-1].revision if entries else after, await self.log_floor())
+
+    async def log_tail(self, after: int, limit: int) -> LogPage:
+        """The changes of all jobs of all tenants after a revision, in order; ``upto`` is the last one's."""
+        entries = bounded([LogEntry(row) for row in await self._rows("log_tail", (after, limit))])
+        return LogPage(entries, entries[-1].revision if entries else after)
 
     async def log_page(self, query: JobQuery, after: int, upto: int, limit: int) -> LogPage:
         """Changes of the jobs that fit a query, after one revision and up to another, in order. The statuses of the
@@ -172,10 +171,10 @@ class SqliteJobReader:
                 "limit": limit,
             },
         )
-        page = rows[: bounded(rows)]
-        whole = len(page) == len(rows) < limit
-        changes = [(job_of(row), event_of(row[-6:])) for row in page]
-        return LogPage(changes, upto if whole else changes[-1][1].revision)
+        entries = bounded([LogEntry(row) for row in rows])
+        whole = len(entries) == len(rows) < limit
+        # Read after the changes: what was there when they were read, the floor does not hide.
+        return LogPage(entries, upto if whole else entries[-1].revision, await self.log_floor())
 
     async def last_revision(self) -> int:
         """The revision of the last change of any job, 0 when there was none."""

@@ -2,79 +2,93 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from contextlib import aclosing
+from typing import TYPE_CHECKING
 
-from runward_service.domain.errors import ErrorReason, GovernedError
-from runward_service.watch.watcher import check_cursor, job_at
+from runward_service.watch.cursor import check_compaction, check_cursor, draining_error
+from runward_service.watch.shared_pages import SharedPages
+from runward_service.watch.update import Bookmark
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, Sequence
 
-    from runward_service.domain.job import Job
     from runward_service.store.job_reader import JobQuery, SqliteJobReader
-    from runward_service.watch.change_signal import ChangeSignal
+    from runward_service.store.log_entry import LogEntry
+    from runward_service.watch.feeds import QueryFeed
+    from runward_service.watch.log_tail import LogTail
+    from runward_service.watch.update import Update
 
 FROM_NOW = -1
-PAGE = 256
-WINDOW = 5000
-"""How many revisions are looked at in one read, so that a filter which few changes fit does not hold other reads up."""
-BOOKMARK_SECONDS = 1.0
-"""How often a watch is told at most that the log has gone on without a change for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bookmark:
-    """A revision up to which everything that fits has been sent."""
-
-    revision: int
-
-
-Update: TypeAlias = "Job | Bookmark"
+BATCH = 64
+"""How many changes a watcher takes at once; that is all that waits for a slow one."""
 
 
 class LogWatcher:
-    """Reads the log for watches of many jobs. A cursor is all the state that a watch has."""
+    """Gives watchers of many jobs what comes after their cursors. A cursor is all the state that a watch has."""
 
-    def __init__(self, reader: SqliteJobReader, signal: ChangeSignal) -> None:
-        """Read the log and be woken by the signal."""
+    def __init__(self, reader: SqliteJobReader, tail: LogTail) -> None:
+        """Read the log's end from the tail, what lies before it from the store."""
         self._reader = reader
-        self._signal = signal
+        self._tail = tail
+        self._pages = SharedPages(reader)
 
-    async def watch_jobs(self, query: JobQuery, after_revision: int) -> AsyncIterator[Update]:
-        """Every change that fits a query after a revision (FROM_NOW: only what comes), in order, each the job as it was
-        then, without its result. A bookmark when all that was there has been sent, and now and then when the log goes
-        on without a change for this watch. Ends only with an error.
+    async def watch_jobs(self, query: JobQuery, after_revision: int) -> AsyncGenerator[Update | Bookmark, None]:
+        """Every change that fits a query after a revision (0: that is still in the log; FROM_NOW: only what comes), in
+        order, each the job as it was then, without its result. A bookmark when all that was there has been sent, and
+        now and then when the log goes on without a change for this watch. Ends only with an error.
 
-        Raises GovernedError REVISION_AHEAD, or DRAINING when the server stops.
+        Raises GovernedError REVISION_AHEAD, REVISION_COMPACTED, also when the log is compacted past a watch that is
+        behind, or DRAINING when the server stops.
         """
-        last = await self._reader.last_revision()
-        check_cursor(after_revision, last)
-        cursor = last if after_revision == FROM_NOW else after_revision
-        told, marked_at = FROM_NOW, 0.0
-        loop = asyncio.get_running_loop()
-        with self._signal.watching_all() as changed:
+        tail = self._tail
+        try:
+            with tail.follower():
+                await tail.begin()
+                await tail.catch_up()
+                cursor, floor = await self._begin(after_revision)
+                async with aclosing(self._updates(query, cursor, floor)) as updates:
+                    async for update in updates:
+                        yield update
+        finally:
+            if not tail.followers:
+                self._pages.forget()
+
+    async def _updates(self, query: JobQuery, cursor: int, floor: int) -> AsyncGenerator[Update | Bookmark, None]:
+        tail = self._tail
+        with tail.query_feed(query) as (feed, changed):
+            told: int | None = None  # no bookmark yet; then, from where the client can resume
             while True:
                 changed.clear()
-                last = await self._reader.last_revision()
-                while cursor < last:
-                    page = await self._reader.log_page(query, cursor, min(last, cursor + WINDOW), PAGE)
-                    for job, event in page.changes:
-                        told = event.revision
-                        yield job_at(job, event)
-                    cursor = page.upto
-                if self._signal.closed:
-                    raise GovernedError(ErrorReason.DRAINING, "The server is stopping. Resume from the last revision.")
-                if not marked_at or (told < cursor and loop.time() >= marked_at + BOOKMARK_SECONDS):
-                    told, marked_at = cursor, loop.time()
+                closed = tail.closed
+                entries, cursor = await self._next(feed, cursor, floor)
+                for entry in entries:
+                    yield entry
+                if entries and told is not None:
+                    told = entries[-1].revision
+                if entries or cursor < tail.revision:
+                    continue
+                if closed:
+                    raise draining_error()
+                if told is None or told < tail.marked:
+                    told = cursor
                     yield Bookmark(cursor)
-                await wait_for(changed, marked_at + BOOKMARK_SECONDS - loop.time() if told < cursor else None)
+                await changed.wait()
 
+    async def _begin(self, after_revision: int) -> tuple[int, int]:
+        """Where a watch starts, and the floor up to which it takes what compaction left: each job's last change."""
+        if after_revision == FROM_NOW:
+            return self._tail.revision, 0
+        await check_cursor(self._reader, after_revision, self._tail.revision)
+        floor = await self._reader.log_floor()
+        if after_revision > 0:
+            check_compaction(after_revision, floor)
+        return after_revision, floor
 
-async def wait_for(changed: asyncio.Event, seconds: float | None) -> None:
-    """Wait for a change, so many seconds at most."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await changed.wait()
+    async def _next(self, feed: QueryFeed, cursor: int, floor: int) -> tuple[Sequence[LogEntry], int]:
+        tail = self._tail
+        if cursor >= tail.start:
+            return tail.after(feed, cursor, BATCH)
+        page = await self._pages.after(feed.query, cursor, tail.revision)
+        if page.floor > floor:  # it has risen since the watch began
+            check_compaction(cursor, page.floor)
+        return page.entries, page.upto

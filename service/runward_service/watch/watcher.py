@@ -2,83 +2,97 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from runward_service.domain.errors import ErrorReason, GovernedError
-from runward_service.domain.job import JobStatus
+from runward_service.watch.cursor import check_compaction, check_cursor, draining_error
+from runward_service.watch.update import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, Sequence
 
     from runward_service.domain.job import Job
-    from runward_service.store.job_reader import JobEvent, SqliteJobReader
-    from runward_service.watch.change_signal import ChangeSignal
+    from runward_service.store.job_reader import SqliteJobReader
+    from runward_service.store.log_entry import LogEntry
+    from runward_service.watch.log_tail import LogTail
+    from runward_service.watch.update import Update
 
 PAGE = 256
 
 
 class Watcher:
-    """Reads the log for watchers. A cursor is all the state that a watch has, so any process can go on with it."""
+    """Gives watchers of one job what comes after their cursors. A cursor is all the state that a watch has, so any
+    process can go on with it.
+    """
 
-    def __init__(self, reader: SqliteJobReader, signal: ChangeSignal) -> None:
-        """Read the log and be woken by the signal."""
+    def __init__(self, reader: SqliteJobReader, tail: LogTail) -> None:
+        """Read what is in the log from the store, what comes from the tail."""
         self._reader = reader
-        self._signal = signal
+        self._tail = tail
 
-    async def watch_job(self, job_id: str, tenant: str, after_revision: int) -> AsyncIterator[Job]:
+    async def watch_job(self, job_id: str, tenant: str, after_revision: int) -> AsyncGenerator[Update, None]:
         """The job as at each of its revisions after one, in order, until it has ended; only the last holds the result.
+        From 0, what is still in the log, at least the job's state as it is now.
 
-        Raises GovernedError JOB_NOT_FOUND, REVISION_AHEAD, or DRAINING when the server stops meanwhile.
+        Raises GovernedError JOB_NOT_FOUND, REVISION_AHEAD, REVISION_COMPACTED (never from 0), or DRAINING when the
+        server stops meanwhile.
         """
         job = await self._reader.get_job(job_id, tenant)
-        check_cursor(after_revision, await self._reader.last_revision())
+        await check_cursor(self._reader, after_revision, job.revision)
+        updates = self._ended(job, after_revision) if job.status.terminal else self._follow(job, after_revision)
+        async with aclosing(updates):
+            async for update in updates:
+                yield update
+
+    async def _ended(self, job: Job, after_revision: int) -> AsyncGenerator[Update, None]:
         cursor = after_revision
-        with self._signal.watching(job_id) as changed:
-            while True:
-                changed.clear()
-                events = await self._reader.events_of_job(job_id, cursor, PAGE)
-                for event in events:
-                    cursor = event.revision
-                    if event.status.terminal:
-                        yield await self._reader.get_job(job_id, tenant)
-                        return
-                    yield job_at(job, event)
-                if len(events) == PAGE:
-                    continue
-                if not events:
-                    job = await self._reader.get_job(job_id, tenant)
-                    if job.status.terminal and job.revision <= cursor:
-                        return
-                    if job.revision > cursor:
-                        continue
-                if self._signal.closed:
-                    raise GovernedError(ErrorReason.DRAINING, "The server is stopping. Resume from the last revision.")
-                await changed.wait()
+        while cursor < job.revision:
+            page = await self._reader.job_log_page(job.id, cursor, PAGE)
+            if after_revision > 0:
+                check_compaction(cursor, page.floor)
+            for entry in page.entries:
+                if not entry.status.terminal:
+                    yield entry
+            cursor = page.upto
+            if not page.entries or page.entries[-1].status.terminal:
+                yield JobState(job)
+                return
 
+    async def _follow(self, job: Job, after_revision: int) -> AsyncGenerator[Update, None]:
+        with self._tail.follower():
+            await self._tail.begin()
+            with self._tail.job_feed(job.id) as (feed, changed):
+                cursor = after_revision
+                while True:
+                    changed.clear()
+                    closed = self._tail.closed
+                    if cursor < feed.start:
+                        updates, cursor = await self._stored(job.id, cursor, feed.start, resumed=after_revision > 0)
+                    else:
+                        updates, cursor = feed.after(cursor)
+                    for update in updates:
+                        if update.status.terminal:
+                            yield await feed.end(lambda: self._reader.get_job(job.id, None))
+                            return
+                        yield update
+                    if not updates and cursor >= feed.start:
+                        if closed:
+                            raise draining_error()
+                        await changed.wait()
 
-def check_cursor(after_revision: int, last_revision: int) -> None:
-    """Raises GovernedError REVISION_AHEAD for a cursor beyond the log's end."""
-    if after_revision > last_revision:
-        message = (
-            f"Revision {after_revision} is ahead of the log, which ends at {last_revision}. "
-            "Get the job or list the jobs, then watch from there."
-        )
-        raise GovernedError(ErrorReason.REVISION_AHEAD, message, {"last_revision": last_revision})
-
-
-def job_at(job: Job, event: JobEvent) -> Job:
-    """The job, read after an event, as it was at that event."""
-    if event.status.terminal:
-        return job
-    return job._replace(
-        status=event.status,
-        attempt=event.attempt,
-        revision=event.revision,
-        start_time_us=0 if event.status is JobStatus.PENDING else job.start_time_us or event.time_us,
-        end_time_us=0,
-        progress_fraction=event.progress_fraction,
-        progress_message=event.progress_message,
-        result=None,
-        error=None,
-        output_digest="",
-    )
+    async def _stored(
+        self, job_id: str, cursor: int, start: int, *, resumed: bool
+    ) -> tuple[Sequence[LogEntry | JobState], int]:
+        """What the store has after a cursor, up to ``start`` at least, and up to which revision that is all."""
+        page = await self._reader.job_log_page(job_id, cursor, PAGE)
+        if page.entries:
+            if resumed:
+                check_compaction(cursor, page.floor)
+            return page.entries, page.upto
+        # The log keeps a job's last change; where not even that is there, the job itself tells.
+        job = await self._reader.get_job(job_id, None)
+        if not cursor < job.revision <= start:
+            return (), start
+        if resumed:
+            check_compaction(cursor, page.floor)
+        return (JobState(job),), job.revision

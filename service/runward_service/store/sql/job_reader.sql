@@ -33,10 +33,23 @@ WHERE job.tenant = :tenant
 ORDER BY job.seq DESC
 LIMIT :limit;
 
--- name: events_of_job
-SELECT event.revision, event.status, event.attempt, event.time, event.progress_fraction, event.progress_message
-FROM job_event AS event
+-- name: job_log_page
+-- Changes of one job, in order of revision.
+SELECT {columns}, event.revision, event.status, event.attempt, event.time, event.progress_fraction,
+       event.progress_message
+FROM job_event AS event CROSS JOIN job ON job.seq = event.job_seq
+JOIN image ON image.seq = job.image_seq
 WHERE event.job_seq = (SELECT seq FROM job WHERE id = ?) AND event.revision > ?
+ORDER BY event.revision
+LIMIT ?;
+
+-- name: log_tail
+-- Changes of all jobs of all tenants, in order of revision.
+SELECT {columns}, event.revision, event.status, event.attempt, event.time, event.progress_fraction,
+       event.progress_message
+FROM job_event AS event CROSS JOIN job ON job.seq = event.job_seq
+JOIN image ON image.seq = job.image_seq
+WHERE event.revision > ?
 ORDER BY event.revision
 LIMIT ?;
 

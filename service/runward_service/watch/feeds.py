@@ -1,0 +1,94 @@
+"""What several watchers want alike: the changes of one job, or those that fit one query."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from runward_service.watch.update import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from runward_service.domain.job import Job
+    from runward_service.store.job_reader import JobQuery
+    from runward_service.store.log_entry import LogEntry
+
+JOB_ENTRIES = 256
+"""How many changes of a job are kept for those who watch it; whoever is further behind reads the log."""
+
+
+class Feed:
+    """Watchers that are woken together."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.waiting: set[asyncio.Event] = set()
+
+    def wake(self) -> None:
+        """Wake all."""
+        for event in self.waiting:
+            event.set()
+
+
+class JobFeed(Feed):
+    """One job's changes since somebody watches it."""
+
+    def __init__(self, start: int) -> None:
+        """Hold every change of the job after revision ``start``."""
+        super().__init__()
+        self.start = start
+        self._entries: list[LogEntry] = []
+        self._end: asyncio.Task[JobState] | None = None
+
+    def append(self, entry: LogEntry) -> None:
+        """Add the job's next change."""
+        self._entries.append(entry)
+        if len(self._entries) > JOB_ENTRIES:
+            self.start = self._entries.pop(0).revision
+
+    def after(self, cursor: int) -> tuple[Sequence[LogEntry], int]:
+        """The changes after a revision that is not before ``start``, and the revision of the last."""
+        found = [entry for entry in self._entries if entry.revision > cursor]
+        return found, found[-1].revision if found else cursor
+
+    async def end(self, read: Callable[[], Coroutine[None, None, Job]]) -> JobState:
+        """The job with its result, once it has ended: read and encoded once for all who watch."""
+        if self._end is None or (self._end.done() and (self._end.cancelled() or self._end.exception())):
+            self._end = asyncio.ensure_future(_state(read()))
+            self._end.add_done_callback(looked_at)
+        return await asyncio.shield(self._end)
+
+
+def looked_at(read: asyncio.Task[Any]) -> None:
+    """Let a shared read's failure go where everyone who waited for it has gone."""
+    if not read.cancelled():
+        read.exception()
+
+
+async def _state(read: Coroutine[None, None, Job]) -> JobState:
+    return JobState(await read)
+
+
+class QueryFeed(Feed):
+    """The changes that fit one query."""
+
+    def __init__(self, query: JobQuery) -> None:
+        """Watch for a query; its times are not used."""
+        super().__init__()
+        self.query = query
+
+    def fits(self, entry: LogEntry) -> bool:
+        """Whether a change fits."""
+        query = self.query
+        return (
+            entry.tenant == query.tenant
+            and (not query.plugin or entry.plugin == query.plugin)
+            and (not query.statuses or entry.status in query.statuses)
+            and (not query.labels or query.labels.items() <= entry.labels.items())
+        )
+
+
+def key_of(query: JobQuery) -> tuple[object, ...]:
+    """What makes two queries of changes the same."""
+    return query.tenant, query.plugin, query.statuses, tuple(sorted(query.labels.items()))

@@ -1,0 +1,204 @@
+"""The end of the log, read once for all who watch.
+
+After a commit one task reads what is new and wakes the watchers whom it concerns. They take it from here; whoever is
+further behind than this reaches reads the log by its cursor. Nothing is read while nobody watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from runward_service.watch.feeds import JobFeed, QueryFeed, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runward_service.store.job_reader import JobQuery, LogPage, SqliteJobReader
+    from runward_service.store.log_entry import LogEntry
+
+PAGE = 512
+MOST_ENTRIES = 4096
+MOST_BYTES = 8 * 1024 * 1024
+"""What is kept of the log's end, by the sizes of the rows' texts. A message that was made of a row is as long again."""
+PAUSE_SECONDS = 0.005
+"""The least time between two reads: under load several commits share one, and each watcher wakes once for them."""
+BOOKMARK_SECONDS = 1.0
+"""How often watchers are told at most that the log has gone on without a change for them."""
+
+
+class LogTail:
+    """The last changes of all jobs, for all watchers of this process."""
+
+    def __init__(self, reader: SqliteJobReader) -> None:
+        """Read the log."""
+        self._reader = reader
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self.followers = 0
+        """How many watch."""
+        self._following = False
+        """Whether the log's end is known; only then is anything read."""
+        self._jobs: dict[str, JobFeed] = {}
+        self._queries: dict[tuple[object, ...], QueryFeed] = {}
+        self._entries: list[LogEntry] = []
+        self._revisions: list[int] = []
+        self._size = 0
+        self.start = 0
+        """Every change after this revision is kept here."""
+        self.revision = 0
+        """The last revision that was read."""
+        self.marked = 0
+        """What the last round of bookmarks told."""
+        self.closed = False
+
+    def changed(self) -> None:
+        """A commit changed some job."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Hand over what is there and wake everyone for the last time: the server stops."""
+        if self._following:
+            await self.catch_up()
+        self.closed = True
+        for feed in (*self._jobs.values(), *self._queries.values()):
+            feed.wake()
+
+    async def run(self) -> None:
+        """Read after each commit, until cancelled."""
+        loop = asyncio.get_running_loop()
+        marked_at = loop.time()
+        while True:
+            await self._sleep(marked_at + BOOKMARK_SECONDS - loop.time())
+            self._wake.clear()
+            if self._following:
+                await self.catch_up()
+            if loop.time() >= marked_at + BOOKMARK_SECONDS:
+                marked_at = loop.time()
+                self._mark()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _sleep(self, to_mark: float) -> None:
+        """Wait for a commit, or until bookmarks are due where anything has come since the last ones."""
+        due = self._queries and self.marked < self.revision
+        try:
+            async with asyncio.timeout(to_mark if due else None):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _mark(self) -> None:
+        if self.marked < self.revision:
+            self.marked = self.revision
+            for feed in self._queries.values():
+                feed.wake()
+
+    @contextmanager
+    def follower(self) -> Iterator[None]:
+        """One who watches; ``begin`` comes next."""
+        self.followers += 1
+        try:
+            yield
+        finally:
+            self.followers -= 1
+            if not self.followers:
+                self._following = False
+
+    async def begin(self) -> None:
+        """Find the log's end, from which on everything is read as long as anybody watches."""
+        async with self._lock:
+            if not self._following:
+                self.revision = self.start = self.marked = await self._reader.last_revision()
+                self._following = self.followers > 0
+                self._wake.set()  # for what was committed meanwhile
+
+    @contextmanager
+    def job_feed(self, job_id: str) -> Iterator[tuple[JobFeed, asyncio.Event]]:
+        """The changes of a job from now on, and an event that is set when there are more. For a follower that began.
+
+        Clear the event before looking, then wait: no change is missed.
+        """
+        event = asyncio.Event()
+        feed = self._jobs.setdefault(job_id, JobFeed(self.revision))
+        feed.waiting.add(event)
+        try:
+            yield feed, event
+        finally:
+            feed.waiting.discard(event)
+            if not feed.waiting:
+                del self._jobs[job_id]
+
+    @contextmanager
+    def query_feed(self, query: JobQuery) -> Iterator[tuple[QueryFeed, asyncio.Event]]:
+        """The same for the changes that fit a query, which ``after`` gives."""
+        event = asyncio.Event()
+        key = key_of(query)
+        feed = self._queries.setdefault(key, QueryFeed(query))
+        feed.waiting.add(event)
+        try:
+            yield feed, event
+        finally:
+            feed.waiting.discard(event)
+            if not feed.waiting:
+                del self._queries[key]
+            if not self._queries:
+                self._drop(len(self._entries))
+
+    def after(self, feed: QueryFeed, cursor: int, limit: int) -> tuple[Sequence[LogEntry], int]:
+        """Changes that fit, after a revision that is not before ``start``, so many at most, and up to which revision
+        they are all.
+        """
+        found: list[LogEntry] = []
+        for index in range(bisect_right(self._revisions, cursor), len(self._entries)):
+            entry = self._entries[index]
+            if feed.fits(entry):
+                found.append(entry)
+                if len(found) == limit:
+                    return found, entry.revision
+        return found, max(cursor, self.revision)
+
+    async def catch_up(self) -> None:
+        """Read what has been committed."""
+        async with self._lock:
+            while self._following:
+                page = await self._reader.log_tail(self.revision, PAGE)
+                if not page.entries:
+                    return
+                if self._following:  # there may be nobody any more
+                    self._append(page)
+
+    def _append(self, page: LogPage) -> None:
+        self.revision = page.upto
+        if self._queries:
+            self._entries += page.entries
+            self._revisions += [entry.revision for entry in page.entries]
+            self._size += sum(entry.size for entry in page.entries)
+            self._trim()
+        else:
+            self.start = page.upto
+        for entry in page.entries:
+            if job_feed := self._jobs.get(entry.job_id):
+                job_feed.append(entry)
+                job_feed.wake()
+        for feed in self._queries.values():
+            if any(feed.fits(entry) for entry in page.entries):
+                feed.wake()
+
+    def _trim(self) -> None:
+        """Forget the oldest changes, some more than is needed, so that it is not done for each page."""
+        if len(self._entries) <= MOST_ENTRIES and self._size <= MOST_BYTES:
+            return
+        count, size = max(len(self._entries) - MOST_ENTRIES * 3 // 4, 0), self._size
+        size -= sum(entry.size for entry in self._entries[:count])
+        while size > MOST_BYTES * 3 // 4:
+            size -= self._entries[count].size
+            count += 1
+        self._drop(count)
+
+    def _drop(self, count: int) -> None:
+        if count:
+            self.start = self._revisions[count - 1]
+            self._size -= sum(entry.size for entry in self._entries[:count])
+            del self._entries[:count], self._revisions[:count]
