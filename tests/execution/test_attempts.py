@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runward_service.domain.errors import ErrorReason
+from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import ANONYMOUS, JobMode, JobStatus
 from runward_service.execution import job_execution_service
 from runward_service.runtime.run_control import RunControl
@@ -78,6 +78,42 @@ async def test_lost_workers_use_the_attempts_up(service: Service, mode: JobMode)
     assert job.error.details == {"exit_code": 7}
     assert "exit code 7" in job.error.message
     assert history(service, job.id) == [(PENDING, 0), (RUNNING, 1), (RUNNING, 2), (FAILED, 2)]
+
+
+async def test_a_cancel_that_a_lost_worker_overtook(service: Service) -> None:
+    """A worker is lost, and before that is known to its end the job is cancelled: it ends CANCELLED, for without the
+    cancel another attempt would have been made.
+    """
+    async with Stage() as stage:
+        job = await submit(service, "puppet", stage.options)
+        visit = await stage.enter()
+        (worker,) = (worker for group in service.pool._plugins.values() for worker in group.workers if worker.runs)
+        visit.die()
+        await worker.lost
+        service.scheduler.running[job.id].control.stop(GovernedError(ErrorReason.CANCELLED, "The job was cancelled."))
+        cancelled = await ended(service, job.id)
+        assert stage.visits == 1
+    assert cancelled.error is not None
+    assert (cancelled.status, cancelled.error.reason) == (FAILED, ErrorReason.CANCELLED)
+    assert history(service, job.id) == [(PENDING, 0), (RUNNING, 1), (FAILED, 1)]
+
+
+async def test_a_run_that_comes_as_an_idle_worker_ends(service: Service) -> None:
+    """A run looks for a worker in the very turn of the loop in which the idle one is found to have ended: that one is
+    replaced all the same, and the run is made.
+    """
+    async with Stage() as stage:
+        call = await begin(service, JobMode.SYNC, stage, "single_puppet")
+        (await stage.enter()).give()
+        await call
+        (group,) = (group for group in service.pool._plugins.values() if group.entry.name == "single_puppet")
+        (worker,) = group.workers
+        worker.connection_lost()  # as its socket tells it, before anybody has heard
+        assert group.take() is None
+        call = await begin(service, JobMode.SYNC, stage, "single_puppet")
+        (await stage.enter()).give(well=True)
+        assert result_of(await call) == {"well": True}
+        assert worker not in group.workers
 
 
 async def test_a_plugin_may_allow_one_attempt(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""A plugin that was ready and whose next worker cannot be set up: callers are told, and it is tried again."""
+"""A plugin that was ready and whose next worker cannot be set up, or is lost: who waits is told, or tries again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.plugin_state import PluginState
-from tests.harness.service import analyze, refusal, result_of, running_service
+from tests.harness.service import analyze, history, refusal, result_of, running_service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +52,14 @@ async def test_a_replacement_that_fails(tmp_path: Path, monkeypatch: pytest.Monk
         mood.unlink()
         await available
         assert result_of(await analyze(service, "moody"))["pid"] != first
+
+
+async def test_a_replacement_that_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that dies while it comes up costs the job that waits for it an attempt, as one that dies in a run does;
+    the next attempt finds another.
+    """
+    monkeypatch.setenv("FRAIL_FILE", str(tmp_path / "frail"))
+    async with running_service(tmp_path / "data", "Frail") as service:
+        job = await analyze(service, "frail", {"die": True})
+        assert result_of(job) == {"attempt": 3}
+        assert [attempt for _, attempt in history(service, job.id)] == [0, 1, 2, 3, 3]

@@ -395,6 +395,28 @@ class Picky(Noop):
         return {"word": payload.options["word"]}
 
 
+class Frail(Plugin):
+    """Its process ends in setup, once, when the file exists that the variable FRAIL_FILE names."""
+
+    name = "frail"
+    description = "Does not always come up."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    max_attempts = 3
+
+    def setup(self) -> None:
+        file = Path(os.environ["FRAIL_FILE"])
+        if file.exists():
+            file.unlink()
+            os._exit(7)
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        if payload.options.get("die") and context.attempt == 1:
+            Path(os.environ["FRAIL_FILE"]).touch()
+            os._exit(7)
+        return {"attempt": context.attempt}
+
+
 class Unmet(Plugin):
     """Needs a library that does not exist."""
 

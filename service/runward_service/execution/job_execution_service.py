@@ -180,6 +180,7 @@ class JobExecutionService:
             outcome = await self._plugins.execute(job, control)
             following = await self._following_attempt(job, outcome, control) if outcome.repeatable else None
             if following is None:
+                outcome = self._without_following(job, outcome, control)
                 break
             job = following
         on_ran()
@@ -203,6 +204,17 @@ class JobExecutionService:
             return None
         await control.pause(min(BACKOFF_SECONDS * 2.0 ** min(job.lost_attempts, 30), LONGEST_BACKOFF_SECONDS))
         return job._replace(attempt=job.attempt + 1, lost_attempts=job.lost_attempts + 1)
+
+    def _without_following(self, job: Job, outcome: Outcome, control: RunControl) -> Outcome:
+        """What a job comes to with its last attempt: what stopped it, where another attempt was left but for that.
+
+        A worker may be lost just before a cancel reaches its run.
+        """
+        stop = control.error
+        if stop is None or not outcome.repeatable or job.lost_attempts + 1 >= job.max_attempts:
+            return outcome
+        same = outcome.envelope is not None and outcome.envelope.reason is stop.reason
+        return outcome if same else self._plugins.end_without_run(job, stop)
 
     async def _store_later(self, job: Job, outcome: Outcome) -> None:
         """Try to store an end until the store takes it, so that no job stays RUNNING after its run."""

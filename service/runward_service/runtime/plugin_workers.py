@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from runward_service.runtime.run_errors import unavailable_error
+from runward_service.runtime.run_errors import lost_start_error, unavailable_error
 
 if TYPE_CHECKING:
     from runward_service.plugins.registry import PluginEntry
@@ -60,9 +60,10 @@ class PluginWorkers:
         return self._next()
 
     def _next(self) -> WorkerProcess | None:
-        while self._idle:
-            worker = self._idle.pop()
+        for worker in reversed(self._idle):
+            # One that has just ended stays, for whoever hears of its end replaces it only while it is idle.
             if not worker.spent:
+                self._idle.remove(worker)
                 return worker
         if not self.runs_ahead:
             return None
@@ -107,12 +108,12 @@ class PluginWorkers:
             else:
                 return
 
-    def fail_waiting(self, problem: str) -> None:
-        """No worker will come."""
+    def fail_waiting(self, problem: str, *, lost: bool) -> None:
+        """No worker will come: the plugin cannot be used, or the worker was lost, as one may be in a run."""
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
-                waiting.set_exception(unavailable_error(self.entry, problem))
+                waiting.set_exception((lost_start_error if lost else unavailable_error)(self.entry, problem))
 
     def is_idle(self, worker: WorkerProcess) -> bool:
         """Whether a worker waits for runs."""

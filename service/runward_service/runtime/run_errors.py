@@ -41,6 +41,12 @@ def lost_error(end: WorkerEnd, entry: PluginEntry) -> GovernedError:
     return GovernedError(ErrorReason.WORKER_LOST, message, {"exit_code": end.exit_code})
 
 
+def lost_start_error(entry: PluginEntry, problem: str) -> GovernedError:
+    """The end of an attempt that waited for a worker which was lost before it was ready: not the plugin's refusal."""
+    message = f"The worker process of {entry.name} was lost before the run: {problem}"
+    return GovernedError(ErrorReason.WORKER_LOST, message, plugin=entry.name)
+
+
 def memory_error(limit_bytes: int) -> GovernedError:
     """The end of a run that used too much memory."""
     message = f"The run used more than {limit_bytes} bytes of memory and was ended."

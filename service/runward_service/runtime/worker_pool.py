@@ -212,7 +212,7 @@ class LocalWorkerPool:
             return
         if not group.workers:
             self._registry.fail_loading(group.entry, problem)
-        group.fail_waiting(problem)
+        group.fail_waiting(problem, lost=not startup.answered)
         if not permanent or group.was_ready:
             await self._pause(group.next_pause())
             if not group.workers and not group.starting:

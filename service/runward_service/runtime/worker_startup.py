@@ -58,6 +58,11 @@ class WorkerStartup:
             return f"a worker ended while it started ({describe_end(end)})", False
         return problem, False
 
+    @property
+    def answered(self) -> bool:
+        """Whether the worker itself said how its start ended."""
+        return self._ended.done()
+
     def received(self, worker: WorkerProcess, meta: dict[str, Any]) -> None:
         """Take one message."""
         kind = meta.get("type")

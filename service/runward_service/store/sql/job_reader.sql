@@ -12,6 +12,12 @@ SELECT {columns_with_result}
 FROM job JOIN image ON image.seq = job.image_seq
 WHERE job.id = ?;
 
+-- name: job_with_image
+-- As job_by_id, with a small image's bytes last.
+SELECT {columns_with_result}, image.data
+FROM job JOIN image ON image.seq = job.image_seq
+WHERE job.id = ?;
+
 -- name: jobs_with_image
 -- Rows: seq. Each job with a small image's bytes and its seq last.
 SELECT {columns_with_result}, image.data, job.seq
