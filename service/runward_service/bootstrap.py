@@ -20,6 +20,7 @@ from runward_service.execution.canary import Canary
 from runward_service.execution.expiry import Expiry
 from runward_service.execution.finished_jobs import FinishedJobs
 from runward_service.execution.job_execution_service import JobExecutionService
+from runward_service.execution.neighbours import Neighbours
 from runward_service.execution.plugin_catalog import PluginCatalog
 from runward_service.execution.plugin_execution_service import PluginExecutionService
 from runward_service.execution.queue_bounds import QueueBounds
@@ -41,6 +42,7 @@ from runward_service.store.job_reader import SqliteJobReader
 from runward_service.store.job_removal import SqliteJobRemoval
 from runward_service.store.job_store import SqliteJobStore
 from runward_service.store.owner_lock import OwnerLock
+from runward_service.store.owner_wakes import OwnerWakes, Wake
 from runward_service.store.store_health import StoreHealth
 from runward_service.store.writer import GroupCommitWriter
 from runward_service.supervisor import Supervisor
@@ -49,6 +51,8 @@ from runward_service.watch.log_watcher import LogWatcher
 from runward_service.watch.watcher import Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runward_service.config import Config
 
 
@@ -62,6 +66,7 @@ class Service:
     attestation: CodeAttestation
     database: Database
     lock: OwnerLock
+    wakes: OwnerWakes
     writer: GroupCommitWriter
     store_health: StoreHealth
     reader: SqliteJobReader
@@ -78,6 +83,7 @@ class Service:
     canary: Canary
     retention: Retention
     recovery: Recovery
+    neighbours: Neighbours
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
@@ -90,6 +96,8 @@ class Service:
         self.database.prepare()
         self.lock.hold()
         self.opened.callback(self.lock.release)
+        self.wakes.open()
+        self.opened.callback(self.wakes.close)
         self.writer.start()
         self.opened.push_async_callback(self.writer.close)
         self.supervisor.supervise(self._writer_end(), "the store's writer")
@@ -111,10 +119,12 @@ class Service:
         self.scheduler.start(
             self.jobs.claim_jobs, self.analysis.run_claimed, self.supervisor.supervise, self.pool.runs_ahead
         )
+        self.neighbours.claims = self.attestation.holds
         if self.attestation.holds:
             for plugin in await self.reader.claimable_plugins():
                 self.scheduler.job_stored(plugin)
         self.supervisor.supervise(self.expiry.run(), "the expiry of pending jobs")
+        self.supervisor.supervise(self.neighbours.run(), "the watch on other processes")
         self.supervisor.supervise(self.retention.run(), "the removal of finished jobs")
         self.supervisor.supervise(self.stored_queue.run(), "the count of pending jobs")
 
@@ -122,10 +132,16 @@ class Service:
         # Shielded: the end of this task at a stop is not the end of the writer.
         await asyncio.shield(self.writer.ended)
 
-    async def drain(self, grace_seconds: float) -> None:
-        """Claim no more, wait for running jobs for a while, give the others back or end them."""
+    async def finish_runs(self, grace_seconds: float) -> None:
+        """Claim no more, leave what waits to other processes, and wait for running jobs for a while."""
+        self.wakes.tell(Wake.STORED)
         await self.scheduler.drain(grace_seconds)
+
+    async def drain(self, grace_seconds: float) -> None:
+        """The same, then give jobs that still run back or end them, and end watches."""
+        await self.finish_runs(grace_seconds)
         await self.jobs.release_drained()
+        self.wakes.tell(Wake.STORED)
         await self.scheduler.interrupt()
         await self.tail.close()
 
@@ -135,7 +151,8 @@ class Service:
 
     async def _resign(self) -> None:
         with suppress(GovernedError):  # a store that failed is left to the recovery of the next start
-            await self.store.remove_owner(self.info.owner)
+            if await self.store.remove_owner(self.info.owner):
+                self.wakes.forget()
 
 
 def build(config: Config) -> Service:
@@ -157,7 +174,13 @@ def build(config: Config) -> Service:
     images = ImageStore(database.images, owner)
     reader = SqliteJobReader(database)
     tail = LogTail(reader)
-    writer = GroupCommitWriter(database, lambda _: tail.changed())
+    wakes = OwnerWakes(database.owners, owner)
+
+    def on_commit(job_ids: Sequence[str]) -> None:
+        tail.changed()
+        wakes.tell(Wake.COMMITTED)
+
+    writer = GroupCommitWriter(database, on_commit)
     store_health = StoreHealth(writer)
     seal = OutcomeSeal()
     store = SqliteJobStore(writer, owner, images.path_of, seal.verify)
@@ -187,6 +210,10 @@ def build(config: Config) -> Service:
         store_health,
     )
     pool.on_progress = analysis.report_progress
+    recovery = Recovery(jobs, store, reader, database.owners, expiry.look_again)
+    neighbours = Neighbours(wakes, database.owners, owner, reader, scheduler, recovery, tail.changed)
+    analysis.on_stored = neighbours.job_stored
+    analysis.on_cancel_requested = neighbours.cancel_requested
     writer.in_flight = lambda: len(scheduler.running)
     return Service(
         config=config,
@@ -195,6 +222,7 @@ def build(config: Config) -> Service:
         attestation=attestation,
         database=database,
         lock=OwnerLock(database.owners, owner),
+        wakes=wakes,
         writer=writer,
         store_health=store_health,
         reader=reader,
@@ -212,5 +240,6 @@ def build(config: Config) -> Service:
         retention=Retention(
             config.retention, removal, ImageSweep(database.images, database.owners, removal), checkpointer
         ),
-        recovery=Recovery(jobs, store, reader, database.owners),
+        recovery=recovery,
+        neighbours=neighbours,
     )

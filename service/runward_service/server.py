@@ -119,7 +119,7 @@ def bind(server: grpc.aio.Server, address: str) -> int:
 
 async def drain(service: Service, server: grpc.aio.Server, stop: StopSignals, grace: float) -> None:
     """Refuse new work, let running jobs end within the grace, then close everything. A second signal hurries it."""
-    draining = asyncio.ensure_future(service.scheduler.drain(grace))
+    draining = asyncio.ensure_future(service.finish_runs(grace))
     await asyncio.wait([draining, stop.second], return_when=asyncio.FIRST_COMPLETED)
     await service.drain(0)
     await server.stop(CLOSE_SECONDS)

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import GovernedError
-from runward_service.domain.job import JobStatus
 from runward_service.execution.scheduler import Place, cancelled_error
 
 if TYPE_CHECKING:
@@ -54,6 +53,10 @@ class AnalysisExecutionService:
         self._expiry = expiry
         self._admit = admit
         self._store_health = store_health
+        self.on_stored: Callable[[], None] = lambda: None
+        """Hears whenever jobs were stored."""
+        self.on_cancel_requested: Callable[[], None] = lambda: None
+        """Hears whenever a job was marked to be cancelled."""
 
     async def analyze(self, request: JobRequest) -> Job:
         """Run a request to its end; the job, SUCCESS or FAILED, is on disk when this returns.
@@ -120,6 +123,8 @@ class AnalysisExecutionService:
             self._expiry.watch_for(job.queue_deadline_us)
         for plugin in {job.plugin for job in stored.values()}:
             self._scheduler.job_stored(plugin)
+        if stored:
+            self.on_stored()
         return answers
 
     async def _begin(self, request: JobRequest) -> tuple[Job, RunningJob | None]:
@@ -148,6 +153,7 @@ class AnalysisExecutionService:
         if not existing:
             self._expiry.watch_for(job.queue_deadline_us)
             self._scheduler.job_stored(job.plugin)
+            self.on_stored()
         return job
 
     async def run_claimed(self, job: Job, control: RunControl, slot: Slot) -> Job:
@@ -162,11 +168,12 @@ class AnalysisExecutionService:
         if job.status.terminal:
             return job
         await self._jobs.request_cancel(job_id)
+        self.on_cancel_requested()
         while True:
             if running := self._scheduler.running.get(job_id):
                 running.control.stop(cancelled_error())
                 await asyncio.wait([running.task])
-            elif job.status is JobStatus.PENDING and not job.owner:
+            elif not job.owner:
                 await self._jobs.end_unrun_job(job, cancelled_error())
             else:
                 # Just claimed here, or owned by another process: whoever runs it finds the mark that was set above.

@@ -35,6 +35,10 @@ class Expiry:
             self._next_us = deadline_us
             self._sooner.set()
 
+    def look_again(self) -> None:
+        """Jobs may have been stored of which this process was not told."""
+        self._sooner.set()
+
     async def run(self) -> None:
         """Expire jobs until cancelled."""
         while True:

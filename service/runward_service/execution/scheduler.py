@@ -186,6 +186,12 @@ class Scheduler:
         queue.signals += 1
         self._dispatch(plugin)
 
+    @property
+    def backlogged(self) -> bool:
+        """Whether stored jobs may wait for which there is no slot here."""
+        queues = self._queues.items()
+        return any(queue.stored and (self._stopping or self._free(name, queue) <= 0) for name, queue in queues)
+
     def freed(self, plugin: str) -> None:
         """A slot of the plugin came back."""
         queue = self._queue(plugin)

@@ -192,6 +192,14 @@ class SqliteJobReader:
         """The processes that have not resigned, and the owners of unfinished jobs."""
         return [row[0] for row in await self._rows("owners")]
 
+    async def data_version(self) -> int:
+        """A number that changes when any other connection, of this process or another, has committed."""
+        return int((await self._rows("data_version"))[0][0])
+
+    async def cancel_requests(self, owner: str) -> list[str]:
+        """The ids of an owner's unfinished jobs that are to be cancelled."""
+        return [row[0] for row in await self._rows("cancel_requests", (owner,))]
+
     async def owned_jobs(self, owner: str) -> list[str]:
         """The ids of an owner's unfinished jobs."""
         return [row[0] for row in await self._rows("owned_jobs", (owner,))]

@@ -175,9 +175,9 @@ class SqliteJobStore:
         """Record this process as an owner."""
         return self._writer.submit(lambda tx: _ran(tx, SQL["insert_owner"], (self._owner, pid, now_us())))
 
-    def remove_owner(self, owner: str) -> Awaitable[object]:
-        """Forget an owner that has no unfinished jobs left."""
-        return self._writer.submit(lambda tx: _ran(tx, SQL["delete_owner"], (owner, owner)))
+    def remove_owner(self, owner: str) -> Awaitable[bool]:
+        """Forget an owner. False where it has unfinished jobs left."""
+        return self._writer.submit(lambda tx: tx.execute(SQL["delete_owner"], (owner, owner)).rowcount > 0)
 
     def disable_plugin(self, plugin: str, reason: str) -> Awaitable[object]:
         """Store that an operator disabled a plugin."""

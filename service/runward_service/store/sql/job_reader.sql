@@ -85,6 +85,12 @@ SELECT log_floor FROM retention;
 -- Every process that has not resigned, and every owner of an unfinished job.
 SELECT id FROM owner UNION SELECT owner FROM job WHERE status IN (1, 2) AND owner > '';
 
+-- name: data_version
+PRAGMA data_version;
+
+-- name: cancel_requests
+SELECT id FROM job WHERE owner = ? AND status IN (1, 2) AND cancel_requested = 1;
+
 -- name: owned_jobs
 SELECT id FROM job WHERE owner = ? AND status IN (1, 2) ORDER BY seq;
 

@@ -22,8 +22,8 @@ UPDATE job SET status = 2, start_time = ?, owner = ?, claimable = 0, change_time
 WHERE id = ? AND status = 1 AND owner = ?;
 
 -- name: take_over
--- Recovery takes a RUNNING job of an owner that is proved dead, so that it can finish it.
-UPDATE job SET owner = ? WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
+-- Takes a RUNNING job of an owner that is proved dead, or of none, so that it can be finished.
+UPDATE job SET owner = ?, claimable = 0 WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
 
 -- name: set_progress
 UPDATE job SET progress_fraction = ?, progress_message = ?, change_time = ?, revision = ?
