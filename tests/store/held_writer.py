@@ -14,8 +14,8 @@ from runward_service.store.writer import GroupCommitWriter
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from runward_service.store.batch import Transaction
     from runward_service.store.database import Database
-    from runward_service.store.writer import Transaction
 
 WAL_HEADER = 32
 FRAME_HEADER = struct.Struct(">IIII8x")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runward_service.domain.job import Job
+    from runward_service.store.batch import Transaction
     from runward_service.store.turns import Caller, Share
-    from runward_service.store.writer import Transaction
 
 SQL_FILE = "claims.sql"
 SQL = statements(SQL_FILE)

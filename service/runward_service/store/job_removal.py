@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from runward_service.domain.job import Principal
     from runward_service.domain.retention_policy import RetentionPolicy
-    from runward_service.store.writer import GroupCommitWriter, Transaction
+    from runward_service.store.batch import Transaction
+    from runward_service.store.writer import GroupCommitWriter
 
 SQL = statements("job_removal.sql")
 EVENTS_A_STEP = 256

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from runward_service.domain.job import Job
     from runward_service.domain.outcome import Outcome
-    from runward_service.store.writer import GroupCommitWriter, Transaction
+    from runward_service.store.batch import Transaction
+    from runward_service.store.writer import GroupCommitWriter
 
 SQL = statements("job_store.sql")
 

@@ -15,7 +15,8 @@ from runward_service.store.statements import statements
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runward_service.store.writer import GroupCommitWriter, Transaction
+    from runward_service.store.batch import Transaction
+    from runward_service.store.writer import GroupCommitWriter
 
 PROBE_SECONDS = 1.0
 PROBE_TENANT = "runward.probe"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from runward_service.domain.job import Job
     from runward_service.domain.outcome import Outcome
-    from runward_service.store.writer import Transaction
+    from runward_service.store.batch import Transaction
 
 SQL_FILE = "transitions.sql"
 SQL = statements(SQL_FILE)

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import threading
 from collections import deque
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runward_service.domain.errors import ErrorReason, GovernedError
-from runward_service.store.counters import CounterDeltas
-from runward_service.store.statements import statements
-from runward_service.store.transitions import CreateJob, FinishJob, RowNotFound, StartJob
+from runward_service.store.batch import run_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    import sqlite3
+    from collections.abc import Callable, Sequence
 
+    from runward_service.store.batch import Transaction
     from runward_service.store.database import Database
-    from runward_service.store.transitions import Transition
 
 T = TypeVar("T")
 MAX_BATCH = 512
@@ -41,24 +39,6 @@ Python's lock from the loop.
 """
 
 logger = logging.getLogger(__name__)
-
-
-class Transaction:
-    """What an operation writes with. Used on the writer's thread alone."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Begin within the connection's open transaction."""
-        self._connection = connection
-        self.execute = connection.execute
-        self.counters = CounterDeltas()
-        self.changed: list[str] = []
-        row = connection.execute(statements("job_store.sql")["last_revision"]).fetchone()
-        self._revision: int = row[0] if row else 0
-
-    def next_revision(self) -> int:
-        """A revision for the next change. The write lock is held, so revisions commit in their order."""
-        self._revision += 1
-        return self._revision
 
 
 class GroupCommitWriter:
@@ -216,108 +196,3 @@ class GroupCommitWriter:
 def enough_for(crowd: int) -> int:
     """How many operations are worth a batch when so many jobs are in flight."""
     return min(OPERATIONS_A_JOB * crowd * 9 // 10, LARGE_BATCH)
-
-
-def run_batch(
-    connection: sqlite3.Connection, operations: Sequence[Callable[[Transaction], Any]]
-) -> tuple[list[Any], list[str]]:
-    """Run operations in one transaction; returns what each returned or raised, and the ids of the jobs changed.
-
-    The common case pays for no savepoints. Where an operation fails, everything is rolled back and run again with a
-    savepoint each; where even that is rolled back as a whole (a full disk, say), each is tried in a transaction alone.
-    """
-    try:
-        return _run_plainly(connection, operations)
-    except RowNotFound:
-        _rollback(connection)
-    except Exception as error:  # noqa: BLE001 - an operation's own error is found again below
-        _rollback(connection)
-        if len(operations) == 1:
-            return [_as_outcome(error)], []
-    try:
-        return _run_with_savepoints(connection, operations)
-    except Exception:  # noqa: BLE001 - as above
-        _rollback(connection)
-    outcomes: list[Any] = []
-    changed: list[str] = []
-    for operation in operations:
-        single, single_changed = run_batch(connection, [operation])
-        outcomes += single
-        changed += single_changed
-    return outcomes, changed
-
-
-def _run_plainly(
-    connection: sqlite3.Connection, operations: Sequence[Callable[[Transaction], Any]]
-) -> tuple[list[Any], list[str]]:
-    connection.execute("BEGIN IMMEDIATE")
-    transaction = Transaction(connection)
-    outcomes = run_together(transaction, operations)
-    transaction.counters.write(connection)
-    connection.execute("COMMIT")
-    return outcomes, transaction.changed
-
-
-def run_together(transaction: Transaction, operations: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
-    """Run operations in order, except that transitions that follow each other are applied class by class.
-
-    That keeps each job's own order, for the classes are in the order of a job's life.
-    """
-    outcomes: list[Any] = [None] * len(operations)
-    waiting: dict[type[Transition], list[int]] = {}
-
-    def apply_waiting() -> None:
-        for kind in sorted(waiting, key=lambda kind: kind.phase):
-            places = waiting[kind]
-            results = kind.apply_all(transaction, [operations[place] for place in places])
-            for place, result in zip(places, results, strict=True):
-                outcomes[place] = result
-        waiting.clear()
-
-    for place, operation in enumerate(operations):
-        if isinstance(operation, CreateJob | StartJob | FinishJob):
-            waiting.setdefault(type(operation), []).append(place)
-        else:
-            apply_waiting()
-            outcomes[place] = operation(transaction)
-    apply_waiting()
-    return outcomes
-
-
-def _run_with_savepoints(
-    connection: sqlite3.Connection, operations: Iterable[Callable[[Transaction], Any]]
-) -> tuple[list[Any], list[str]]:
-    connection.execute("BEGIN IMMEDIATE")
-    transaction = Transaction(connection)
-    outcomes: list[Any] = []
-    for operation in operations:
-        connection.execute("SAVEPOINT operation")
-        kept = transaction.counters.copy()
-        try:
-            outcome = operation(transaction)
-        except Exception as error:
-            if not connection.in_transaction:
-                raise
-            connection.execute("ROLLBACK TO operation")
-            transaction.counters = kept
-            outcome = _as_outcome(error)
-        connection.execute("RELEASE operation")
-        outcomes.append(outcome)
-    transaction.counters.write(connection)
-    connection.execute("COMMIT")
-    return outcomes, transaction.changed
-
-
-def _rollback(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
-
-
-def _as_outcome(error: Exception) -> Exception:
-    """What an operation's future raises: its own error, or a typed one where the database failed."""
-    if not isinstance(error, sqlite3.Error) or isinstance(error, sqlite3.IntegrityError):
-        return error
-    logger.error("the store failed: %s", error)
-    failure = GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store could not take this. Try again.")
-    failure.__cause__ = error
-    return cast("Exception", failure)
