@@ -13,7 +13,7 @@ from runward.enums import Attestation, FileChangeKind, HealthStatus, JobStatus, 
 from runward.errors import ErrorInfo, ExecutionError, PluginError, RunwardError, TransportError, ValidationError
 from runward.governance import FileChange, Finding, FindingStep, GovernanceReport
 from runward.image import Image
-from runward.job import Artifact, Job, PayloadInfo, Progress
+from runward.job import Artifact, Bookmark, Job, PayloadInfo, Progress, Snapshot
 from runward.plugin import Plugin, PluginLimits, PluginMetrics
 from runward.retry import RetryPolicy
 from runward.server import ServerInfo, Verification
@@ -22,6 +22,7 @@ from runward.sync_client import SyncClient, connect_sync
 __all__ = [
     "Artifact",
     "Attestation",
+    "Bookmark",
     "Client",
     "ErrorInfo",
     "ExecutionError",
@@ -44,6 +45,7 @@ __all__ = [
     "RetryPolicy",
     "RunwardError",
     "ServerInfo",
+    "Snapshot",
     "SyncClient",
     "TransportError",
     "ValidationError",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runward.connection import Connection
 from runward.errors import RunwardError
 from runward.job_calls import JobCalls
+from runward.job_log_calls import JobLogCalls
 from runward.plugin_calls import PluginCalls
 from runward.retry import RetryPolicy
 from runward.server_calls import ServerCalls
@@ -21,7 +22,7 @@ DEFAULT_DEADLINE = 30.0
 """Seconds for calls that are answered at once."""
 
 
-class Client(JobCalls, PluginCalls, ServerCalls):
+class Client(JobCalls, JobLogCalls, PluginCalls, ServerCalls):
     """A client of one Runward server, made by `connect` and open inside its `async with`.
 
     One client serves any number of concurrent calls; they share one connection. Use it in one event loop only.

@@ -16,7 +16,7 @@ from runward.status_details import error_from_call
 from runward.v1 import governance_pb2_grpc, jobs_pb2_grpc, plugins_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from google.protobuf.message import Message
 
@@ -128,8 +128,10 @@ class Connection:
         *,
         name: str,
         deadline: float | None,
+        on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[_Response, None]:
         """Make one streaming call and yield its messages; it is cancelled when the iterator is closed before its end.
+        `on_open` is called once the server has taken the call.
 
         Raises:
             RunwardError: the server refused, did not answer, or the stream broke.
@@ -137,6 +139,9 @@ class Connection:
         self._check_open()
         call = method(request, timeout=deadline)
         try:
+            await call.initial_metadata()
+            if not call.done():
+                on_open()
             async for response in call:
                 yield response
         except grpc.aio.AioRpcError as failure:

@@ -116,6 +116,21 @@ class Job:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """A place in the server's event log up to which a watch has sent everything that fits; resume from it."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Jobs as they were, and the revision after which a watch sends whatever has changed since."""
+
+    jobs: tuple[Job, ...]
+    revision: int
+
+
 def error_info_from_proto(error: errors_pb2.Error) -> ErrorInfo:
     """Read an Error message. A reason newer than this client is named by its number, such as "REASON_77"."""
     try:

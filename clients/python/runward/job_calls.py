@@ -11,15 +11,14 @@ from runward.caller import Caller
 from runward.errors import RunwardError, TransportError, error_from_job
 from runward.job import Job
 from runward.requests import RunTerms, make_request, make_run_request
-from runward.times import to_duration, to_timestamp
+from runward.times import to_duration
 from runward.v1 import jobs_pb2
 from runward.watching import watch_job
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
-    from runward.enums import JobStatus
     from runward.image import Image
 
 
@@ -206,7 +205,8 @@ class JobCalls(Caller):
     ) -> AsyncGenerator[Job, None]:
         """Yield the job's changes in order, each revision once, until SUCCESS or FAILED; that last one has the result.
 
-        A stream that breaks is opened again where it left off, for RetryPolicy.resume seconds after the last message.
+        A stream that breaks is opened again where it left off, until the server has been gone for RetryPolicy.resume
+        seconds.
 
         Args:
             job_id: the job's id.
@@ -241,44 +241,3 @@ class JobCalls(Caller):
         if last.error is not None:
             raise error_from_job(last)
         return last.result or {}
-
-    async def list(
-        self,
-        *,
-        plugin: str = "",
-        statuses: Iterable[JobStatus | str] = (),
-        labels: Mapping[str, str] | None = None,
-        create_time_from: datetime | None = None,
-        create_time_before: datetime | None = None,
-        page_size: int = 100,
-        deadline: float | None = None,
-    ) -> AsyncGenerator[Job, None]:
-        """Yield the jobs that fit every filter given, newest first, without their results; pages are fetched as needed.
-
-        Args:
-            plugin: jobs of this plugin.
-            statuses: jobs in one of these statuses.
-            labels: jobs with all these labels.
-            create_time_from: jobs created at this time or later; with a time zone.
-            create_time_before: jobs created before this time; with a time zone.
-            page_size: how many jobs one call fetches, at most 1,000.
-            deadline: the longest time of each call, in seconds; by default the client's.
-        """
-        request = make_request(
-            jobs_pb2.ListJobsRequest,
-            plugin=plugin,
-            page_size=page_size,
-            labels=dict(labels or {}),
-            statuses=[f"JOB_STATUS_{status}" for status in statuses],
-        )
-        if create_time_from is not None:
-            request.create_time_from.CopyFrom(to_timestamp(create_time_from, "create_time_from"))
-        if create_time_before is not None:
-            request.create_time_before.CopyFrom(to_timestamp(create_time_before, "create_time_before"))
-        while True:
-            page = await self._call(self._connection.execution.ListJobs, request, "ListJobs", deadline)
-            for job in page.jobs:
-                yield Job.from_proto(job)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token

@@ -26,7 +26,7 @@ class RetryPolicy:
         attempts: calls in all, the first among them; from 1 to 5.
         initial: the wait before the second attempt; it doubles from there, and is randomised.
         longest: what it doubles up to.
-        resume: how long `watch`, once it has seen something, keeps coming back to a server that is gone.
+        resume: how long `watch` and `watch_jobs`, once opened, keep coming back to a server that is gone.
     """
 
     attempts: int = 5

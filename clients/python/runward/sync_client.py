@@ -82,9 +82,9 @@ class _Items(Generic[_R]):
 class SyncClient:
     """A client of one Runward server, made by `connect_sync` and open inside its `with`; any thread may use it.
 
-    Methods, arguments and exceptions are those of Client; watch and list give ordinary iterators. Do not call it from
-    within an event loop, which it would block. In a process that also uses grpc.aio in another event loop, grpcio logs
-    harmless BlockingIOErrors there; use the async client in such a process.
+    Methods, arguments and exceptions are those of Client; watch, watch_jobs and list give ordinary iterators. Do not
+    call it from within an event loop, which it would block. In a process that also uses grpc.aio in another event loop,
+    grpcio logs harmless BlockingIOErrors there; use the async client in such a process.
     """
 
     def __init__(self, client: Client) -> None:
@@ -127,6 +127,8 @@ class SyncClient:
     delete = _blocking(Client.delete)
     result = _blocking(Client.result)
     watch = _iterating(Client.watch)
+    watch_jobs = _iterating(Client.watch_jobs)
+    snapshot = _blocking(Client.snapshot)
     list = _iterating(Client.list)
     plugins = _blocking(Client.plugins)
     plugin = _blocking(Client.plugin)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from runward.cli.job_view import update_line
+from runward.cli.exit_code import ExitCode
+from runward.cli.job_view import job_line, update_line
 from runward.cli.json_form import json_form
 from runward.cli.text import plain
+from runward.job import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
     from runward.cli.session import Session
     from runward.client import Client
-    from runward.job import Job
+    from runward.job import Bookmark
 
 
 class Follower:
@@ -52,6 +55,17 @@ class Follower:
         self._bars.update(
             task, completed=1.0 if job.status.terminal else fraction, status=plain(f"{job.status} {message}").plain
         )
+
+
+async def show_updates(session: Session, updates: AsyncGenerator[Job | Bookmark, None]) -> ExitCode:
+    """Show the changes of many jobs, a line each; bookmarks only with --json. Ends as the watch does, with an error."""
+    async with aclosing(updates):
+        async for update in updates:
+            if isinstance(update, Job):
+                session.show(json_form(update), partial(job_line, update))
+            elif session.json_output:
+                session.show({"bookmark": json_form(update)}, lambda: "")
+    return ExitCode.DONE
 
 
 @contextmanager

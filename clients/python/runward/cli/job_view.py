@@ -49,6 +49,11 @@ def update_line(job: Job) -> Text:
     return line
 
 
+def job_line(job: Job) -> Text:
+    """Render one change of one of many jobs on one line."""
+    return plain(f"{job.id}  {job.plugin}  ") + update_line(job)
+
+
 def jobs_table(jobs: Iterable[Job]) -> Table:
     """Render a list of jobs."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from runward.cli.exit_code import ExitCode
-from runward.cli.following import follower
+from runward.cli.following import follower, show_updates
 from runward.cli.job_view import job_view, jobs_table
 from runward.cli.json_form import json_form
 from runward.cli.parameters import parse_pairs
@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 
     from runward.client import Client
 
+STATUS_OPTION = click.option(
+    "--status",
+    "statuses",
+    type=click.Choice([str(status) for status in JobStatus], case_sensitive=False),
+    multiple=True,
+    help="Jobs in this status. Repeatable.",
+)
+LABEL_OPTION = click.option(
+    "--label",
+    "labels",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=parse_pairs,
+    help="Jobs with this label. Repeatable.",
+)
+
 
 @click.group()
 def jobs() -> None:
@@ -28,21 +44,8 @@ def jobs() -> None:
 
 @jobs.command("list")
 @click.option("--plugin", default="", help="Jobs of this plugin.")
-@click.option(
-    "--status",
-    "statuses",
-    type=click.Choice([str(status) for status in JobStatus], case_sensitive=False),
-    multiple=True,
-    help="Jobs in this status. Repeatable.",
-)
-@click.option(
-    "--label",
-    "labels",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=parse_pairs,
-    help="Jobs with this label. Repeatable.",
-)
+@STATUS_OPTION
+@LABEL_OPTION
 @click.option("--from", "create_time_from", type=click.DateTime(), help="Jobs created at this local time or later.")
 @click.option("--before", "create_time_before", type=click.DateTime(), help="Jobs created before this local time.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at the most.")
@@ -85,13 +88,39 @@ async def get_job(rw: Client, session: Session, *, job_id: str) -> None:
 
 
 @jobs.command("watch")
-@click.argument("job_id", metavar="JOB")
-@click.option("--after-revision", type=int, default=0, show_default=True, help="Only changes after this revision.")
+@click.argument("job_id", metavar="[JOB]", required=False)
+@click.option("--plugin", default="", help="Jobs of this plugin.")
+@STATUS_OPTION
+@LABEL_OPTION
+@click.option(
+    "--after-revision",
+    type=int,
+    help="Only changes after this revision; 0: all that the server has kept (default for one job); -1: only what comes "
+    "(default for all jobs).",
+)
 @remote
-async def watch_job(rw: Client, session: Session, *, job_id: str, after_revision: int) -> ExitCode:
-    """Follow one job live until it has ended. Ctrl-C ends the watching, not the job."""
+async def watch(
+    rw: Client,
+    session: Session,
+    *,
+    job_id: str | None,
+    plugin: str,
+    statuses: tuple[str, ...],
+    labels: dict[str, str],
+    after_revision: int | None,
+) -> ExitCode:
+    """Follow one job live until it has ended, or without a job the changes of all jobs that fit the filters.
+
+    Ctrl-C ends the watching, not the jobs.
+    """
+    if job_id is None:
+        start = -1 if after_revision is None else after_revision
+        updates = rw.watch_jobs(plugin=plugin, statuses=statuses, labels=labels, after_revision=start)
+        return await show_updates(session, updates)
+    if plugin or statuses or labels:
+        raise click.UsageError("--plugin, --status and --label are for watching all jobs; leave JOB out.")
     with follower(session) as following:
-        job = await following.follow(rw, job_id, job_id, after_revision=after_revision)
+        job = await following.follow(rw, job_id, job_id, after_revision=after_revision or 0)
     if job is not None and not session.json_output:
         session.out.print(job_view(job))
     return ExitCode.REFUSED if job is not None and job.status is JobStatus.FAILED else ExitCode.DONE
