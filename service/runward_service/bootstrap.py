@@ -35,6 +35,7 @@ from runward_service.runtime.tool_runner import ToolRunner
 from runward_service.runtime.validation import MAX_IMAGE_BYTES, MAX_RESULT_BYTES
 from runward_service.runtime.worker_pool import LocalWorkerPool
 from runward_service.store.checkpointer import Checkpointer
+from runward_service.store.collector import Collector
 from runward_service.store.database import Database
 from runward_service.store.image_sweep import ImageSweep
 from runward_service.store.images import ImageStore
@@ -185,6 +186,7 @@ def build(config: Config) -> Service:
     seal = OutcomeSeal()
     store = SqliteJobStore(writer, owner, images.path_of, seal.verify)
     removal = SqliteJobRemoval(writer, images.path_of)
+    sweep = ImageSweep(database.images, database.owners, removal)
     checkpointer = Checkpointer(database)
     registry = PluginRegistry()
     pool = LocalWorkerPool(registry, config.workers, supervisor.supervise)
@@ -237,9 +239,7 @@ def build(config: Config) -> Service:
         catalog=PluginCatalog(registry, store, reader),
         expiry=expiry,
         canary=Canary(registry, plugins, supervisor.supervise),
-        retention=Retention(
-            config.retention, removal, ImageSweep(database.images, database.owners, removal), checkpointer
-        ),
+        retention=Retention(config.retention, removal, Collector(removal, sweep), checkpointer),
         recovery=recovery,
         neighbours=neighbours,
     )

@@ -82,7 +82,9 @@ async def test_old_jobs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         jobs = await asyncio.gather(*(analyze(service, "noop", image=PNG + bytes([n])) for n in range(90)))
         seen: list[int] = []
         later = now_us() + 31 * 24 * HOUR_US
-        removed = await service.retention.collect(later, lambda so_far: seen.append(so_far.jobs))
+        removed = await service.retention.collector.collect(
+            service.retention.policy, later, lambda so_far: seen.append(so_far.jobs)
+        )
         assert (removed.jobs, removed.images) == (len(jobs), len(jobs))
         assert seen == sorted(seen)
         assert len(seen) > 2

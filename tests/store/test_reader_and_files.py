@@ -56,7 +56,7 @@ async def test_readers_cannot_write(tmp_path: Path, sql: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["job_store.sql", "claims.sql", "job_reader.sql", "job_removal.sql", "transitions.sql"]
+    "name", ["backup.sql", "claims.sql", "job_store.sql", "job_reader.sql", "job_removal.sql", "transitions.sql"]
 )
 def test_every_statement_fits_the_schema(tmp_path: Path, name: str) -> None:
     """Each named statement is one that SQLite can prepare against the migrated database."""

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from runward_service.commands.backup import backup, restore
+from runward_service.commands.data_dir import data_dir_option
+from runward_service.commands.gc import gc
 from runward_service.domain.errors import GovernedError
 from runward_service.store.database import Database
 from runward_service.store.job_reader import SqliteJobReader
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @click.group()
 def admin() -> None:
-    """Commands for the server's own host: they read the data folder."""
+    """Commands for the server's own host: they work on the data folder."""
+
+
+admin.add_command(backup)
+admin.add_command(restore)
+admin.add_command(gc)
 
 
 @admin.command()
 @click.argument("job_id", metavar="JOB")
-@click.option(
-    "--data-dir",
-    envvar="RUNWARD_DATA_DIR",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
-    default=Path("runward-data"),
-    show_default=True,
-    help="Where jobs and images are kept.",
-)
+@data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def traceback(job_id: str, data_dir: Path, as_json: bool) -> None:
     """Print the tracebacks of a job's attempts, which callers never see."""

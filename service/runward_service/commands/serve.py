@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import uvloop
 
+from runward_service.commands.data_dir import data_dir_option
 from runward_service.commands.duration import DurationParameter
 from runward_service.commands.limit_options import limit_options, limits_of
 from runward_service.config import Config
@@ -17,6 +18,9 @@ from runward_service.log_writer import start_logging
 from runward_service.server import ListenError
 from runward_service.server import serve as run_server
 from runward_service.store.database import SchemaError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
@@ -28,14 +32,7 @@ from runward_service.store.database import SchemaError
     metavar="HOST:PORT",
     help="Where to listen; port 0 picks a free one, unix:PATH a socket.",
 )
-@click.option(
-    "--data-dir",
-    envvar="RUNWARD_DATA_DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("runward-data"),
-    show_default=True,
-    help="Where jobs and images are kept.",
-)
+@data_dir_option
 @click.option(
     "--workers",
     envvar="RUNWARD_WORKERS",

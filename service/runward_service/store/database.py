@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -77,6 +78,23 @@ class Database:
         connection.execute("PRAGMA cache_size = -16384")
         return connection
 
+    def check_newest(self) -> None:
+        """Raises SchemaError unless the schema is this release's own; a start of its server makes an older one so."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            if (version := check_schema(connection)) != (newest := migrations()[-1][0]):
+                raise SchemaError(
+                    f"The data folder has schema {version}, not {newest}. Start this release's server once."
+                )
+
+    def compact(self) -> None:
+        """Write the database's file anew, without unused pages. Raises SchemaError where another process uses it."""
+        with closing(self.connect()) as connection:
+            try:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.OperationalError as error:
+                raise SchemaError(f"{self.path} cannot be written anew: {error}.") from error
+
 
 def use_wal(connection: sqlite3.Connection) -> None:
     """Switch a database to write-ahead logging. Raises sqlite3.Error.
@@ -103,6 +121,16 @@ def migrations() -> list[tuple[int, str]]:
     return sorted((int(match[1]), entry.read_text(encoding="utf-8")) for match, entry in found if match)
 
 
+def check_schema(connection: sqlite3.Connection) -> int:
+    """The schema's number, 0 for an empty database. Raises SchemaError when it is newer than this release."""
+    version, newest = int(connection.execute("PRAGMA user_version").fetchone()[0]), migrations()[-1][0]
+    if version > newest:
+        raise SchemaError(
+            f"The data folder has schema {version}, this release knows up to {newest}. Use a newer release."
+        )
+    return version
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Apply the migrations that the database lacks, each whole or not at all, under the write lock.
 
@@ -114,11 +142,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     # Two processes may start on one new folder: the version is read again under the lock.
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > known[-1][0]:
-            raise SchemaError(
-                f"The data folder has schema {version}, this release knows up to {known[-1][0]}. Use a newer release."
-            )
+        version = check_schema(connection)
         for number, script in known:
             if number > version:
                 for statement in split_script(script):

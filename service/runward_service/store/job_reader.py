@@ -182,7 +182,7 @@ class SqliteJobReader:
         return int(rows[0][0]) if rows else 0
 
     async def log_floor(self) -> int:
-        """How far the log is compacted: of the events up to this revision, each job's last one is left and no other.
+        """How far the log is compacted: of the events up to this revision, only each job's last is sure to be there.
 
         A cursor at or above it misses nothing. Read it after what was read from a cursor: it may have risen meanwhile.
         """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from runward_service.domain.clock import now_us
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import TERMINAL_STATUSES, JobStatus
+from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runward_service.domain.job import Principal
-    from runward_service.domain.retention_policy import RetentionPolicy
     from runward_service.store.batch import Transaction
     from runward_service.store.writer import GroupCommitWriter
 
@@ -67,6 +67,15 @@ class SqliteJobRemoval:
         values = (policy.retain_for_us, policy.retain_jobs)
         return self._writer.submit(lambda tx: tx.execute(SQL["set_policy"], values))
 
+    def policy(self) -> Awaitable[RetentionPolicy | None]:
+        """What a server set last; None where none has."""
+
+        def operation(tx: Transaction) -> RetentionPolicy | None:
+            _, retain_for_us, retain_jobs, _ = tx.execute(SQL["retention"]).fetchone()
+            return RetentionPolicy(retain_for_us, retain_jobs) if retain_for_us else None
+
+        return self._writer.submit(operation)
+
     def compact_log(self, policy: RetentionPolicy, now: int) -> Awaitable[Removed]:
         """Remove some of the log's oldest events, and the jobs that ended with them, as far as they are too old at
         ``now`` or jobs are too many.
@@ -81,7 +90,7 @@ class SqliteJobRemoval:
         def operation(tx: Transaction) -> Removed:
             found = tx.execute(SQL["expired_jobs"], (now, JOBS_A_STEP)).fetchall()
             step = found[: _affordable([image_bytes for _, _, image_bytes in found])]
-            _count_above_floor(tx, [revision for _, revision, _ in step])
+            _count_past(tx, [revision for _, revision, _ in step])
             more = len(step) < len(found) or len(found) == JOBS_A_STEP
             return _remove_jobs(tx, [seq for seq, _, _ in step], more=more)
 
@@ -120,15 +129,15 @@ class SqliteJobRemoval:
 
 
 def _compact(tx: Transaction, policy: RetentionPolicy, now: int) -> Removed:
-    floor, _, _, finished = tx.execute(SQL["retention"]).fetchone()
+    looked_upto, _, _, finished = tx.execute(SQL["retention"]).fetchone()
     excess = finished - policy.retain_jobs if policy.retain_jobs else 0
     before = now - policy.retain_for_us
     jobs: list[int] = []
     superseded: list[int] = []
     image_bytes = past = 0
-    upto = floor
+    upto = looked_upto
     full = False
-    rows = tx.execute(SQL["log_head"], (floor, EVENTS_A_STEP)).fetchall()
+    rows = tx.execute(SQL["log_head"], (looked_upto, EVENTS_A_STEP)).fetchall()
     for revision, time, status, job_seq, last_revision, own_retention, inline_bytes in rows:
         full = len(jobs) == JOBS_A_STEP or image_bytes >= BYTES_A_STEP
         if full or (time > before and past >= excess):
@@ -141,9 +150,9 @@ def _compact(tx: Transaction, policy: RetentionPolicy, now: int) -> Removed:
                 image_bytes += inline_bytes
         elif revision < last_revision:
             superseded.append(revision)
-    if upto == floor:
+    if upto == looked_upto:
         return Removed()
-    tx.execute(SQL["raise_floor"], (upto, past))
+    tx.execute(SQL["raise_floor"], (upto, upto, past))
     tx.execute(SQL["delete_old_deletions"], (upto,))
     events = tx.execute(SQL["delete_events"], (json.dumps(superseded),)).rowcount if superseded else 0
     more = full or len(rows) == EVENTS_A_STEP
@@ -160,10 +169,10 @@ def _affordable(sizes: Sequence[int]) -> int:
     return len(sizes)
 
 
-def _count_above_floor(tx: Transaction, revisions: Sequence[int]) -> None:
-    """Jobs that ended at these revisions leave the log before its floor has reached them."""
-    floor = tx.execute(SQL["retention"]).fetchone()[0]
-    if above := sum(revision > floor for revision in revisions):
+def _count_past(tx: Transaction, revisions: Sequence[int]) -> None:
+    """Jobs that ended at these revisions go before compaction has come to them."""
+    looked_upto = tx.execute(SQL["retention"]).fetchone()[0]
+    if above := sum(revision > looked_upto for revision in revisions):
         tx.execute(SQL["count_past"], (above,))
 
 
@@ -190,7 +199,7 @@ def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> str | Gov
         name = JobStatus(status).name
         message = f"The job is {name}. Cancel it first, or wait for its end."
         return GovernedError(ErrorReason.JOB_STATUS_CONFLICT, message, {"status": name, "job_id": job_id})
-    _count_above_floor(tx, [revision])
+    _count_past(tx, [revision])
     _remove_jobs(tx, [seq])
     taken = tx.next_revision()
     tx.execute(SQL["take_revision"], (taken,))

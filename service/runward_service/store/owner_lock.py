@@ -53,3 +53,8 @@ def is_dead(folder: Path, owner: str) -> bool:
 def forget(folder: Path, owner: str) -> None:
     """Remove a dead owner's lock file."""
     (folder / f"{owner}.lock").unlink(missing_ok=True)
+
+
+def living_owners(folder: Path) -> list[str]:
+    """The owners in a folder that are alive: the servers that use the data beside it."""
+    return sorted(path.stem for path in folder.glob("*.lock") if not is_dead(folder, path.stem))

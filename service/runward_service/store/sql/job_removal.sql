@@ -1,6 +1,6 @@
 -- name: retention
--- The log's floor, the settings, and how many finished jobs there are above the floor.
-SELECT log_floor, retain_for, retain_jobs,
+-- Up to where jobs have been looked at, the settings, and how many finished jobs there are after that.
+SELECT looked_upto, retain_for, retain_jobs,
        (SELECT coalesce(sum(success_count + error_count), 0) FROM plugin_counter) - past_jobs
 FROM retention;
 
@@ -8,7 +8,7 @@ FROM retention;
 UPDATE retention SET retain_for = ?, retain_jobs = ?;
 
 -- name: log_head
--- The oldest events above the floor. CROSS JOIN keeps the log the outer loop.
+-- The oldest events that have not been looked at. CROSS JOIN keeps the log the outer loop.
 SELECT event.revision, event.time, event.status, event.job_seq, job.revision, job.retention,
        CASE WHEN image.data IS NULL THEN 0 ELSE image.size_bytes END
 FROM job_event AS event CROSS JOIN job ON job.seq = event.job_seq CROSS JOIN image ON image.seq = job.image_seq
@@ -17,7 +17,7 @@ ORDER BY event.revision
 LIMIT ?;
 
 -- name: raise_floor
-UPDATE retention SET log_floor = ?, past_jobs = past_jobs + ?;
+UPDATE retention SET looked_upto = ?, log_floor = max(log_floor, ?), past_jobs = past_jobs + ?;
 
 -- name: count_past
 UPDATE retention SET past_jobs = past_jobs + ?;

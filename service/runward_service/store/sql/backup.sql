@@ -1,0 +1,23 @@
+-- name: any
+SELECT count(*) FROM sqlite_schema;
+
+-- name: image_files
+SELECT DISTINCT digest FROM image WHERE data IS NULL ORDER BY digest;
+
+-- name: unfinished_with_image
+SELECT 1 FROM job JOIN image ON image.seq = job.image_seq WHERE image.digest = ? AND job.status IN (1, 2) LIMIT 1;
+
+-- name: delete_jobs_with_image
+DELETE FROM job WHERE image_seq IN (SELECT seq FROM image WHERE digest = ?);
+
+-- name: delete_image
+DELETE FROM image WHERE digest = ?;
+
+-- name: skip_revisions
+UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'job_event';
+
+-- name: compact_all
+UPDATE retention SET log_floor = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'job_event'), log_floor);
+
+-- name: job_count
+SELECT count(*) FROM job;
