@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runward_service.domain.retention_policy import RetentionPolicy
-from runward_service.store.job_reader import SqliteJobReader
-from runward_service.store.job_removal import EVENTS_A_STEP, JOBS_A_STEP, Removed, SqliteJobRemoval
+from runward_service.store.database import Database
+from runward_service.store.job_reader import JobQuery, SqliteJobReader
+from runward_service.store.job_removal import EVENTS_A_STEP, JOBS_A_STEP, SQL, Removed, SqliteJobRemoval
 from tests.store.jobs import new_job
 from tests.store.removals import FAR, create, finish, finished, left, state
 
@@ -154,3 +155,52 @@ async def test_an_unfinished_job_cannot_be_removed(writer: HeldWriter) -> None:
     await create(writer, [new_job(1)])
     with pytest.raises(sqlite3.IntegrityError, match="an unfinished job is not removed"):
         await writer.submit(lambda tx: tx.execute("DELETE FROM job"))
+
+
+async def test_a_gap_is_passed_in_one_page(writer: HeldWriter) -> None:
+    """Where a window of the log is empty, as after a restore, the page spans up to the next change."""
+    await finished(writer, 1)
+    await writer.submit(lambda tx: tx.execute("UPDATE sqlite_sequence SET seq = 1000000000 WHERE name = 'job_event'"))
+    await finished(writer, 1, first=1)
+    reader = SqliteJobReader(writer.database)
+    await reader.open()
+    try:
+        query = JobQuery("default")
+        page = await reader.log_page(query, 0, 5000, 10)
+        assert ([entry.revision for entry in page.entries], page.upto) == ([1, 2, 3], 5000)
+        page = await reader.log_page(query, 5000, 10000, 10)
+        assert (list(page.entries), page.upto) == ([], 1_000_000_000)
+        page = await reader.log_page(query, 1_000_000_000, 1_000_000_003, 10)
+        assert [entry.revision for entry in page.entries] == [1_000_000_001, 1_000_000_002, 1_000_000_003]
+        assert (await reader.log_page(query, page.upto, page.upto + 7, 10)).upto == page.upto + 7
+    finally:
+        await reader.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "marks", "index"),
+    [
+        ("log_head", 2, "INTEGER PRIMARY KEY (rowid>?)"),
+        ("expired_jobs", 2, "INDEX job_expire_time (<expr><?)"),
+        ("delete_jobs", 1, "INTEGER PRIMARY KEY (rowid=?)"),
+        ("delete_events_of_jobs", 1, "INDEX job_event_job (job_seq=?)"),
+        ("delete_unused_images", 1, "INDEX job_image (image_seq=?)"),
+        ("image_exists", 1, "(digest=?)"),
+        ("mark_unused_files", 1, "(digest=?)"),
+        ("job_to_delete", 1, "(id=?)"),
+        ("deletion_of_job", 2, "(job_id=?)"),
+    ],
+)
+def test_removal_costs_what_it_removes(tmp_path: Path, name: str, marks: int, index: str) -> None:
+    """Each statement finds its rows through an index: none reads all jobs, events or images, however many there are."""
+    database = Database(tmp_path)
+    database.prepare()
+    connection = database.connect()
+    try:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", [None] * marks).fetchall()
+    finally:
+        connection.close()
+    steps = [row[3] for row in plan]
+    assert any(index in step for step in steps), steps
+    tables = ("job", "event", "job_event", "image", "job_deletion")
+    assert not [step for step in steps if step in {f"SCAN {table}" for table in tables}], steps

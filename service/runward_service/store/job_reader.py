@@ -157,7 +157,8 @@ class SqliteJobReader:
 
     async def log_page(self, query: JobQuery, after: int, upto: int, limit: int) -> LogPage:
         """Changes of the jobs that fit a query, after one revision and up to another, in order. The statuses of the
-        query are those of the changes; its times are not used.
+        query are those of the changes; its times are not used. Where there are none, the page spans what follows
+        without a change, too.
         """
         rows = await self._rows(
             "log_page",
@@ -173,8 +174,14 @@ class SqliteJobReader:
         )
         entries = bounded([LogEntry(row) for row in rows])
         whole = len(entries) == len(rows) < limit
+        if not rows:  # a restored or compacted log has wide gaps
+            upto = max(upto, (await self._next_revision(upto) or upto + 1) - 1)
         # Read after the changes: what was there when they were read, the floor does not hide.
         return LogPage(entries, upto if whole else entries[-1].revision, await self.log_floor())
+
+    async def _next_revision(self, after: int) -> int:
+        """The revision of the first change of any job after one, 0 when there is none."""
+        return int((await self._rows("next_revision", (after,)))[0][0] or 0)
 
     async def last_revision(self) -> int:
         """The revision of the last change of any job, 0 when there was none."""

@@ -75,6 +75,9 @@ WHERE event.revision > :after AND event.revision <= :upto
 ORDER BY event.revision
 LIMIT :limit;
 
+-- name: next_revision
+SELECT min(revision) FROM job_event WHERE revision > ?;
+
 -- name: last_revision
 SELECT seq FROM sqlite_sequence WHERE name = 'job_event';
 
