@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runward
+from runward_service.commands.admin import admin
+from runward_service.config import Config
 from runward_service.domain.job import JobStatus
 from runward_service.domain.plugin_state import PluginState
+from runward_service.domain.retention_policy import DAY_US
 from tests.acceptance.server_process import ServerProcess
 
 if TYPE_CHECKING:
@@ -97,3 +100,24 @@ async def test_make_help_names_every_command_of_the_readme() -> None:
     targets = {line.split()[0] for line in output.decode().splitlines() if line and not line.startswith("make")}
     named = set(re.findall(r"make ([a-z]+)", README)) | {"setup", "check", "gen", "bench", "serve"}
     assert named <= targets
+
+
+def test_every_admin_command_is_documented_with_its_options() -> None:
+    """docs/cli.md has a section for each command of `runward admin`, which explains each of its options."""
+    sections = (ROOT / "docs" / "cli.md").read_text().split("\n### `")
+    assert len(admin.commands) >= 4
+    for name, command in admin.commands.items():
+        (section,) = [text for text in sections if text.startswith(f"runward admin {name}")]
+        options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+        for option in options - {"--data-dir", "--json"}:
+            assert f"`{option}`" in section, (name, option)
+
+
+def test_every_option_of_serve_about_retention_is_documented() -> None:
+    """The settings of retention stand in docs/cli.md with their defaults."""
+    section = (ROOT / "docs" / "cli.md").read_text().split("### `runward serve`")[1].split("\n### ")[0]
+    for name in ("--retain-for", "--retain-jobs", "--max-retention"):
+        assert f"| `{name}` " in section
+    defaults = Config()
+    assert f"`{defaults.retention.retain_for_us // DAY_US}d`" in section
+    assert f"{defaults.retention.retain_jobs:,}" in section
