@@ -36,7 +36,7 @@ class Retention:
         self._checkpointer = checkpointer
 
     async def run(self) -> None:
-        """Remove what is over, now and again, until cancelled. A store that takes nothing is asked again later."""
+        """Remove what is over, now and again, until cancelled. A store that refuses is asked again later."""
         loop = asyncio.get_running_loop()
         next_sweep = loop.time()
         published = False
@@ -51,6 +51,6 @@ class Retention:
                     next_sweep = loop.time() + SWEEP_INTERVAL_SECONDS
                 if self._checkpointer.log_bytes > MAX_LOG_BYTES:
                     await self._checkpointer.empty_log()
-            except GovernedError as error:
+            except (GovernedError, OSError) as error:
                 logger.warning("retention has to wait: %s", error)
             await asyncio.sleep(INTERVAL_SECONDS)

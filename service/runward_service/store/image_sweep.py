@@ -36,10 +36,13 @@ class ImageSweep:
         earlier, as unused; how many.
         """
         count = 0
-        for subfolder in await asyncio.to_thread(lambda: sorted(self._folder.iterdir())):
+        for subfolder in await asyncio.to_thread(self._subfolders):
             removed, old = await asyncio.to_thread(self._look_through, subfolder, now - old_us)
             count += removed + (await self._removal.mark_unused(old) if old else 0)
         return count
+
+    def _subfolders(self) -> list[Path]:
+        return sorted(path for path in self._folder.iterdir() if path.is_dir())
 
     def _look_through(self, subfolder: Path, before_us: int) -> tuple[int, list[str]]:
         """Remove temporary files of dead writers: how many; and the digests of old files."""
