@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runward_service.domain.limits import PENDING_JOBS, WAITING_CALLS, QueueLimits
+from runward_service.domain.limits import PENDING_JOBS, WAITING_CALLS, CallBounds, QueueLimits
 from runward_service.domain.retention_policy import DAY_US, RetentionPolicy
 
 
@@ -17,8 +17,8 @@ class Config:
     ``listen`` is "HOST:PORT" (port 0 picks a free one) or "unix:PATH"; ``workers`` how many runs at once over all
     plugins; ``plugins`` are "module:Class"; ``discover`` also loads those that installed distributions offer; ``grace``
     is how long a stop waits for running jobs; ``waiting_calls`` bounds the Analyze calls that wait for a worker,
-    ``pending_jobs`` the stored jobs that do; ``retention`` how long finished jobs are kept, ``max_retention_us`` the
-    longest time, in microseconds, that a caller may have one kept.
+    ``pending_jobs`` the stored jobs that do, ``calls`` the calls and streams under way; ``retention`` how long finished
+    jobs are kept, ``max_retention_us`` the longest time, in microseconds, that a caller may have one kept.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -29,5 +29,6 @@ class Config:
     grace: float = 30.0
     waiting_calls: QueueLimits = WAITING_CALLS
     pending_jobs: QueueLimits = PENDING_JOBS
+    calls: CallBounds = CallBounds()  # noqa: RUF009 - frozen
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     max_retention_us: int = 30 * DAY_US

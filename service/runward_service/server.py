@@ -13,21 +13,24 @@ import grpc
 
 from runward_service.api.registration import add_servicers
 from runward_service.bootstrap import build
-from runward_service.runtime.validation import MAX_IMAGE_BYTES
+from runward_service.domain.limits import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runward_service.bootstrap import Service
     from runward_service.config import Config
+    from runward_service.domain.limits import CallBounds
 
-MAX_MESSAGE_BYTES = MAX_IMAGE_BYTES + 1024 * 1024
-"""An image of the largest size and what comes with it."""
 CLOSE_SECONDS = 5.0
+MORE_CALLS = 500
+"""Calls that CallLimits does not count: those that it is about to refuse, and reflection."""
 COLLECTOR_THRESHOLDS = (100_000, 50, 100)
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.so_reuseport", 0),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -70,7 +73,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
     address = check_address(config.listen)
     stop = StopSignals()
     service = build(config)
-    server = grpc.aio.server(options=OPTIONS)
+    server = make_server(config.calls)
     health_servicer = add_servicers(
         server,
         service.analysis,
@@ -78,6 +81,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
         service.attestation,
         store_health=service.store_health,
         info=service.info,
+        bounds=config.calls,
     )
     port = bind(server, address)
     try:
@@ -96,6 +100,17 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
         health_servicer.stop_serving()
         await drain(service, server, stop, 0 if failed else config.grace)
     return 1 if failed else 0
+
+
+def make_server(bounds: CallBounds) -> grpc.aio.Server:
+    """The gRPC server, without its port. It counts calls and streams together and refuses those beyond all bounds by
+    itself, without an envelope; CallLimits refuses earlier.
+    """
+    most = bounds.calls + bounds.watches + MORE_CALLS
+    # A server that is short of processor time takes calls late. By default gRPC drops some of a thousand that wait for
+    # that, with a status that tells nothing.
+    pending = (("grpc.server.max_pending_requests", most), ("grpc.server.max_pending_requests_hard_limit", most))
+    return grpc.aio.server(options=(*OPTIONS, *pending), maximum_concurrent_rpcs=most)
 
 
 def tune_collector() -> None:

@@ -222,7 +222,6 @@ async def test_a_timeout_and_a_cancel(api: Api) -> None:
         )
         call = asyncio.ensure_future(refused(api.jobs.Analyze(request)))
         visit = await stage.enter()
-        await api.service.store.flush()
         answer = await api.jobs.CancelJob(jobs_pb2.CancelJobRequest(job_id=visit.job_id))
         assert answer.job.error.error == await jobs_error(api, visit.job_id)
         refusal = await call
@@ -244,7 +243,6 @@ async def test_a_caller_that_goes(api: Api, how: str) -> None:
         )
         call = api.jobs.Analyze(request, timeout=timeout)
         visit = await stage.enter()
-        await api.service.store.flush()
         if how == "cancel":
             call.cancel()
             with pytest.raises(asyncio.CancelledError):

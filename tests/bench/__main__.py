@@ -20,6 +20,7 @@ from tests.bench.batch import BatchError
 from tests.bench.child_program import LoadError
 from tests.bench.honesty import DishonestError
 from tests.bench.jobs import JobsError
+from tests.bench.overload import OverloadError
 from tests.bench.report import machine, machine_line, table
 from tests.bench.run import NAMES, Run
 from tests.bench.scale import FULL, QUICK
@@ -37,6 +38,7 @@ PROBLEMS = (
     ServerError,
     JobsError,
     BatchError,
+    OverloadError,
     SpinningError,
     ScanningError,
     runward.RunwardError,

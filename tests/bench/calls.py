@@ -55,6 +55,11 @@ def get_job(target: str, job_id: str) -> Call:
     return Call(target, f"{EXECUTION}GetJob", jobs_pb2.GetJobRequest(job_id=job_id).SerializeToString())
 
 
+def watch_job(target: str, job_id: str) -> Call:
+    """Make a stream of WatchJob."""
+    return Call(target, f"{EXECUTION}WatchJob", jobs_pb2.WatchJobRequest(job_id=job_id).SerializeToString())
+
+
 def check_health(target: str) -> Call:
     """Make a call of the standard health check."""
     return Call(target, HEALTH, health_pb2.HealthCheckRequest().SerializeToString())

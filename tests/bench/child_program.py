@@ -107,8 +107,27 @@ class LoadProgram(ChildProgram):
         answers = self._ask(kind="paced", calls=[call.form() for call in calls], rate=rate, seconds=seconds)
         return [answer["latencies"] for answer in answers]
 
+    def begin_flood(self, calls: Sequence[Call], rate: float, seconds: float) -> None:
+        """Begin to make calls in turns, so many a second; ``answer`` gives what flood.flood tells."""
+        self._begin(kind="flood", calls=[call.form() for call in calls], rate=rate, seconds=seconds)
+
+    def open_streams(self, call: Call, count: int, connections: int) -> None:
+        """Open streams on so many connections, and wait until each has brought a message."""
+        self._ask(kind="open", call=call.form(), count=count, connections=connections)
+
+    def close_streams(self) -> int:
+        """End the streams; how many messages they brought."""
+        return int(self._ask(kind="close")["messages"])
+
     def _ask(self, **command: Any) -> Any:
+        self._begin(**command)
+        return self.answer()
+
+    def _begin(self, **command: Any) -> None:
         self.write_line(json.dumps(command))
+
+    def answer(self) -> Any:
+        """Wait for the answer of what was begun."""
         line = self.read_line()
         answer = json.loads(line) if line else {"problem": "the load program ended"}
         if "problem" in answer:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import uvloop
 
+from tests.bench.flood import OpenStreams, flood
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -84,6 +86,7 @@ class Load:
 
     def __init__(self) -> None:
         self._channels: dict[str, grpc.aio.Channel] = {}
+        self._streams = OpenStreams()
 
     def _caller(self, call: dict[str, Any]) -> Call:
         target = call["target"]
@@ -107,6 +110,19 @@ class Load:
                     paced(self._caller(c), rate, command["seconds"], o) for c, o in zip(calls, offsets, strict=True)
                 ]
                 return await asyncio.gather(*works)
+            case "flood":
+                callers = [self._caller(call) for call in command["calls"]]
+                return await flood(callers, command["rate"], command["seconds"])
+            case "open":
+                call = command["call"]
+                # Connections of their own: a client shares one among all channels with the same options.
+                options = [(("number", number),) for number in range(command["connections"])]
+                channels = [grpc.aio.insecure_channel(call["target"], one) for one in options]
+                await self._streams.open(channels, call["method"], base64.b64decode(call["request"]), command["count"])
+                return {"messages": self._streams.messages}
+            case "close":
+                await self._streams.close()
+                return {"messages": self._streams.messages}
         raise ValueError(command["kind"])
 
 

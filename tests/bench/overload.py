@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 NAME = "overload"
 PLUGIN = "nap"
-"""It takes time and no processor, so that the workers set the sustainable load and the rest of the machine is free."""
-NAP_SECONDS = 0.02
+"""It takes 50 ms and no processor, so that the workers set the sustainable load: with a plugin that does nothing, gRPC
+would, which cannot even receive twenty times as many calls.
+"""
 TIMES = 20
 PENDING_JOBS = 1000
 ARGUMENTS = ("--workers", "2", "--max-pending-jobs-per-plugin", str(PENDING_JOBS))
@@ -87,10 +88,12 @@ def flooded(setting: Setting) -> list[Figure]:
     closed = setting.load.closed(offered[0], SUSTAINED_IN_FLIGHT, seconds=SUSTAINED_SECONDS)
     sustained = len(closed["latencies"]) / closed["seconds"]
     probe = calls.get_job(server, job_of(setting, offered[1]))
-    with runward.connect_sync(server) as rw, ExitStack() as stack:
+    with ExitStack() as stack:
+        # Before the client opens: a process that is forked while gRPC runs harms it.
+        floods = [stack.enter_context(LoadProgram()) for _ in range(FLOODS)]
+        rw = stack.enter_context(runward.connect_sync(server))
         wait_until_idle(rw)
         before = rw.plugin(PLUGIN).metrics
-        floods = [stack.enter_context(LoadProgram()) for _ in range(FLOODS)]
         setting.say(f"{TIMES} times {sustained:.0f} calls a second, for {seconds:.0f} s")
         with MemorySamples(setting.server.pid) as memory:
             for each in floods:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.bench import batch, honesty, jobs, latency, memory, rate, readiness, scanning, spinning
+from tests.bench import batch, honesty, jobs, latency, memory, overload, rate, readiness, scanning, spinning
 from tests.bench.child_program import ChildProgram, LoadProgram
 from tests.bench.setting import Setting, settle
 from tests.programs.server_process import ServerProcess
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 IDLE_SERVER = (rate, latency, jobs)
 """The measures for which the server is started with its defaults."""
-NAMES = tuple(measure.NAME for measure in (*IDLE_SERVER, memory, batch, spinning, readiness, scanning))
+NAMES = tuple(measure.NAME for measure in (*IDLE_SERVER, memory, batch, overload, spinning, readiness, scanning))
 PLUGINS = ("Noop", "Echo", "Returns")
 SPIN_WORKERS = 8
 
@@ -43,6 +43,10 @@ class Run:
             with self._setting("--workers", "2", plugins=(*PLUGINS, "Nap")) as setting:
                 self.checks = honesty.check(setting)
                 self.figures += batch.measure(setting)
+        if overload.NAME in self._names:
+            with self._setting(*overload.ARGUMENTS, plugins=(*PLUGINS, "Nap")) as setting:
+                self.checks = honesty.check(setting)
+                self.figures += overload.measure(setting)
         if spinning.NAME in self._names:
             with self._setting("--workers", str(SPIN_WORKERS), plugins=(*PLUGINS, "Spin")) as setting:
                 self.checks = honesty.check(setting)

@@ -19,6 +19,8 @@ class Scale:
     job_rounds: int
     scans: int
     package_scans: int
+    overload_seconds: float
+    watches: int
 
 
 FULL = Scale(
@@ -32,6 +34,8 @@ FULL = Scale(
     job_rounds=3,
     scans=7,
     package_scans=3,
+    overload_seconds=60,
+    watches=5000,
 )
 QUICK = Scale(
     rounds=3,
@@ -44,4 +48,6 @@ QUICK = Scale(
     job_rounds=1,
     scans=3,
     package_scans=1,
+    overload_seconds=10,
+    watches=1000,
 )

@@ -99,7 +99,7 @@ class Nap(Plugin):
     concurrency = 2
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
-        time.sleep(payload.options.get("seconds", 0.02))
+        time.sleep(payload.options.get("seconds", 0.05))
         return {}
 
 

@@ -17,6 +17,7 @@ from runward_service.domain.job import ANONYMOUS, Principal
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
+    from runward_service.api.call_limits import CallLimits, Message
     from runward_service.api.status import CallStatus
     from runward_service.domain.envelope import ErrorEnvelope
 
@@ -25,6 +26,8 @@ PREFIXES = ("/runward.v1.", "/grpc.health.v1.")
 Handler: TypeAlias = Any
 """A grpc.RpcMethodHandler; its type stubs know the synchronous form alone."""
 PRINCIPAL: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
+HELD: ContextVar[Message] = ContextVar("held")
+"""The message of a unary call; who has no more use for its bytes while the call goes on lets it go."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +49,9 @@ class CallInterceptor(grpc.GenericRpcHandler):
     same for each call anew, with coroutines of its own.
     """
 
-    def __init__(self) -> None:
-        """Start without methods."""
+    def __init__(self, limits: CallLimits) -> None:
+        """Start without methods; take no more calls and streams than the limits allow."""
+        self._limits = limits
         self._generic: list[grpc.GenericRpcHandler] = []
         self._wrapped: dict[str, Handler] = {}
 
@@ -67,51 +71,67 @@ class CallInterceptor(grpc.GenericRpcHandler):
             handler = next((one for one in found if one is not None), None)
             if handler is None or not method.startswith(PREFIXES):
                 return handler
-            wrapped = self._wrapped[method] = wrap(handler)
+            wrapped = self._wrapped[method] = wrap(handler, self._limits)
         return wrapped
 
 
-def wrap(handler: Handler) -> Handler:
+def wrap(handler: Handler, limits: CallLimits) -> Handler:
     """A handler that decodes requests itself, so that what is malformed gets a typed error too."""
     if handler.request_streaming:
         return _wrap_stream_unary(handler)
     if handler.response_streaming:
-        return _wrap_unary_stream(handler)
-    return _wrap_unary_unary(handler)
+        return _wrap_unary_stream(handler, limits)
+    return _wrap_unary_unary(handler, limits)
 
 
-def _wrap_unary_unary(handler: Handler) -> Handler:
+def _wrap_unary_unary(handler: Handler, limits: CallLimits) -> Handler:
+    """Registered as if its one request were a stream, so that a call can be refused before its message is read, and the
+    message can be let go before the call has ended.
+    """
     behaviour, decode = handler.unary_unary, handler.request_deserializer
 
-    async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    async def call(_requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        message = None
         try:
             PRINCIPAL.set(ANONYMOUS)
-            return await behaviour(decoded(decode, raw), context)
+            limits.enter()
+            try:
+                message = await limits.receive(context)
+                HELD.set(message)
+                return await behaviour(decoded(decode, message.take()), context)
+            finally:
+                limits.leave()
+                if message is not None:
+                    message.let_go()
         except grpc.aio.AbortError:  # a status of its own, which health's protocol asks for
             raise
         except Exception as error:  # noqa: BLE001 - every other error becomes a status here
             status = status_of_exception(error)
         return await context.abort(status.code, status.message, status.trailers)
 
-    return grpc.unary_unary_rpc_method_handler(call, None, handler.response_serializer)
+    return grpc.stream_unary_rpc_method_handler(call, None, handler.response_serializer)
 
 
-def _wrap_unary_stream(handler: Handler) -> Handler:
+def _wrap_unary_stream(handler: Handler, limits: CallLimits) -> Handler:
     behaviour, decode, encode = handler.unary_stream, handler.request_deserializer, handler.response_serializer
 
-    async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+    async def call(_requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
             PRINCIPAL.set(ANONYMOUS)
-            async with aclosing(behaviour(decoded(decode, raw), context)) as messages:
-                async for message in messages:
-                    yield message if type(message) is bytes else encode(message)  # what many get is encoded once
+            with limits.watch(ANONYMOUS):
+                request = await limits.receive(context)
+                request.let_go()  # what it comes to is small, and a watch may last for days
+                async with aclosing(behaviour(decoded(decode, request.take()), context)) as messages:
+                    async for message in messages:
+                        # What many get is encoded once.
+                        yield message if type(message) is bytes else encode(message)
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             status = status_of_exception(error)
         else:
             return
         await context.abort(status.code, status.message, status.trailers)
 
-    return grpc.unary_stream_rpc_method_handler(call, None, None)
+    return grpc.stream_stream_rpc_method_handler(call, None, None)
 
 
 def _wrap_stream_unary(handler: Handler) -> Handler:

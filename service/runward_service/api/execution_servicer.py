@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runward.v1 import jobs_pb2, jobs_pb2_grpc
-from runward_service.api.call_interceptor import PRINCIPAL, JobFailed
+from runward_service.api.call_interceptor import HELD, PRINCIPAL, JobFailed
 from runward_service.api.conversion import duration, fill_job, job_message, job_to_proto, timestamp
 from runward_service.api.requests import (
     analyze_request,
@@ -46,7 +46,9 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
 
     async def Analyze(self, request: jobs_pb2.AnalyzeRequest, context: Any) -> jobs_pb2.AnalyzeResponse:
         """Run now."""
-        job = await self._analysis.analyze(analyze_request(request, PRINCIPAL.get()))
+        converted = [analyze_request(request, PRINCIPAL.get())]
+        del request  # nor is what it was converted to held while the job waits and runs
+        job = await self._analysis.analyze(converted.pop(), HELD.get().let_go)
         if job.error is not None:
             raise JobFailed(job.id, job.error)
         response = jobs_pb2.AnalyzeResponse()
@@ -55,7 +57,9 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
 
     async def SubmitJob(self, request: jobs_pb2.SubmitJobRequest, context: Any) -> jobs_pb2.SubmitJobResponse:
         """Run later."""
-        job = await self._analysis.submit(submit_request(request, PRINCIPAL.get()))
+        converted = [submit_request(request, PRINCIPAL.get())]
+        del request
+        job = await self._analysis.submit(converted.pop())
         return jobs_pb2.SubmitJobResponse(job=job_to_proto(job))
 
     async def BatchSubmitJobs(
@@ -63,6 +67,7 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
     ) -> jobs_pb2.BatchSubmitJobsResponse:
         """Many to run later."""
         converted = batch_requests(request, PRINCIPAL.get())
+        del request
         accepted = iter(await self._analysis.submit_batch([one for one in converted if isinstance(one, JobRequest)]))
         response = jobs_pb2.BatchSubmitJobsResponse()
         for one in converted:

@@ -19,14 +19,17 @@ from runward.v1 import (
 )
 from runward_service.api.blob_servicer import BlobServicer
 from runward_service.api.call_interceptor import CallInterceptor
+from runward_service.api.call_limits import CallLimits
 from runward_service.api.execution_servicer import ExecutionServicer
 from runward_service.api.governance_servicer import GovernanceServicer
 from runward_service.api.health_servicer import HealthServicer
 from runward_service.api.plugin_servicer import PluginServicer
+from runward_service.domain.limits import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     import grpc
 
+    from runward_service.domain.limits import CallBounds
     from runward_service.domain.server_info import ServerInfo
     from runward_service.execution.analysis_execution_service import AnalysisExecutionService
     from runward_service.execution.plugin_catalog import PluginCatalog
@@ -52,9 +55,10 @@ def add_servicers(
     *,
     store_health: StoreHealth,
     info: ServerInfo,
+    bounds: CallBounds,
 ) -> HealthServicer:
-    """Put the API on a server, all of it behind one CallInterceptor."""
-    calls = CallInterceptor()
+    """Put the API on a server, all of it behind one CallInterceptor, which takes no more than the bounds allow."""
+    calls = CallInterceptor(CallLimits(bounds, MAX_MESSAGE_BYTES))
     added_to = cast("grpc.aio.Server", calls)
     jobs_pb2_grpc.add_ExecutionServiceServicer_to_server(ExecutionServicer(analysis, info), added_to)
     plugins_pb2_grpc.add_PluginServiceServicer_to_server(PluginServicer(catalog), added_to)

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runward_service.domain.limits import GIBIBYTE, MEBIBYTE, PENDING_JOBS, WAITING_CALLS, QueueLimits
-from runward_service.runtime.validation import MAX_IMAGE_BYTES
+from runward_service.domain.limits import (
+    GIBIBYTE,
+    MAX_MESSAGE_BYTES,
+    MEBIBYTE,
+    PENDING_JOBS,
+    WAITING_CALLS,
+    CallBounds,
+    QueueLimits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,12 +24,13 @@ if TYPE_CHECKING:
 else:
     SizeBase = click.ParamType  # generic since click 8.2 alone
 
+CALLS = CallBounds()
 UNITS = {"": 1, "KiB": 1024, "MiB": MEBIBYTE, "GiB": GIBIBYTE}
 SIZE = re.compile(r"(\d+) ?(|KiB|MiB|GiB)\Z")
 
 
 class SizeType(SizeBase):
-    """A number of bytes, such as 512MiB, that holds the largest image at least."""
+    """A number of bytes, such as 512MiB, that holds the largest request at least."""
 
     name = "size"
 
@@ -32,8 +40,8 @@ class SizeType(SizeBase):
         if match is None:
             self.fail(f"{value!r} is no size, such as 512MiB or 16GiB", param, ctx)
         size = int(match[1]) * UNITS[match[2]]
-        if size < MAX_IMAGE_BYTES:
-            self.fail(f"it must hold the largest image, {shown(MAX_IMAGE_BYTES)}", param, ctx)
+        if size < MAX_MESSAGE_BYTES:
+            self.fail(f"it must hold the largest request, {shown(MAX_MESSAGE_BYTES)}", param, ctx)
         return size
 
 
@@ -81,6 +89,16 @@ def queue_options(entries: str, size: str, limits: QueueLimits, what: str) -> li
 OPTIONS = [
     *queue_options("waiting-calls", "waiting-bytes", WAITING_CALLS, "Analyze calls"),
     *queue_options("pending-jobs", "pending-bytes", PENDING_JOBS, "stored jobs"),
+    count_option(
+        "max-calls", CALLS.calls, "How many calls may be under way at once, those that wait for a worker too."
+    ),
+    count_option("max-watches", CALLS.watches, "How many watches may be open at once."),
+    count_option("max-watches-per-caller", CALLS.watches_per_caller, "The same, of one caller."),
+    size_option(
+        "max-request-bytes",
+        CALLS.request_bytes,
+        "How much memory requests may take that are being received or are not stored yet.",
+    ),
 ]
 
 
@@ -101,4 +119,10 @@ def limits_of(values: Mapping[str, int]) -> dict[str, Any]:
     return {
         "waiting_calls": queue("waiting_calls", "waiting_bytes"),
         "pending_jobs": queue("pending_jobs", "pending_bytes"),
+        "calls": CallBounds(
+            values["max_calls"],
+            values["max_watches"],
+            values["max_watches_per_caller"],
+            values["max_request_bytes"],
+        ),
     }

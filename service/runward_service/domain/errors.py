@@ -52,6 +52,7 @@ class ErrorReason(StrEnum):
     NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
     INTERNAL = "INTERNAL"
     NOT_ATTESTED = "NOT_ATTESTED"
+    TOO_MANY_CALLS = "TOO_MANY_CALLS"
 
     @property
     def error_type(self) -> ErrorType:
@@ -78,6 +79,7 @@ EXECUTION_REASONS = frozenset(
         ErrorReason.NOT_IMPLEMENTED,
         ErrorReason.INTERNAL,
         ErrorReason.NOT_ATTESTED,
+        ErrorReason.TOO_MANY_CALLS,
     }
 )
 

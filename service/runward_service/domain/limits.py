@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 MEBIBYTE = 1024 * 1024
 GIBIBYTE = 1024 * MEBIBYTE
+MAX_MESSAGE_BYTES = 65 * MEBIBYTE
+"""An image of the largest size and what comes with it."""
+MAX_METADATA_BYTES = 16 * 1024
+"""What a call may carry beside its message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,17 @@ class QueueLimits:
     image_bytes_per_plugin: int
 
 
-WAITING_CALLS = QueueLimits(1000, 500, 256 * MEBIBYTE, 128 * MEBIBYTE)
-"""Analyze calls that wait for a worker, by default; their images are held in memory."""
+@dataclass(frozen=True, slots=True)
+class CallBounds:
+    """How much may be under way at once: unary calls, streams in all and of one caller, bytes of requests."""
+
+    calls: int = 2000
+    watches: int = 10_000
+    watches_per_caller: int = 8000
+    request_bytes: int = GIBIBYTE
+
+
+WAITING_CALLS = QueueLimits(1000, 500, GIBIBYTE, 512 * MEBIBYTE)
+"""Analyze calls that wait for a worker, by default; small images wait in memory, larger ones in files."""
 PENDING_JOBS = QueueLimits(100_000, 50_000, 16 * GIBIBYTE, 8 * GIBIBYTE)
 """Stored jobs that wait for a worker, by default; their images are on disk."""

@@ -148,6 +148,11 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     execution; it runs no plugin and nothing was accepted. details.attestation is the verdict, GetGovernanceReport tells
     why. An operator has to act.
     """
+    ERROR_REASON_TOO_MANY_CALLS: _ErrorReason.ValueType  # 56
+    """RESOURCE_EXHAUSTED, with RetryInfo. Too many calls or streams are under way, or too much of requests is being received;
+    nothing was accepted. details.bound is "calls", "watches", "watches_per_caller" or "request_bytes", details.limit the
+    limit that is reached. Try again after the delay; where it is watches_per_caller, end one of your own first.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why, precisely. Each reason has one gRPC code, used whenever the reason ends a call."""
@@ -234,6 +239,11 @@ ERROR_REASON_NOT_ATTESTED: ErrorReason.ValueType  # 55
 """FAILED_PRECONDITION. The server found at its start that its own code is not what was built, or breaks the rules of
 execution; it runs no plugin and nothing was accepted. details.attestation is the verdict, GetGovernanceReport tells
 why. An operator has to act.
+"""
+ERROR_REASON_TOO_MANY_CALLS: ErrorReason.ValueType  # 56
+"""RESOURCE_EXHAUSTED, with RetryInfo. Too many calls or streams are under way, or too much of requests is being received;
+nothing was accepted. details.bound is "calls", "watches", "watches_per_caller" or "request_bytes", details.limit the
+limit that is reached. Try again after the delay; where it is watches_per_caller, end one of your own first.
 """
 global___ErrorReason = ErrorReason
 

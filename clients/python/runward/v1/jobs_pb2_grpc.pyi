@@ -21,7 +21,8 @@ class ExecutionServiceStub:
     """Runs plugins as jobs. A job belongs to the caller's tenant; another tenant's job is NOT_FOUND.
 
     Every method can end with INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_FIELD: mend the request), UNAVAILABLE (DRAINING,
-    STORE_UNAVAILABLE: nothing was accepted, so call again after RetryInfo) and INTERNAL (a fault of the service).
+    STORE_UNAVAILABLE: nothing was accepted, so call again after RetryInfo), RESOURCE_EXHAUSTED (TOO_MANY_CALLS: likewise) and
+    INTERNAL (a fault of the service).
     UNAVAILABLE always means that nothing was accepted; a client's automatic retry on it never runs a plugin twice.
     """
 
@@ -39,10 +40,9 @@ class ExecutionServiceStub:
 
     Accepted and FAILED, the job named in ErrorInfo.metadata["job_id"]: INVALID_ARGUMENT (INPUT_REJECTED), INTERNAL
     (OUTPUT_INVALID, PLUGIN_RAISED, MEMORY_LIMIT, WORKER_LOST, INTERRUPTED), DEADLINE_EXCEEDED (TIMEOUT), CANCELLED.
-    Calling again makes a new job, unless with the same request_id: that gives the same answer again.
+    Calling again makes a new job.
 
-    A caller that hangs up, or whose deadline passes, cancels the job, unless another call with the same request_id waits
-    for it.
+    A caller that hangs up, or whose deadline passes, cancels the job.
     """
     SubmitJob: grpc.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.SubmitJobRequest,
@@ -130,7 +130,8 @@ class ExecutionServiceAsyncStub:
     """Runs plugins as jobs. A job belongs to the caller's tenant; another tenant's job is NOT_FOUND.
 
     Every method can end with INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_FIELD: mend the request), UNAVAILABLE (DRAINING,
-    STORE_UNAVAILABLE: nothing was accepted, so call again after RetryInfo) and INTERNAL (a fault of the service).
+    STORE_UNAVAILABLE: nothing was accepted, so call again after RetryInfo), RESOURCE_EXHAUSTED (TOO_MANY_CALLS: likewise) and
+    INTERNAL (a fault of the service).
     UNAVAILABLE always means that nothing was accepted; a client's automatic retry on it never runs a plugin twice.
     """
 
@@ -147,10 +148,9 @@ class ExecutionServiceAsyncStub:
 
     Accepted and FAILED, the job named in ErrorInfo.metadata["job_id"]: INVALID_ARGUMENT (INPUT_REJECTED), INTERNAL
     (OUTPUT_INVALID, PLUGIN_RAISED, MEMORY_LIMIT, WORKER_LOST, INTERRUPTED), DEADLINE_EXCEEDED (TIMEOUT), CANCELLED.
-    Calling again makes a new job, unless with the same request_id: that gives the same answer again.
+    Calling again makes a new job.
 
-    A caller that hangs up, or whose deadline passes, cancels the job, unless another call with the same request_id waits
-    for it.
+    A caller that hangs up, or whose deadline passes, cancels the job.
     """
     SubmitJob: grpc.aio.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.SubmitJobRequest,
@@ -238,7 +238,8 @@ class ExecutionServiceServicer(metaclass=abc.ABCMeta):
     """Runs plugins as jobs. A job belongs to the caller's tenant; another tenant's job is NOT_FOUND.
 
     Every method can end with INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_FIELD: mend the request), UNAVAILABLE (DRAINING,
-    STORE_UNAVAILABLE: nothing was accepted, so call again after RetryInfo) and INTERNAL (a fault of the service).
+    STORE_UNAVAILABLE: nothing was accepted, so call again after RetryInfo), RESOURCE_EXHAUSTED (TOO_MANY_CALLS: likewise) and
+    INTERNAL (a fault of the service).
     UNAVAILABLE always means that nothing was accepted; a client's automatic retry on it never runs a plugin twice.
     """
 
@@ -257,10 +258,9 @@ class ExecutionServiceServicer(metaclass=abc.ABCMeta):
 
         Accepted and FAILED, the job named in ErrorInfo.metadata["job_id"]: INVALID_ARGUMENT (INPUT_REJECTED), INTERNAL
         (OUTPUT_INVALID, PLUGIN_RAISED, MEMORY_LIMIT, WORKER_LOST, INTERRUPTED), DEADLINE_EXCEEDED (TIMEOUT), CANCELLED.
-        Calling again makes a new job, unless with the same request_id: that gives the same answer again.
+        Calling again makes a new job.
 
-        A caller that hangs up, or whose deadline passes, cancels the job, unless another call with the same request_id waits
-        for it.
+        A caller that hangs up, or whose deadline passes, cancels the job.
         """
     @abc.abstractmethod
     def SubmitJob(
