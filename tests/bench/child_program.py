@@ -119,6 +119,30 @@ class LoadProgram(ChildProgram):
         """End the streams; how many messages they brought."""
         return int(self._ask(kind="close")["messages"])
 
+    def watch(
+        self,
+        watches: Sequence[Call],
+        triggers: Sequence[Call],
+        pid: int,
+        *,
+        streams: int,
+        messages: int,
+        pause: float = 0,
+    ) -> Any:
+        """Open streams of these calls in turns, then make the trigger calls, all at once or with pauses; wait until
+        each stream has had so many messages: "seconds", "cpu_seconds" of the load, "server_seconds" of the process
+        ``pid``, and, where there are pauses, "delays" in ms from each change to its receipt.
+        """
+        return self._ask(
+            kind="watch",
+            calls=[watch.form() for watch in watches],
+            triggers=[trigger.form() for trigger in triggers],
+            pid=pid,
+            streams=streams,
+            messages=messages,
+            pause=pause,
+        )
+
     def _ask(self, **command: Any) -> Any:
         self._begin(**command)
         return self.answer()

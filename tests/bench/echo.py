@@ -8,21 +8,45 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import grpc
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
 METHOD = "/echo.Echo/Call"
+STREAM = "/echo.Echo/Stream"
+GO = "/echo.Echo/Go"
+READY = b"\x12\x00"
+"""The first message of a stream, before it waits; a bookmark's first byte."""
 
 
 class EchoHandler(grpc.GenericRpcHandler):  # type: ignore[misc, type-arg, unused-ignore]
-    """Handle every method: bytes in, the same bytes out."""
+    """Handle every method: bytes in, the same bytes out; on a stream, once Go was called, as often as it says."""
 
     def __init__(self) -> None:
         self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer)
+        self._stream: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_stream_rpc_method_handler(self._repeat)
+        self._go: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._begin)
+        self._times: asyncio.Future[int] | None = None
 
-    def service(self, _details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         """Give the handler of a method."""
-        return self._handler
+        return {STREAM: self._stream, GO: self._go}.get(details.method, self._handler)
+
+    async def _repeat(self, request: bytes, _context: object) -> AsyncIterator[bytes]:
+        if self._times is None:
+            self._times = asyncio.get_running_loop().create_future()
+        yield READY
+        for _ in range(await asyncio.shield(self._times)):
+            yield request
+
+    async def _begin(self, request: bytes, _context: object) -> bytes:
+        assert self._times is not None
+        self._times.set_result(int(request))
+        self._times = None
+        return request
 
 
 async def answer(request: bytes, _context: object) -> bytes:

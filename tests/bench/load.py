@@ -18,6 +18,7 @@ import grpc
 import uvloop
 
 from tests.bench.flood import OpenStreams, flood
+from tests.bench.streams import watched
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,9 +95,11 @@ class Load:
             self._channels[target] = grpc.aio.insecure_channel(target)
         return caller(self._channels[target], call["method"], base64.b64decode(call["request"]))
 
-    async def obey(self, command: dict[str, Any]) -> Any:
+    async def obey(self, command: dict[str, Any]) -> Any:  # noqa: PLR0911 - one for each kind
         """Carry a command out."""
         match command["kind"]:
+            case "watch":
+                return await watched(**{name: value for name, value in command.items() if name != "kind"})
             case "one":
                 return base64.b64encode(await self._caller(command["call"])()).decode()
             case "closed":

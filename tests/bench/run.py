@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.bench import batch, honesty, jobs, latency, memory, overload, rate, readiness, scanning, spinning
+from tests.bench import batch, honesty, jobs, latency, memory, overload, rate, readiness, scanning, spinning, watching
 from tests.bench.child_program import ChildProgram, LoadProgram
 from tests.bench.setting import Setting, settle
 from tests.programs.server_process import ServerProcess
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 IDLE_SERVER = (rate, latency, jobs)
 """The measures for which the server is started with its defaults."""
-NAMES = tuple(measure.NAME for measure in (*IDLE_SERVER, memory, batch, overload, spinning, readiness, scanning))
+NAMES = tuple(
+    measure.NAME for measure in (*IDLE_SERVER, memory, watching, batch, overload, spinning, readiness, scanning)
+)
 PLUGINS = ("Noop", "Echo", "Returns")
 SPIN_WORKERS = 8
 
@@ -39,6 +41,10 @@ class Run:
         # Without another measure of that server, memory is that of a server which has served the checks alone.
         if {measure.NAME for measure in (*IDLE_SERVER, memory)} & set(self._names):
             self._with_idle_server()
+        if watching.NAME in self._names:
+            with self._setting(plugins=PLUGINS) as setting:
+                self.checks = honesty.check(setting)
+                self.figures += watching.measure(setting)
         if batch.NAME in self._names:
             with self._setting("--workers", "2", plugins=(*PLUGINS, "Nap")) as setting:
                 self.checks = honesty.check(setting)

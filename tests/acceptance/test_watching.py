@@ -1,0 +1,24 @@
+"""Watchers over disconnects and a kill: what each sees is the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.chaos.watching import Plan, Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_watchers_over_disconnects_and_a_kill(tmp_path: Path) -> None:
+    """Sixty watchers of everything, of some jobs, some statuses or one job are disconnected at random while the server
+    is killed and restarted: each sees exactly the changes that the log has, and a watch of one job ends once.
+    """
+    run = Run(Plan(watchers=60, jobs=40, kills=1, seed="acceptance"), tmp_path)
+    await run.run()
+    assert run.problems == []
+    assert run.counts()["streams"] > 60
