@@ -69,10 +69,16 @@ async def test_reflection_lists_the_four_services(server: ServerProcess) -> None
 
 @pytest.mark.parametrize("service", ["", "runward.v1.ExecutionService", "runward.plugin.ocr", "runward.plugin.noop"])
 async def test_health_is_serving(server: ServerProcess, service: str) -> None:
-    """The standard health check answers SERVING for the server, its services and its usable plugins."""
+    """The standard health check answers SERVING for the server, its services and its usable plugins, once their
+    libraries are loaded.
+    """
     async with grpc.aio.insecure_channel(server.address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+        request = health_pb2.HealthCheckRequest(service=service)
+        async for change in stub.Watch(request):
+            if change.status == health_pb2.HealthCheckResponse.SERVING:
+                break
+        answer = await stub.Check(request)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -79,7 +80,12 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         return SERVICE_UNKNOWN
 
     async def Check(self, request: Any, context: Any) -> Any:
-        """The status now; of a plugin, once it is described. NOT_FOUND for an unknown service, as the protocol asks."""
+        """The status now; of a plugin, once its first worker has come up or failed to, if that is soon. NOT_FOUND for
+        an unknown service, as the protocol asks.
+        """
+        if request.service.startswith(PLUGIN_PREFIX):
+            with suppress(GovernedError):
+                await self._catalog.come_up(request.service.removeprefix(PLUGIN_PREFIX))
         status = await self._status(request.service)
         if status == SERVICE_UNKNOWN:
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")

@@ -45,6 +45,10 @@ class PluginCatalog:
         """A plugin once it is described. Raises GovernedError PLUGIN_NOT_FOUND."""
         return await self._registry.resolve(name)
 
+    async def come_up(self, name: str) -> PluginEntry:
+        """A plugin once its first worker is ready or could not come up. Raises GovernedError PLUGIN_NOT_FOUND."""
+        return await self._registry.come_up(name)
+
     async def get(self, name: str) -> PluginView:
         """One plugin. Raises GovernedError PLUGIN_NOT_FOUND."""
         entry = await self._registry.resolve(name)

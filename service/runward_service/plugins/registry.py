@@ -167,6 +167,7 @@ class PluginRegistry:
         if entry.at_rest is PluginState.LOADED:
             entry.at_rest = PluginState.INITIALIZED
         self._changed(entry)
+        self._wake()
 
     def disable(self, name: str, reason: str) -> None:
         """Make a plugin UNAVAILABLE until it is enabled."""
@@ -232,6 +233,18 @@ class PluginRegistry:
         await self._wait(known)
         return self.get(name)
 
+    async def come_up(self, name: str) -> PluginEntry:
+        """The entry of a name, once its first worker is ready or could not come up; waits no longer than resolve."""
+        entry = await self.resolve(name)
+        end = entry.added_time + DESCRIBE_WAIT_SECONDS
+
+        def known() -> bool:
+            coming = entry.at_rest is PluginState.LOADED and entry.state is not PluginState.UNAVAILABLE
+            return not coming or time.monotonic() >= end
+
+        await self._wait(known)
+        return entry
+
     async def all_described(self) -> list[PluginEntry]:
         """All entries, by name, once every plugin is described or has failed to, or DESCRIBE_WAIT_SECONDS have
         passed since it was added.
@@ -252,6 +265,10 @@ class PluginRegistry:
 
     def _no_longer_awaited(self, name: str) -> None:
         self._undescribed.discard(name)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let those who wait look again."""
         self._progress.set()
         self._progress = asyncio.Event()
 
