@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, JobStatus
+from runward_service.store.owner_lock import OwnerLock, is_dead
 from tests.harness.service import SAMPLES, alter, ended, history, query, running_service, submit
 from tests.harness.stage import Stage
 
@@ -190,3 +192,41 @@ async def test_recovering_twice_changes_nothing(tmp_path: Path) -> None:
         assert query(service, "SELECT count(*) FROM job_event") == before
         visit.give()
         assert (await ended(service, job.id)).status is SUCCESS
+
+
+async def test_what_unknown_dead_owners_left_is_removed(tmp_path: Path) -> None:
+    """The lock file and the socket of an owner that died before it was stored are removed at the next start; the lock
+    of one that lives and is not stored yet is not.
+    """
+    async with running_service(tmp_path):
+        pass
+    owners = tmp_path / "owners"
+    (owners / "dead.lock").touch()
+    (owners / "dead.sock").touch()
+    living = OwnerLock(owners, "living")
+    living.hold()
+    async with running_service(tmp_path) as service:
+        own = {f"{service.info.owner}.lock", f"{service.info.owner}.sock"}
+        assert {path.name for path in owners.iterdir()} == {"living.lock"} | own
+    living.release()
+    assert list(owners.iterdir()) == []
+
+
+async def test_a_lock_that_is_taken_for_a_dead_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a lock's file is removed between its making and its taking, it is made again: what is held can be seen."""
+    lock = OwnerLock(tmp_path, "new")
+    path = tmp_path / "new.lock"
+    flock = fcntl.flock
+    removed = []
+
+    def remove_and_lock(descriptor: int, operation: int) -> None:
+        if not removed:
+            path.unlink()
+            removed.append(path)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_and_lock)
+    lock.hold()
+    assert removed == [path]
+    assert not is_dead(tmp_path, "new")
+    lock.release()

@@ -63,3 +63,14 @@ async def test_a_replacement_that_is_lost(tmp_path: Path, monkeypatch: pytest.Mo
         job = await analyze(service, "frail", {"die": True})
         assert result_of(job) == {"attempt": 3}
         assert [attempt for _, attempt in history(service, job.id)] == [0, 1, 2, 3, 3]
+
+
+async def test_a_first_worker_that_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the first worker dies before it has told its plugin's name, calls for that name wait for the second rather
+    than hear that there is no such plugin.
+    """
+    monkeypatch.setenv("FRAIL_FILE", str(tmp_path / "frail"))
+    (tmp_path / "frail").touch()
+    async with running_service(tmp_path / "data", "frail_module:FrailModule") as service:
+        assert result_of(await analyze(service, "frail_module_s_plugin")) == {}
+        assert not (tmp_path / "frail").exists()

@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from runward_service.domain.errors import ErrorReason, GovernedError
-from runward_service.store.owner_lock import forget, is_dead
+from runward_service.store.owner_lock import forget, forget_unknown, is_dead
 from runward_service.store.owner_wakes import forget_socket
 
 if TYPE_CHECKING:
@@ -44,10 +44,12 @@ class Recovery:
         self._look_again = look_again
 
     async def recover(self) -> None:
-        """Look after every dead owner's jobs."""
-        for owner in await self._reader.owners():
+        """Look after every dead owner's jobs, and remove what dead owners left that had none."""
+        owners = await self._reader.owners()
+        for owner in owners:
             if is_dead(self._owners, owner):
                 await self.recover_from(owner)
+        forget_unknown(self._owners, owners)
 
     async def recover_from(self, owner: str) -> None:
         """Look after what an owner left that is proved dead. Several processes may do so at once: each job is taken by

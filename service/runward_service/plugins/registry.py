@@ -135,14 +135,17 @@ class PluginRegistry:
         entry.settle()
         self._tell(entry)
 
-    def fail_loading(self, entry: PluginEntry, reason: str) -> None:
-        """The plugin cannot be loaded or set up: UNAVAILABLE."""
+    def fail_loading(self, entry: PluginEntry, reason: str, *, lost: bool = False) -> None:
+        """The plugin cannot be loaded or set up: UNAVAILABLE. ``lost``: its worker was lost before it could tell; the
+        next one may, so calls for a plugin whose name is not known yet go on waiting.
+        """
         reason = reason[:MAX_REASON].encode(errors="backslashreplace").decode()
         if entry.load_error != reason:
             logger.error("plugin %s is unavailable: %s", entry.name, reason)
         entry.load_error = entry.trouble = reason
         self._changed(entry)
-        self._no_longer_awaited(entry.name)
+        if not lost:
+            self._no_longer_awaited(entry.name)
 
     def doubt(self, entry: PluginEntry, trouble: str) -> None:
         """Something happened to the plugin's workers that a run has to disprove."""

@@ -211,7 +211,7 @@ class LocalWorkerPool:
         if self._closing.is_set():
             return
         if not group.workers:
-            self._registry.fail_loading(group.entry, problem)
+            self._registry.fail_loading(group.entry, problem, lost=not startup.answered)
         group.fail_waiting(problem, lost=not startup.answered)
         if not permanent or group.was_ready:
             await self._pause(group.next_pause())

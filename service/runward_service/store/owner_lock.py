@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
@@ -24,8 +25,19 @@ class OwnerLock:
 
     def hold(self) -> None:
         """Take the lock, before the owner id is stored anywhere. Raises OSError when the folder cannot be written."""
-        self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        while self._descriptor < 0:
+            descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # whoever has it looks for dead owners, and lets go at once
+            if self._is_mine(descriptor):
+                self._descriptor = descriptor
+            else:  # it was taken for a dead owner's and removed
+                os.close(descriptor)
+
+    def _is_mine(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._path))  # noqa: PTH116 - of both
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Let go and remove the file; the owner must have no unfinished jobs left."""
@@ -58,3 +70,28 @@ def forget(folder: Path, owner: str) -> None:
 def living_owners(folder: Path) -> list[str]:
     """The owners in a folder that are alive: the servers that use the data beside it."""
     return sorted(path.stem for path in folder.glob("*.lock") if not is_dead(folder, path.stem))
+
+
+def forget_unknown(folder: Path, known: Collection[str]) -> None:
+    """Remove the lock files and sockets of dead owners that the store does not know: they died before they were stored
+    there, or after they had resigned.
+    """
+    for path in folder.glob("*.lock"):
+        if path.stem not in known:
+            _remove_if_dead(path)
+
+
+def _remove_if_dead(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:  # its owner has just resigned, or another process was faster
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Removed while it is held: an owner that is just taking it finds that it has lost it.
+        path.with_suffix(".sock").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(descriptor)
