@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runward_service.domain.errors import ErrorReason
-from runward_service.domain.job import ANONYMOUS, Principal
+from runward_service.domain.job import ANONYMOUS, JobStatus, Principal
 from runward_service.store.images import INLINE_BYTES
+from runward_service.store.job_reader import JobQuery
+from runward_service.watch.update import Bookmark
 from tests.harness.service import PNG, analyze, ended, query, refusal, running_service, submit
 
 if TYPE_CHECKING:
@@ -158,3 +160,24 @@ async def test_a_reader_of_an_older_state_holds_the_answer_up(tmp_path: Path, mo
             reader.close()
         await service.analysis.delete(job.id, ANONYMOUS)
         assert files_with(service, text) == []
+
+
+async def test_watches_of_a_deleted_job_end(service: Service) -> None:
+    """A watch that has found its job ended gives that end, also where the job is deleted meanwhile; one that comes
+    later ends with JOB_NOT_FOUND. Watches of all jobs go on.
+    """
+    job = await analyze(service, "noop")
+    behind = service.analysis.watch_job(job.id, ANONYMOUS, 0)
+    assert (await anext(behind)).status is JobStatus.PENDING
+    everything = service.analysis.watch_jobs(JobQuery(ANONYMOUS.tenant), job.revision)
+    assert isinstance(await anext(everything), Bookmark)
+    await service.analysis.delete(job.id, ANONYMOUS)
+    assert [update.status async for update in behind][-1] is JobStatus.SUCCESS
+    error = await refusal(anext(service.analysis.watch_job(job.id, ANONYMOUS, 0)))
+    assert error.reason is ErrorReason.JOB_NOT_FOUND
+    other = await analyze(service, "noop")
+    seen = await anext(everything)
+    while isinstance(seen, Bookmark):
+        seen = await anext(everything)
+    assert seen.job.id == other.id
+    await everything.aclose()

@@ -43,8 +43,8 @@ class Checkpointer:
         except FileNotFoundError:
             return 0
 
-    async def empty_log(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Bring all that is committed now into the database file, and empty the log.
+    async def empty_log(self, patience_seconds: float | None = None) -> None:
+        """Bring all that is committed now into the database file, and empty the log; wait for readers as long as said.
 
         Raises GovernedError STORE_UNAVAILABLE when a reader of an older state does not end in time.
         """
@@ -54,7 +54,8 @@ class Checkpointer:
             if self._done >= mine:
                 return  # the one before began after this was asked for
             upto = self._asked
-            if not await asyncio.to_thread(self._empty, patience_seconds):
+            patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+            if not await asyncio.to_thread(self._empty, patience):
                 message = "The store's log is being read, by a backup perhaps, and cannot be emptied yet. Try again."
                 raise GovernedError(ErrorReason.STORE_UNAVAILABLE, message)
             self._done = upto

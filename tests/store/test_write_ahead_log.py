@@ -1,0 +1,94 @@
+"""The write-ahead log stays small, whoever reads meanwhile, and can be emptied."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.image import StoredImage
+from runward_service.store.checkpointer import Checkpointer
+from runward_service.store.database import LOG_BYTES
+from runward_service.store.job_reader import JobQuery, SqliteJobReader
+from tests.store.jobs import new_job
+from tests.store.removals import create, finish
+
+if TYPE_CHECKING:
+    from tests.store.held_writer import HeldWriter
+
+IMAGE_BYTES = 100_000
+
+
+async def write(writer: HeldWriter, first: int, count: int) -> None:
+    """Store and finish jobs with an image each that is in the database."""
+    images = [StoredImage(f"sha256:{number:064}", IMAGE_BYTES, os.urandom(IMAGE_BYTES)) for number in range(count)]
+    jobs = [new_job(first + number, image=image) for number, image in enumerate(images)]
+    await create(writer, jobs)
+    await finish(writer, jobs)
+
+
+async def test_the_log_stays_small_while_it_is_read(writer: HeldWriter) -> None:
+    """Sixty megabytes of jobs are written while others read all the time: the log never grows past a part of that."""
+    reader = SqliteJobReader(writer.database)
+    checkpointer = Checkpointer(writer.database)
+    await reader.open()
+    done = asyncio.Event()
+
+    async def read() -> int:
+        reads = 0
+        while not done.is_set():
+            page = await reader.list_jobs(JobQuery("default"), 50)
+            reads += len(page.jobs)
+        return reads
+
+    reading = asyncio.gather(*(read() for _ in range(3)))
+    peak = 0
+    for turn in range(60):
+        await write(writer, 1000 * turn, 10)
+        peak = max(peak, checkpointer.log_bytes)
+    done.set()
+    assert sum(await reading) > 0
+    await reader.close()
+    assert 0 < peak <= LOG_BYTES
+
+
+async def test_one_emptying_serves_all_who_ask(writer: HeldWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who ask while the log is being emptied share the next turn, which begins after they asked."""
+    checkpointer = Checkpointer(writer.database)
+    calls = 0
+    real = checkpointer._empty
+
+    def counted(patience_seconds: float) -> bool:
+        nonlocal calls
+        calls += 1
+        return real(patience_seconds)
+
+    monkeypatch.setattr(checkpointer, "_empty", counted)
+    await write(writer, 0, 3)
+    assert checkpointer.log_bytes > 3 * IMAGE_BYTES
+    await asyncio.gather(*(checkpointer.empty_log() for _ in range(20)))
+    assert checkpointer.log_bytes == 0
+    assert 1 <= calls <= 2
+
+
+async def test_a_reader_of_an_older_state_is_not_waited_for_without_end(writer: HeldWriter) -> None:
+    """While one reads what was before, the log cannot be emptied: that is said, writers go on, and later it can."""
+    checkpointer = Checkpointer(writer.database)
+    await write(writer, 0, 1)
+    reader = writer.database.connect()
+    try:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM job").fetchone()
+        await write(writer, 1, 1)
+        with pytest.raises(GovernedError) as caught:
+            await checkpointer.empty_log(0.2)
+        assert caught.value.reason is ErrorReason.STORE_UNAVAILABLE
+        await write(writer, 2, 1)
+    finally:
+        reader.close()
+    await checkpointer.empty_log()
+    assert checkpointer.log_bytes == 0
+    assert writer.rows("SELECT count(*) FROM job") == [(3,)]
