@@ -118,6 +118,17 @@ async def test_a_quiet_watch_outlives_a_restart_too(server):
         await updates.aclose()
 
 
+async def test_a_crowd_that_comes_back_is_patient(server, rw):
+    """After a restart the server may have no room for all streams at once: one that was open before waits for its turn,
+    a new one is told.
+    """
+    full = server.refusal("TOO_MANY_CALLS", grpc.StatusCode.RESOURCE_EXHAUSTED, retry_after=0.01)
+    server.script("WatchJobs", full, stream(mark(2), then=server.ending(UNAVAILABLE)), full, full, stream(mark(3)))
+    with pytest.raises(runward.RunwardError, match="TOO_MANY_CALLS"):
+        await take(rw.watch_jobs(), 1)
+    assert await take(rw.watch_jobs(), 2) == [-2, -3]
+
+
 async def test_gives_up_on_a_server_that_does_not_come_back(server):
     """Past the policy's time to resume, the broken stream is told."""
     server.script("WatchJobs", stream(mark(5), then=server.ending(UNAVAILABLE)), server.ending(UNAVAILABLE))

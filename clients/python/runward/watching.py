@@ -47,7 +47,8 @@ class Resumption:
 
     def wait(self, error: RunwardError, now: float) -> float | None:
         """Give the seconds to wait before opening the stream again; None to give up. `now` is the loop's clock."""
-        if not (was_refused(error) or connection_broke(error)):
+        crowded = self._opened and error.retry_after is not None  # as after a restart, when all come back
+        if not (crowded or was_refused(error) or connection_broke(error)):
             return None
         self._attempt += 1
         if self._gone_since is None:

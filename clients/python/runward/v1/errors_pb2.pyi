@@ -124,9 +124,13 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_JOB_STATUS_CONFLICT: _ErrorReason.ValueType  # 42
     """FAILED_PRECONDITION. The job's status does not allow this; details.status tells it."""
     ERROR_REASON_REVISION_COMPACTED: _ErrorReason.ValueType  # 43
-    """OUT_OF_RANGE. The revision is older than the retained log; list, then watch from the list's revision."""
+    """OUT_OF_RANGE. The log was compacted past the revision: changes after it may be gone. details.first_usable_revision is the
+    lowest from which none is; list, then watch from the list's revision.
+    """
     ERROR_REASON_REVISION_AHEAD: _ErrorReason.ValueType  # 44
-    """OUT_OF_RANGE. The revision is ahead of the log, as after a restored backup; list, then watch from the list's revision."""
+    """OUT_OF_RANGE. The revision is ahead of the log, which ends at details.last_revision, as after a restored backup; list,
+    then watch from the list's revision.
+    """
     ERROR_REASON_BLOB_NOT_FOUND: _ErrorReason.ValueType  # 45
     """FAILED_PRECONDITION. No blob has this digest; details.digest names it. Upload it, then call again."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 50
@@ -216,9 +220,13 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 41
 ERROR_REASON_JOB_STATUS_CONFLICT: ErrorReason.ValueType  # 42
 """FAILED_PRECONDITION. The job's status does not allow this; details.status tells it."""
 ERROR_REASON_REVISION_COMPACTED: ErrorReason.ValueType  # 43
-"""OUT_OF_RANGE. The revision is older than the retained log; list, then watch from the list's revision."""
+"""OUT_OF_RANGE. The log was compacted past the revision: changes after it may be gone. details.first_usable_revision is the
+lowest from which none is; list, then watch from the list's revision.
+"""
 ERROR_REASON_REVISION_AHEAD: ErrorReason.ValueType  # 44
-"""OUT_OF_RANGE. The revision is ahead of the log, as after a restored backup; list, then watch from the list's revision."""
+"""OUT_OF_RANGE. The revision is ahead of the log, which ends at details.last_revision, as after a restored backup; list,
+then watch from the list's revision.
+"""
 ERROR_REASON_BLOB_NOT_FOUND: ErrorReason.ValueType  # 45
 """FAILED_PRECONDITION. No blob has this digest; details.digest names it. Upload it, then call again."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 50

@@ -105,7 +105,7 @@ class ExecutionServiceStub:
         runward.v1.jobs_pb2.WatchJobResponse,
     ]
     """Streams one job's changes in order of revision, no status left out, and ends OK after the terminal status; only the last message holds
-    the result. From after_revision 0: all retained changes, at least the current state. A stream that breaks is
+    the result. From after_revision 0: all retained changes, at least the current state, and never OUT_OF_RANGE. A stream that breaks is
     resumed, also on another connection or after a restart, with after_revision = the last Job.revision seen; when that
     was the terminal one, the stream ends OK without a message. NOT_FOUND (JOB_NOT_FOUND), OUT_OF_RANGE
     (REVISION_COMPACTED, REVISION_AHEAD: call GetJob, then watch from 0), UNAVAILABLE (DRAINING: resume).
@@ -117,8 +117,9 @@ class ExecutionServiceStub:
     """Streams the changes of all jobs that fit, in order of revision, without results; it does not end by itself. A Bookmark is sent when all
     that was there has been sent, and now and then while the log goes on without a change that fits. A stream that breaks is
     resumed, also on another connection or after a restart, with after_revision = the last Job.revision or Bookmark.revision seen. To list and then watch without a gap,
-    watch from ListJobsResponse.revision. OUT_OF_RANGE (REVISION_COMPACTED, REVISION_AHEAD: list the jobs, then watch from
-    that revision), UNAVAILABLE (DRAINING: resume).
+    watch from ListJobsResponse.revision. From after_revision 0: of what the log was compacted of, each unfinished job's last change; then all
+    that it retains. OUT_OF_RANGE (REVISION_COMPACTED, also when the log is compacted past a stream that is behind; REVISION_AHEAD: list the
+    jobs, then watch from that revision), UNAVAILABLE (DRAINING: resume).
     """
     GetServerInfo: grpc.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.GetServerInfoRequest,
@@ -213,7 +214,7 @@ class ExecutionServiceAsyncStub:
         runward.v1.jobs_pb2.WatchJobResponse,
     ]
     """Streams one job's changes in order of revision, no status left out, and ends OK after the terminal status; only the last message holds
-    the result. From after_revision 0: all retained changes, at least the current state. A stream that breaks is
+    the result. From after_revision 0: all retained changes, at least the current state, and never OUT_OF_RANGE. A stream that breaks is
     resumed, also on another connection or after a restart, with after_revision = the last Job.revision seen; when that
     was the terminal one, the stream ends OK without a message. NOT_FOUND (JOB_NOT_FOUND), OUT_OF_RANGE
     (REVISION_COMPACTED, REVISION_AHEAD: call GetJob, then watch from 0), UNAVAILABLE (DRAINING: resume).
@@ -225,8 +226,9 @@ class ExecutionServiceAsyncStub:
     """Streams the changes of all jobs that fit, in order of revision, without results; it does not end by itself. A Bookmark is sent when all
     that was there has been sent, and now and then while the log goes on without a change that fits. A stream that breaks is
     resumed, also on another connection or after a restart, with after_revision = the last Job.revision or Bookmark.revision seen. To list and then watch without a gap,
-    watch from ListJobsResponse.revision. OUT_OF_RANGE (REVISION_COMPACTED, REVISION_AHEAD: list the jobs, then watch from
-    that revision), UNAVAILABLE (DRAINING: resume).
+    watch from ListJobsResponse.revision. From after_revision 0: of what the log was compacted of, each unfinished job's last change; then all
+    that it retains. OUT_OF_RANGE (REVISION_COMPACTED, also when the log is compacted past a stream that is behind; REVISION_AHEAD: list the
+    jobs, then watch from that revision), UNAVAILABLE (DRAINING: resume).
     """
     GetServerInfo: grpc.aio.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.GetServerInfoRequest,
@@ -339,7 +341,7 @@ class ExecutionServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[runward.v1.jobs_pb2.WatchJobResponse], collections.abc.AsyncIterator[runward.v1.jobs_pb2.WatchJobResponse]]:
         """Streams one job's changes in order of revision, no status left out, and ends OK after the terminal status; only the last message holds
-        the result. From after_revision 0: all retained changes, at least the current state. A stream that breaks is
+        the result. From after_revision 0: all retained changes, at least the current state, and never OUT_OF_RANGE. A stream that breaks is
         resumed, also on another connection or after a restart, with after_revision = the last Job.revision seen; when that
         was the terminal one, the stream ends OK without a message. NOT_FOUND (JOB_NOT_FOUND), OUT_OF_RANGE
         (REVISION_COMPACTED, REVISION_AHEAD: call GetJob, then watch from 0), UNAVAILABLE (DRAINING: resume).
@@ -353,8 +355,9 @@ class ExecutionServiceServicer(metaclass=abc.ABCMeta):
         """Streams the changes of all jobs that fit, in order of revision, without results; it does not end by itself. A Bookmark is sent when all
         that was there has been sent, and now and then while the log goes on without a change that fits. A stream that breaks is
         resumed, also on another connection or after a restart, with after_revision = the last Job.revision or Bookmark.revision seen. To list and then watch without a gap,
-        watch from ListJobsResponse.revision. OUT_OF_RANGE (REVISION_COMPACTED, REVISION_AHEAD: list the jobs, then watch from
-        that revision), UNAVAILABLE (DRAINING: resume).
+        watch from ListJobsResponse.revision. From after_revision 0: of what the log was compacted of, each unfinished job's last change; then all
+        that it retains. OUT_OF_RANGE (REVISION_COMPACTED, also when the log is compacted past a stream that is behind; REVISION_AHEAD: list the
+        jobs, then watch from that revision), UNAVAILABLE (DRAINING: resume).
         """
     @abc.abstractmethod
     def GetServerInfo(
