@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from runward_service.execution.recovery import Recovery
     from runward_service.execution.scheduler import Scheduler
-    from runward_service.store.job_reader import SqliteJobReader
     from runward_service.store.owner_wakes import OwnerWakes
+    from runward_service.store.protocols import JobReader
 
 POLL_SECONDS = 0.5
 """How often it is looked for dead neighbours, and for wake-ups that were lost."""
@@ -38,7 +38,7 @@ class Neighbours:
         wakes: OwnerWakes,
         owners: Path,
         owner: str,
-        reader: SqliteJobReader,
+        reader: JobReader,
         scheduler: Scheduler,
         recovery: Recovery,
         on_commit: Callable[[], None],

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runward_service.execution.job_execution_service import JobExecutionService
-    from runward_service.store.job_reader import SqliteJobReader
-    from runward_service.store.job_store import SqliteJobStore
+    from runward_service.store.protocols import JobReader, JobStore
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +28,8 @@ class Recovery:
     def __init__(
         self,
         jobs: JobExecutionService,
-        store: SqliteJobStore,
-        reader: SqliteJobReader,
+        store: JobStore,
+        reader: JobReader,
         owners: Path,
         look_again: Callable[[], None],
     ) -> None:

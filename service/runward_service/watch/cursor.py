@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from runward_service.domain.errors import ErrorReason, GovernedError
 
 if TYPE_CHECKING:
-    from runward_service.store.job_reader import SqliteJobReader
+    from runward_service.store.protocols import EventLog
 
 
-async def check_cursor(reader: SqliteJobReader, after_revision: int, known: int) -> None:
+async def check_cursor(reader: EventLog, after_revision: int, known: int) -> None:
     """Raises GovernedError REVISION_AHEAD for a cursor beyond the log's end, which is at ``known`` at least."""
     if after_revision <= known:
         return

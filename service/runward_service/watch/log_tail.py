@@ -16,8 +16,9 @@ from runward_service.watch.feeds import JobFeed, QueryFeed, key_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runward_service.store.job_reader import JobQuery, LogPage, SqliteJobReader
+    from runward_service.store.job_reader import JobQuery, LogPage
     from runward_service.store.log_entry import LogEntry
+    from runward_service.store.protocols import EventLog
 
 PAGE = 512
 MOST_ENTRIES = 4096
@@ -32,7 +33,7 @@ BOOKMARK_SECONDS = 1.0
 class LogTail:
     """The last changes of all jobs, for all watchers of this process."""
 
-    def __init__(self, reader: SqliteJobReader) -> None:
+    def __init__(self, reader: EventLog) -> None:
         """Read the log."""
         self._reader = reader
         self._wake = asyncio.Event()

@@ -12,8 +12,9 @@ from runward_service.watch.update import Bookmark
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from runward_service.store.job_reader import JobQuery, SqliteJobReader
+    from runward_service.store.job_reader import JobQuery
     from runward_service.store.log_entry import LogEntry
+    from runward_service.store.protocols import EventLog
     from runward_service.watch.feeds import QueryFeed
     from runward_service.watch.log_tail import LogTail
     from runward_service.watch.update import Update
@@ -26,7 +27,7 @@ BATCH = 64
 class LogWatcher:
     """Gives watchers of many jobs what comes after their cursors. A cursor is all the state that a watch has."""
 
-    def __init__(self, reader: SqliteJobReader, tail: LogTail) -> None:
+    def __init__(self, reader: EventLog, tail: LogTail) -> None:
         """Read the log's end from the tail, what lies before it from the store."""
         self._reader = reader
         self._tail = tail

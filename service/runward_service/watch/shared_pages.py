@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from runward_service.watch.feeds import key_of, looked_at
 
 if TYPE_CHECKING:
-    from runward_service.store.job_reader import JobQuery, LogPage, SqliteJobReader
+    from runward_service.store.job_reader import JobQuery, LogPage
+    from runward_service.store.protocols import EventLog
 
 WINDOW = 512
 """How many revisions a page spans; pages begin at its multiples, so that watchers at different places share them."""
@@ -22,7 +23,7 @@ PAGES = 16
 class SharedPages:
     """The pages that were read last."""
 
-    def __init__(self, reader: SqliteJobReader) -> None:
+    def __init__(self, reader: EventLog) -> None:
         """Read the log."""
         self._reader = reader
         self._pages: dict[tuple[object, ...], asyncio.Task[LogPage]] = {}

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from runward_service.domain.job import Job
-    from runward_service.store.job_reader import SqliteJobReader
     from runward_service.store.log_entry import LogEntry
+    from runward_service.store.protocols import EventLog
     from runward_service.watch.log_tail import LogTail
     from runward_service.watch.update import Update
 
@@ -25,7 +25,7 @@ class Watcher:
     process can go on with it.
     """
 
-    def __init__(self, reader: SqliteJobReader, tail: LogTail) -> None:
+    def __init__(self, reader: EventLog, tail: LogTail) -> None:
         """Read what is in the log from the store, what comes from the tail."""
         self._reader = reader
         self._tail = tail
