@@ -118,7 +118,7 @@ def _wrap_unary_stream(handler: Handler, limits: CallLimits) -> Handler:
     async def call(_requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
             PRINCIPAL.set(ANONYMOUS)
-            with limits.watch(ANONYMOUS):
+            with limits.watch(PRINCIPAL.get()):
                 request = await limits.receive(context)
                 request.let_go()  # what it comes to is small, and a watch may last for days
                 async with aclosing(behaviour(decoded(decode, request.take()), context)) as messages:

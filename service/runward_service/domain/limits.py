@@ -29,7 +29,7 @@ class CallBounds:
     calls: int = 2000
     watches: int = 10_000
     watches_per_caller: int = 8000
-    request_bytes: int = GIBIBYTE
+    request_bytes: int = 512 * MEBIBYTE
 
 
 WAITING_CALLS = QueueLimits(1000, 500, GIBIBYTE, 512 * MEBIBYTE)
