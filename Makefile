@@ -9,7 +9,7 @@ SOURCES := clients service scanner tests
 GOVERNED := service/runward_service
 PORT ?= 50051
 
-.PHONY: help setup demo test check gen bench matrix serve constraints \
+.PHONY: help setup demo test check gen bench fuzz matrix serve constraints \
         scan lifecycle execution rest format lint types proto stubs layers sarif tests clean
 
 help: ## List the targets
@@ -41,6 +41,9 @@ test: setup ## Run the tests
 
 bench: setup ## Measure speed against a bare echo, the scanner's against a bare parser
 	@$(BIN)/python -m tests.bench
+
+fuzz: setup ## Send 10,000 malformed requests to a server, which has to go on serving
+	@$(BIN)/python -m tests.fuzz
 
 matrix: setup ## Break the rules in copies of the service and publish what the scanner finds
 	@$(BIN)/python -m tests.scanner.mutation --write

@@ -392,6 +392,15 @@ async def test_plugins_as_they_are(api: Api) -> None:
     assert "no model here" not in broken.state_reason
 
 
+async def test_health_of_all(api: Api) -> None:
+    """List tells the status of the server, its services and every plugin at once."""
+    health = health_pb2_grpc.HealthStub(api.channel)
+    statuses = (await health.List(health_pb2.HealthListRequest())).statuses
+    told = {name: status.status for name, status in statuses.items()}
+    assert told[""] == told["runward.v1.ExecutionService"] == told["runward.plugin.echo"] == 1
+    assert told["runward.plugin.setup_fails"] == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
 async def test_health(api: Api) -> None:
     """The server and usable plugins are SERVING, unusable and disabled ones NOT_SERVING, unknown ones NOT_FOUND;
     FAILED is no matter of health.

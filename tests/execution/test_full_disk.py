@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runward_service.domain.errors import ErrorReason
-from runward_service.domain.job import JobStatus
+from runward_service.domain.job import ANONYMOUS, JobStatus
 from tests.harness.service import PNG, analyze, ended, query, refusal, result_of, submit
 from tests.harness.stage import Stage
 
@@ -37,6 +37,13 @@ async def test_a_submit_is_refused(service: Service) -> None:
         job = await submit(service, "puppet", stage.options, **fields)
         (await stage.enter()).give()
         assert (await ended(service, job.id)).status is JobStatus.SUCCESS
+
+
+async def test_a_refusal_by_a_rule_says_nothing_of_the_store(service: Service) -> None:
+    """What an operation refuses in its transaction, such as to erase a job that is not there, is no failure."""
+    await service.store_health.probe()
+    await refusal(service.analysis.delete("00000000-0000-7000-8000-000000000000", ANONYMOUS))
+    assert not service.store_health.failing
 
 
 async def test_an_end_that_cannot_be_stored(service: Service) -> None:

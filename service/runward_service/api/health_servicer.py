@@ -91,6 +91,15 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return health_pb2.HealthCheckResponse(status=status)
 
+    async def List(self, request: Any, context: Any) -> Any:
+        """The status now of the server, its services, and each plugin."""
+        plugins = [PLUGIN_PREFIX + entry.name for entry in await self._catalog.all_described()]
+        statuses = {
+            service: health_pb2.HealthCheckResponse(status=await self._status(service))
+            for service in (*sorted(self._services), *plugins)
+        }
+        return health_pb2.HealthListResponse(statuses=statuses)
+
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """The status now and whenever it changes; SERVICE_UNKNOWN while the service is unknown."""
         sent = None

@@ -49,6 +49,10 @@ class PluginCatalog:
         """A plugin once its first worker is ready or could not come up. Raises GovernedError PLUGIN_NOT_FOUND."""
         return await self._registry.come_up(name)
 
+    async def all_described(self) -> list[PluginEntry]:
+        """All plugins, by name, once they are described, or have not been for too long."""
+        return await self._registry.all_described()
+
     async def get(self, name: str) -> PluginView:
         """One plugin. Raises GovernedError PLUGIN_NOT_FOUND."""
         entry = await self._registry.resolve(name)

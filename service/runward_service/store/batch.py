@@ -132,6 +132,11 @@ def _rollback(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
+def is_failure(outcome: object) -> bool:
+    """Whether the database failed an operation, rather than a rule refused it."""
+    return isinstance(outcome, GovernedError) and isinstance(outcome.__cause__, sqlite3.Error)
+
+
 def _as_outcome(error: Exception) -> Exception:
     """What an operation's future raises: its own error, or a typed one where the database failed."""
     if not isinstance(error, sqlite3.Error) or isinstance(error, sqlite3.IntegrityError):

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runward_service.domain.errors import ErrorReason, GovernedError
-from runward_service.store.batch import run_batch
+from runward_service.store.batch import is_failure, run_batch
 
 if TYPE_CHECKING:
     import sqlite3
@@ -175,7 +175,7 @@ class GroupCommitWriter:
                 future.set_result(outcome)
         if changed:
             self._on_commit(changed)
-        if any(isinstance(outcome, GovernedError) for outcome in outcomes):
+        if any(map(is_failure, outcomes)):
             self.on_failure()
         if self._waiting and not self._signalled:
             self._added(urgent=True)
