@@ -19,12 +19,13 @@ ROW_BYTES = 200
 class LogEntry:
     """A row of the log, made a Job and a message only when somebody wants one, and then once however many want it."""
 
-    __slots__ = ("_job", "_message", "_row", "job_id", "plugin", "revision", "size", "status", "tenant")
+    __slots__ = ("_job", "_labels", "_message", "_row", "job_id", "plugin", "revision", "size", "status", "tenant")
 
     def __init__(self, row: Sequence[Any]) -> None:
         """Hold a row with the columns of ``job_columns`` (the job as it is now), then those of its event."""
         self._row = row
         self._job: Job | None = None
+        self._labels: Mapping[str, str] | None = None
         self._message: bytes | None = None
         self.revision: int = row[-6]
         self.status = JobStatus(row[-5])
@@ -36,7 +37,9 @@ class LogEntry:
     @property
     def labels(self) -> Mapping[str, str]:
         """The job's labels."""
-        return load_mapping(self._row[12])
+        if self._labels is None:
+            self._labels = load_mapping(self._row[12])
+        return self._labels
 
     @property
     def job(self) -> Job:

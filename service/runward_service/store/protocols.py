@@ -1,4 +1,4 @@
-"""What the service asks of a store, whatever it is made of. tests/store/conformance is what each implementation passes."""
+"""What the service asks of a store, whatever it is made of. tests/store/conformance is what an implementation passes."""
 
 from __future__ import annotations
 

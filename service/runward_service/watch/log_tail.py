@@ -11,6 +11,7 @@ from bisect import bisect_right
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from runward_service.watch.bookmarks import BookmarkRounds, Waiter
 from runward_service.watch.feeds import JobFeed, QueryFeed, key_of
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ MOST_BYTES = 8 * 1024 * 1024
 """What is kept of the log's end, by the sizes of the rows' texts. A message that was made of a row is as long again."""
 PAUSE_SECONDS = 0.005
 """The least time between two reads: under load several commits share one, and each watcher wakes once for them."""
-BOOKMARK_SECONDS = 1.0
-"""How often watchers are told at most that the log has gone on without a change for them."""
 
 
 class LogTail:
@@ -51,8 +50,7 @@ class LogTail:
         """Every change after this revision is kept here."""
         self.revision = 0
         """The last revision that was read."""
-        self.marked = 0
-        """What the last round of bookmarks told."""
+        self._bookmarks = BookmarkRounds()
         self.closed = False
 
     def changed(self) -> None:
@@ -70,31 +68,18 @@ class LogTail:
     async def run(self) -> None:
         """Read after each commit, until cancelled."""
         loop = asyncio.get_running_loop()
-        marked_at = loop.time()
         while True:
-            await self._sleep(marked_at + BOOKMARK_SECONDS - loop.time())
-            self._wake.clear()
-            if self._following:
-                await self.catch_up()
-            if loop.time() >= marked_at + BOOKMARK_SECONDS:
-                marked_at = loop.time()
-                self._mark()
+            try:
+                async with asyncio.timeout(self._bookmarks.delay(loop.time(), self.revision)):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            else:
+                self._wake.clear()
+                if self._following:
+                    await self.catch_up()
+            self._bookmarks.tick(loop.time(), self.revision)
             await asyncio.sleep(PAUSE_SECONDS)
-
-    async def _sleep(self, to_mark: float) -> None:
-        """Wait for a commit, or until bookmarks are due where anything has come since the last ones."""
-        due = self._queries and self.marked < self.revision
-        try:
-            async with asyncio.timeout(to_mark if due else None):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-
-    def _mark(self) -> None:
-        if self.marked < self.revision:
-            self.marked = self.revision
-            for feed in self._queries.values():
-                feed.wake()
 
     @contextmanager
     def follower(self) -> Iterator[None]:
@@ -111,7 +96,7 @@ class LogTail:
         """Find the log's end, from which on everything is read as long as anybody watches."""
         async with self._lock:
             if not self._following:
-                self.revision = self.start = self.marked = await self._reader.last_revision()
+                self.revision = self.start = await self._reader.last_revision()
                 self._following = self.followers > 0
                 self._wake.set()  # for what was committed meanwhile
 
@@ -132,15 +117,17 @@ class LogTail:
                 del self._jobs[job_id]
 
     @contextmanager
-    def query_feed(self, query: JobQuery) -> Iterator[tuple[QueryFeed, asyncio.Event]]:
+    def query_feed(self, query: JobQuery) -> Iterator[tuple[QueryFeed, Waiter]]:
         """The same for the changes that fit a query, which ``after`` gives."""
-        event = asyncio.Event()
+        event = Waiter()
         key = key_of(query)
         feed = self._queries.setdefault(key, QueryFeed(query))
         feed.waiting.add(event)
+        self._bookmarks.add(event)
         try:
             yield feed, event
         finally:
+            self._bookmarks.remove(event)
             feed.waiting.discard(event)
             if not feed.waiting:
                 del self._queries[key]

@@ -70,7 +70,8 @@ class LogWatcher:
                     continue
                 if closed:
                     raise draining_error()
-                if told is None or told < tail.marked:
+                due, changed.bookmark_due = changed.bookmark_due, False
+                if told is None or (due and told < cursor):
                     told = cursor
                     yield Bookmark(cursor)
                 await changed.wait()
