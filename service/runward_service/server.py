@@ -31,8 +31,8 @@ OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
-    # How much of a call may arrive that nobody reads yet. By itself gRPC raises it to many MiB on a fast line; a message
-    # that is being read comes as fast as it can all the same.
+    # How much of a call may arrive that nobody reads yet. By itself gRPC raises it to many MiB on a fast line; a
+    # message that is being read comes as fast as it can all the same.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 256 * 1024),
     ("grpc.so_reuseport", 0),

@@ -1,4 +1,4 @@
-"""What the service asks of a store, whatever it is made of. tests/store/conformance is what an implementation passes."""
+"""What the service asks of a store, whatever that is made of; tests/store/conformance holds implementations to it."""
 
 from __future__ import annotations
 
