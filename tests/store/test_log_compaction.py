@@ -181,7 +181,7 @@ async def test_a_gap_is_passed_in_one_page(writer: HeldWriter) -> None:
     ("name", "marks", "index"),
     [
         ("log_head", 2, "INTEGER PRIMARY KEY (rowid>?)"),
-        ("expired_jobs", 2, "INDEX job_expire_time (<expr><?)"),
+        ("outlived_jobs", 2, "INDEX job_expire_time (<expr><?)"),
         ("delete_jobs", 1, "INTEGER PRIMARY KEY (rowid=?)"),
         ("delete_events_of_jobs", 1, "INDEX job_event_job (job_seq=?)"),
         ("delete_unused_images", 1, "INDEX job_image (image_seq=?)"),

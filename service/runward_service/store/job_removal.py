@@ -88,7 +88,7 @@ class SqliteJobRemoval:
         """Remove some of the finished jobs whose own retention has passed."""
 
         def operation(tx: Transaction) -> Removed:
-            found = tx.execute(SQL["expired_jobs"], (now, JOBS_A_STEP)).fetchall()
+            found = tx.execute(SQL["outlived_jobs"], (now, JOBS_A_STEP)).fetchall()
             step = found[: _affordable([image_bytes for _, _, image_bytes in found])]
             _count_past(tx, [revision for _, revision, _ in step])
             more = len(step) < len(found) or len(found) == JOBS_A_STEP

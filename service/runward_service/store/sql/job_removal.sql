@@ -22,7 +22,7 @@ UPDATE retention SET looked_upto = ?, log_floor = max(log_floor, ?), past_jobs =
 -- name: count_past
 UPDATE retention SET past_jobs = past_jobs + ?;
 
--- name: expired_jobs
+-- name: outlived_jobs
 -- Finished jobs whose own retention has passed.
 SELECT job.seq, job.revision, CASE WHEN image.data IS NULL THEN 0 ELSE image.size_bytes END
 FROM job CROSS JOIN image ON image.seq = job.image_seq
