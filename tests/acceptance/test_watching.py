@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_watchers_over_disconnects_and_a_kill(tmp_path: Path) -> None:
-    """Sixty watchers of everything, of some jobs, some statuses or one job are disconnected at random while the server
-    is killed and restarted: each sees exactly the changes that the log has, and a watch of one job ends once.
+@pytest.mark.parametrize("servers", [1, 2])
+async def test_watchers_over_disconnects_and_a_kill(tmp_path: Path, servers: int) -> None:
+    """Sixty watchers of everything, of some jobs, some statuses or one job are disconnected at random while the server,
+    or one of two on the same folder, is killed and restarted: each sees exactly the changes that the log has, and a
+    watch of one job ends once.
     """
-    run = Run(Plan(watchers=60, jobs=40, kills=1, seed="acceptance"), tmp_path)
+    run = Run(Plan(watchers=60, jobs=40, kills=1, seed="acceptance", servers=servers), tmp_path)
     await run.run()
     assert run.problems == []
     assert run.counts()["streams"] > 60

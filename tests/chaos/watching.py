@@ -1,7 +1,7 @@
 """Watchers that are disconnected all the time, and a server that is killed: what each saw is the log, or it was told
 what is gone.
 
-    python -m tests.chaos.watching --watchers 1000 --jobs 200 --kills 3
+    python -m tests.chaos.watching --watchers 1000 --jobs 200 --kills 3 [--servers 2] [--retain-jobs 50]
 """
 
 from __future__ import annotations
@@ -48,13 +48,16 @@ STATUSES = ("", "PENDING", "RUNNING", "SUCCESS", "FAILED")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of everything. With ``retain_jobs``, no more finished jobs are kept: the log is compacted under way."""
+    """How much of everything. With ``retain_jobs``, no more finished jobs are kept: the log is compacted under way.
+    With several ``servers`` on one folder, one after the other is killed while the others go on.
+    """
 
     watchers: int
     jobs: int
     kills: int
     seed: str
     retain_jobs: int = 0
+    servers: int = 1
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ class Run:
     watchers: list[Watcher] = field(default_factory=list)
     last: int | None = None
     seconds: float = 0.0
+    _servers: list[ServerProcess] = field(default_factory=list)
     _following: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -90,6 +94,7 @@ class Run:
         return {
             "watchers": len(self.watchers),
             "jobs": self.plan.jobs,
+            "servers": self.plan.servers,
             "kills": self.plan.kills,
             "changes in the log": len(self.log),
             "changes seen": sum(isinstance(one, Event) for one in seen),
@@ -102,17 +107,18 @@ class Run:
         """Carry it out. Whatever goes wrong is in ``problems`` then; raises where the server does not start."""
         start = time.monotonic()
         turns = random.Random(self.plan.seed)
-        address = free_address()
-        server = await self._start(address)
+        addresses = [free_address() for _ in range(self.plan.servers)]
+        for address in addresses:
+            self._servers.append(await self._start(address))
         async with AsyncExitStack() as stack:
             clients = [
-                await stack.enter_async_context(runward.connect(address, retry=runward.RetryPolicy(resume=120.0)))
-                for _ in range(max(self.plan.watchers // WATCHERS_A_CLIENT, 2))
+                await stack.enter_async_context(runward.connect(target, retry=runward.RetryPolicy(resume=120.0)))
+                for target in addresses * max(self.plan.watchers // WATCHERS_A_CLIENT // self.plan.servers, 2)
             ]
             reading = asyncio.create_task(self._read_log())
             self._add_watchers(clients, turns, self.plan.watchers * 3 // 4, [])
             try:
-                server = await self._submit_and_kill(server, address, clients, turns)
+                await self._submit_and_kill(addresses, clients, turns)
                 self.last = (await clients[0].snapshot()).revision
                 self.say(f"all jobs have ended, the log at {self.last}")
                 await asyncio.gather(*self._following)
@@ -121,7 +127,8 @@ class Run:
                 for task in (reading, *self._following):
                     task.cancel()
                 await asyncio.gather(reading, *self._following, return_exceptions=True)
-                await server.kill()
+                for server in self._servers:
+                    await server.kill()
         self.seconds = time.monotonic() - start
 
     async def _start(self, address: str) -> ServerProcess:
@@ -137,10 +144,8 @@ class Run:
             self.watchers.append(watcher)
             self._following.append(asyncio.create_task(watcher.follow(clients, turns, longest, lambda: self.last)))
 
-    async def _submit_and_kill(
-        self, server: ServerProcess, address: str, clients: list[Any], turns: random.Random
-    ) -> ServerProcess:
-        """Submit the jobs and wait for their ends, killing and restarting the server under way."""
+    async def _submit_and_kill(self, addresses: list[str], clients: list[Any], turns: random.Random) -> None:
+        """Submit the jobs and wait for their ends, killing and restarting a server now and then."""
         phases = self.plan.kills + 1
         job_ids: list[str] = []
         for phase in range(phases):
@@ -150,9 +155,10 @@ class Run:
             if phase < self.plan.kills:
                 await until(lambda: len(job_ids) >= upto - new // 2)  # noqa: B023 - awaited here
                 await asyncio.sleep(turns.uniform(0, 0.5))
-                self.say(f"killing the server with {len(job_ids)} jobs submitted")
-                await server.kill()
-                server = await self._start(address)
+                self.say(f"killing a server with {len(job_ids)} jobs submitted")
+                number = phase % len(addresses)
+                await self._servers[number].kill()
+                self._servers[number] = await self._start(addresses[number])
             await submitting
             single = (self.plan.watchers - self.plan.watchers * 3 // 4) // phases
             self._add_watchers(clients, turns, single, job_ids[-new:])
@@ -160,7 +166,6 @@ class Run:
         for job_id in job_ids:
             with contextlib.suppress(runward.ValidationError):  # expired already
                 await clients[0].result(job_id)
-        return server
 
     async def _submit(self, clients: list[Any], job_ids: list[str], upto: int) -> None:
         for number in range(len(job_ids), upto):
@@ -213,15 +218,16 @@ def free_address() -> str:
 @click.option("--jobs", type=click.IntRange(4), default=200, show_default=True)
 @click.option("--kills", type=click.IntRange(0), default=3, show_default=True)
 @click.option("--retain-jobs", type=click.IntRange(0), default=0, help="Compact the log under way.")
+@click.option("--servers", type=click.IntRange(1), default=1, show_default=True, help="Processes on one data folder.")
 @click.option("--seed", default="", help="Of the disconnects; random by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def main(  # noqa: PLR0917 - click passes each option by name
-    watchers: int, jobs: int, kills: int, retain_jobs: int, seed: str, as_json: bool
+    watchers: int, jobs: int, kills: int, retain_jobs: int, servers: int, seed: str, as_json: bool
 ) -> None:
     """Watch jobs with many watchers that come and go while the server is killed. Exit status 1 where one saw anything
     else than the log.
     """
-    plan = Plan(watchers, jobs, kills, seed or secrets.token_hex(4), retain_jobs)
+    plan = Plan(watchers, jobs, kills, seed or secrets.token_hex(4), retain_jobs, servers)
     click.echo(f"seed {plan.seed}", err=True)
     with tempfile.TemporaryDirectory(prefix="watching-") as folder:
         run = Run(plan, Path(folder), lambda text: click.echo(text, err=True))
