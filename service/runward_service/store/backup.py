@@ -56,8 +56,8 @@ def back_up(database: Database, destination: Path, progress: Callable[[str, int,
     try:
         copy_database(database.path, target.path, progress)
         with closing(open_alone(target.path)) as copy:
-            gone = copy_images(copy, database.images, target.images, progress)
-            leave_out(copy, gone)
+            migrate(copy)
+            leave_out(copy, copy_images(copy, database.images, target.images, progress))
             check(copy)
             summary = summary_of(copy, target)
         sync_file(target.path)
@@ -88,9 +88,9 @@ def restore(source: Path, database: Database, progress: Callable[[str, int, int]
     try:
         copy_database(backup.path, arriving, progress)
         with closing(open_alone(arriving)) as copy:
+            migrate(copy)
             if gone := copy_images(copy, backup.images, database.images, progress):
                 raise BackupError(f"{source} is damaged: {len(gone)} images are missing, such as {gone[0]}")
-            migrate(copy)
             skip_revisions(copy)
             check(copy)
             summary = summary_of(copy, database)
@@ -183,6 +183,8 @@ def leave_out(copy: sqlite3.Connection, gone: list[str]) -> None:
             raise BackupError("jobs ended and were removed while they were copied; make the backup again")
         copy.execute(SQL["delete_jobs_with_image"], (digest,))
         copy.execute(SQL["delete_image"], (digest,))
+    if gone:
+        copy.execute(SQL["count_past_again"])
 
 
 def skip_revisions(copy: sqlite3.Connection) -> None:

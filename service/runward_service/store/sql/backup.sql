@@ -13,6 +13,10 @@ DELETE FROM job WHERE image_seq IN (SELECT seq FROM image WHERE digest = ?);
 -- name: delete_image
 DELETE FROM image WHERE digest = ?;
 
+-- name: count_past_again
+UPDATE retention SET past_jobs = (SELECT coalesce(sum(success_count + error_count), 0) FROM plugin_counter)
+                               - (SELECT count(*) FROM job WHERE end_time > 0 AND revision > looked_upto);
+
 -- name: skip_revisions
 UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'job_event';
 

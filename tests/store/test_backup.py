@@ -1,0 +1,159 @@
+"""Backups and their restoration, on real folders; tests/acceptance/test_maintenance.py has them beside a server."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runward_service.domain.retention_policy import RetentionPolicy
+from runward_service.store import backup
+from runward_service.store.backup import BackupError, back_up, restore
+from runward_service.store.database import Database, SchemaError, migrations
+from runward_service.store.images import INLINE_BYTES
+from runward_service.store.job_removal import SqliteJobRemoval
+from tests.store.jobs import new_job
+from tests.store.removals import FAR, create, finished, left, state
+from tests.store.test_image_files import at, stored
+from tests.store.test_migrations import version_of
+from tests.store.test_released_schemas import released, rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.store.held_writer import HeldWriter
+
+
+def quiet(*_: object) -> None:
+    """Progress that nobody sees."""
+
+
+def one(database: Database, sql: str) -> tuple[Any, ...]:
+    """A row of a database."""
+    with closing(sqlite3.connect(database.path)) as connection:
+        row: tuple[Any, ...] = connection.execute(sql).fetchone()
+        return row
+
+
+async def test_what_is_backed_up_is_what_was_there(writer: HeldWriter, tmp_path: Path) -> None:
+    """Jobs, events, counters, inline images and image files are the same after a backup and a restoration; revisions
+    go on far ahead, and the log is marked as compacted.
+    """
+    images, _ = at(writer)
+    await finished(writer, 5)
+    job = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 9)
+    await create(writer, [new_job(10)])
+    told: list[tuple[str, int, int]] = []
+    summary = back_up(writer.database, tmp_path / "backup", lambda *step: told.append(step))
+    assert (summary.jobs, summary.image_files) == (7, 1)
+    assert {what for what, _, _ in told} == {"database", "images"}
+    assert told[-1] == ("images", 1, 1)
+    target = Database(tmp_path / "deep" / "restored")
+    assert restore(tmp_path / "backup", target, quiet) == summary
+    for table in ("job", "job_event", "job_traceback", "image", "plugin_counter", "plugin_duration"):
+        sql = f"SELECT * FROM {table}"
+        with closing(sqlite3.connect(target.path)) as connection:
+            assert connection.execute(sql).fetchall() == writer.rows(sql), table
+    file = images.path_of(job.image.digest)
+    assert (target.images / file.relative_to(writer.database.images)).read_bytes() == file.read_bytes()
+    (last,) = writer.rows("SELECT seq FROM sqlite_sequence")
+    floor, next_after, looked_upto = one(target, "SELECT log_floor, seq, looked_upto FROM retention, sqlite_sequence")
+    assert floor == next_after == last[0] + backup.LOST_REVISIONS
+    assert looked_upto == 0
+
+
+async def test_a_restored_store_goes_on_expiring(writer: HeldWriter, tmp_path: Path) -> None:
+    """Jobs of before the restoration are found by age and count as ever."""
+    from tests.store.held_writer import HeldWriter as Writer  # noqa: PLC0415 - the fixture's class, for a second store
+
+    await finished(writer, 6)
+    back_up(writer.database, tmp_path / "backup", quiet)
+    target = Database(tmp_path / "restored")
+    restore(tmp_path / "backup", target, quiet)
+    again = Writer(target)
+    again.start()
+    try:
+        removal = SqliteJobRemoval(again, at(again)[0].path_of)
+        assert (await removal.compact_log(RetentionPolicy(FAR, 4), now=0)).jobs == 2
+        assert len(left(again)) == 4
+        floor, past = state(again)
+        assert (floor, past) == (18 + backup.LOST_REVISIONS, 2)
+        assert (await removal.compact_log(RetentionPolicy(0, 0), now=FAR)).jobs == 4
+    finally:
+        await again.close()
+
+
+async def test_a_job_that_is_removed_while_it_is_copied_is_left_out(
+    writer: HeldWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an image's file goes after the database was copied, its jobs are not in the backup, and the rest is."""
+    images, _ = at(writer)
+    gone = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 1)
+    kept = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 2)
+    real = backup.copy_images
+
+    def remove_first(*arguments: Any) -> list[str]:
+        images.path_of(gone.image.digest).unlink()
+        return real(*arguments)
+
+    monkeypatch.setattr(backup, "copy_images", remove_first)
+    assert back_up(writer.database, tmp_path / "backup", quiet).jobs == 1
+    copy = Database(tmp_path / "backup")
+    assert one(copy, "SELECT id FROM job") == (kept.id,)
+    assert one(copy, "SELECT past_jobs FROM retention") == (1,)
+
+
+async def test_an_unfinished_job_is_never_left_out(writer: HeldWriter, tmp_path: Path) -> None:
+    """A pending job whose image's file is missing makes the backup fail, and leaves none behind."""
+    images, _ = at(writer)
+    image = await images.put(os.urandom(INLINE_BYTES + 1))
+    await create(writer, [new_job(1, image=image)])
+    images.path_of(image.digest).unlink()
+    with pytest.raises(BackupError, match="make the backup again"):
+        back_up(writer.database, tmp_path / "backup", quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+async def test_a_damaged_image_is_not_taken_for_one(writer: HeldWriter, tmp_path: Path) -> None:
+    """A file whose content is not that of its name makes a backup fail, and a restoration; neither leaves anything."""
+    images, _ = at(writer)
+    job = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 1)
+    back_up(writer.database, tmp_path / "backup", quiet)
+    file = images.path_of(job.image.digest)
+    for damaged in (file, tmp_path / "backup" / "images" / file.relative_to(writer.database.images)):
+        damaged.write_bytes(b"other")
+    with pytest.raises(BackupError, match="damaged"):
+        back_up(writer.database, tmp_path / "second", quiet)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BackupError, match="damaged"):
+        restore(tmp_path / "backup", Database(tmp_path / "empty"), quiet)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["backup", "data", "empty"]
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_folder_of_an_older_release_is_backed_up_as_a_new_one(tmp_path: Path) -> None:
+    """The copy has the newest schema and all rows; the folder itself is not touched."""
+    (tmp_path / "old").mkdir()
+    database = released(tmp_path / "old", "0001")
+    inline = "(SELECT digest FROM image WHERE data IS NOT NULL LIMIT 1)"
+    with closing(sqlite3.connect(database.path)) as connection, connection:
+        connection.execute(f"UPDATE job SET image_digest = {inline} WHERE image_digest LIKE '%bbbb'")
+        connection.execute("DELETE FROM image WHERE data IS NULL")
+    before = rows(database)
+    back_up(database, tmp_path / "backup", quiet)
+    assert version_of(tmp_path / "old") == 1
+    assert version_of(tmp_path / "backup") == migrations()[-1][0]
+    assert rows(Database(tmp_path / "backup")) == before == rows(database)
+
+
+def test_a_newer_backup_is_refused(tmp_path: Path) -> None:
+    """A backup of a newer release is not restored, and says what to do."""
+    Database(tmp_path / "backup").prepare()
+    with closing(sqlite3.connect(tmp_path / "backup" / "runward.db")) as connection:
+        connection.execute(f"PRAGMA user_version = {migrations()[-1][0] + 1}")
+    with pytest.raises(SchemaError, match="Use a newer release"):
+        restore(tmp_path / "backup", Database(tmp_path / "restored"), quiet)
+    assert not (tmp_path / "restored").exists()
