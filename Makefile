@@ -9,7 +9,7 @@ SOURCES := clients service scanner tests
 GOVERNED := service/runward_service
 PORT ?= 50051
 
-.PHONY: help setup demo test check gen bench fuzz matrix serve constraints \
+.PHONY: help setup demo test check gen bench fuzz matrix serve constraints crashes chaos \
         scan lifecycle execution rest format lint types proto stubs layers sarif tests clean
 
 help: ## List the targets
@@ -47,6 +47,14 @@ fuzz: setup ## Send 10,000 malformed requests to a server, which has to go on se
 
 matrix: setup ## Break the rules in copies of the service and publish what the scanner finds
 	@$(BIN)/python -m tests.scanner.mutation --write
+
+crashes: setup ## Kill the service at every point of every kind of a job's life and publish the crash matrix
+	@$(BIN)/python -m tests.crash --write
+
+CHAOS_MINUTES ?= 10
+chaos: setup ## Run the server for CHAOS_MINUTES (10) while all goes wrong around it, then 1,000 watchers
+	@$(BIN)/python -m tests.chaos --minutes $(CHAOS_MINUTES) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
+	@$(BIN)/python -m tests.chaos.watching $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
 gen: $(GEN_VENV)/.made ## Generate the stubs from proto/
 	@PATH="$(CURDIR)/$(GEN_VENV)/bin:$$PATH" $(GEN_VENV)/bin/python -m grpc_tools.protoc -Iproto \
