@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.crash.life import Life
     from tests.crash.world import World
 
-CASE_SECONDS = 60.0
+CASE_SECONDS = 180.0
 
 
 @dataclass

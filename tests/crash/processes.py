@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-GONE_SECONDS = 10.0
+GONE_SECONDS = 30.0
 PAUSE_SECONDS = 0.001
 LIBC = ctypes.CDLL(None)
 

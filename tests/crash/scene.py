@@ -27,7 +27,7 @@ CONNECT = sqlite3.connect
 """As it is before any instrument."""
 IMAGE = b"\x89PNG\r\n\x1a\n and no more"
 LARGE_IMAGE = IMAGE + bytes(300_000)
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 LOOK_SECONDS = 0.002
 QUIET_LOOKS = 6
 TARGETS = ("acting:Acting", "acting:ActingTwice")
