@@ -96,7 +96,8 @@ async def test_compaction_overtakes_a_slow_watcher(service: Service) -> None:
             service.store.set_progress(job.id, 0.5, str(number))
         await service.store.set_progress(job.id, 0.75, "last")
         await service.tail.catch_up()
-        assert service.tail.start > seen[0].revision
+        (feed,) = service.tail._queries.values()
+        assert feed.start > seen[0].revision
         visit.give()
         async for _ in changes(service, job.id):
             pass

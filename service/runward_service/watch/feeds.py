@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from runward_service.watch.update import JobState
@@ -71,12 +72,33 @@ async def _state(read: Coroutine[None, None, Job]) -> JobState:
 
 
 class QueryFeed(Feed):
-    """The changes that fit one query."""
+    """The changes that fit one query, since somebody watches for it and as far back as the tail reaches."""
 
-    def __init__(self, query: JobQuery) -> None:
-        """Watch for a query; its times are not used."""
+    def __init__(self, query: JobQuery, start: int) -> None:
+        """Hold every change after revision ``start`` that fits a query; its times are not used."""
         super().__init__()
         self.query = query
+        self.start = start
+        self._entries: list[LogEntry] = []
+        self._revisions: list[int] = []
+
+    def take(self, entries: Sequence[LogEntry]) -> None:
+        """Keep those of the next changes that fit, and wake everybody if there are any."""
+        if found := [entry for entry in entries if self.fits(entry)]:
+            self._entries += found
+            self._revisions += [entry.revision for entry in found]
+            self.wake()
+
+    def drop(self, start: int) -> None:
+        """Forget the changes up to a revision."""
+        self.start = max(self.start, start)
+        count = bisect_right(self._revisions, start)
+        del self._entries[:count], self._revisions[:count]
+
+    def after(self, cursor: int, limit: int) -> Sequence[LogEntry]:
+        """The changes after a revision that is not before ``start``, so many at most."""
+        place = bisect_right(self._revisions, cursor)
+        return self._entries[place : place + limit]
 
     def fits(self, entry: LogEntry) -> bool:
         """Whether a change fits."""

@@ -7,7 +7,6 @@ further behind than this reaches reads the log by its cursor. Nothing is read wh
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -44,10 +43,8 @@ class LogTail:
         self._jobs: dict[str, JobFeed] = {}
         self._queries: dict[tuple[object, ...], QueryFeed] = {}
         self._entries: list[LogEntry] = []
-        self._revisions: list[int] = []
+        """What the feeds of queries hold together, and a little of what no query fits."""
         self._size = 0
-        self.start = 0
-        """Every change after this revision is kept here."""
         self.revision = 0
         """The last revision that was read."""
         self._bookmarks = BookmarkRounds()
@@ -96,7 +93,7 @@ class LogTail:
         """Find the log's end, from which on everything is read as long as anybody watches."""
         async with self._lock:
             if not self._following:
-                self.revision = self.start = await self._reader.last_revision()
+                self.revision = await self._reader.last_revision()
                 self._following = self.followers > 0
                 self._wake.set()  # for what was committed meanwhile
 
@@ -121,7 +118,7 @@ class LogTail:
         """The same for the changes that fit a query, which ``after`` gives."""
         event = Waiter()
         key = key_of(query)
-        feed = self._queries.setdefault(key, QueryFeed(query))
+        feed = self._queries.setdefault(key, QueryFeed(query, self.revision))
         feed.waiting.add(event)
         self._bookmarks.add(event)
         try:
@@ -132,20 +129,14 @@ class LogTail:
             if not feed.waiting:
                 del self._queries[key]
             if not self._queries:
-                self._drop(len(self._entries))
+                self._entries, self._size = [], 0
 
     def after(self, feed: QueryFeed, cursor: int, limit: int) -> tuple[Sequence[LogEntry], int]:
-        """Changes that fit, after a revision that is not before ``start``, so many at most, and up to which revision
+        """A feed's changes after a revision that is not before its start, so many at most, and up to which revision
         they are all.
         """
-        found: list[LogEntry] = []
-        for index in range(bisect_right(self._revisions, cursor), len(self._entries)):
-            entry = self._entries[index]
-            if feed.fits(entry):
-                found.append(entry)
-                if len(found) == limit:
-                    return found, entry.revision
-        return found, max(cursor, self.revision)
+        found = feed.after(cursor, limit)
+        return found, found[-1].revision if len(found) == limit else max(cursor, self.revision)
 
     async def catch_up(self) -> None:
         """Read what has been committed."""
@@ -159,20 +150,16 @@ class LogTail:
 
     def _append(self, page: LogPage) -> None:
         self.revision = page.upto
-        if self._queries:
-            self._entries += page.entries
-            self._revisions += [entry.revision for entry in page.entries]
-            self._size += sum(entry.size for entry in page.entries)
-            self._trim()
-        else:
-            self.start = page.upto
         for entry in page.entries:
             if job_feed := self._jobs.get(entry.job_id):
                 job_feed.append(entry)
                 job_feed.wake()
         for feed in self._queries.values():
-            if any(feed.fits(entry) for entry in page.entries):
-                feed.wake()
+            feed.take(page.entries)
+        if self._queries:
+            self._entries += page.entries
+            self._size += sum(entry.size for entry in page.entries)
+            self._trim()
 
     def _trim(self) -> None:
         """Forget the oldest changes, some more than is needed, so that it is not done for each page."""
@@ -183,10 +170,8 @@ class LogTail:
         while size > MOST_BYTES * 3 // 4:
             size -= self._entries[count].size
             count += 1
-        self._drop(count)
-
-    def _drop(self, count: int) -> None:
-        if count:
-            self.start = self._revisions[count - 1]
-            self._size -= sum(entry.size for entry in self._entries[:count])
-            del self._entries[:count], self._revisions[:count]
+        start = self._entries[count - 1].revision
+        for feed in self._queries.values():
+            feed.drop(start)
+        del self._entries[:count]
+        self._size = size

@@ -88,7 +88,7 @@ class LogWatcher:
 
     async def _next(self, feed: QueryFeed, cursor: int, floor: int) -> tuple[Sequence[LogEntry], int]:
         tail = self._tail
-        if cursor >= tail.start:
+        if cursor >= feed.start:
             return tail.after(feed, cursor, BATCH)
         page = await self._pages.after(feed.query, cursor, tail.revision)
         if page.floor > floor:  # it has risen since the watch began
