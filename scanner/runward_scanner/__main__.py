@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from runward_scanner import __version__
 from runward_scanner.report import FORMATS
@@ -38,5 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
     return answer.code
 
 
+def leave(code: int) -> NoReturn:
+    """End the process with what was written, and without taking it apart piece by piece, which takes a while."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -7,8 +7,8 @@ import gc
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from runward_scanner.cache import Kept, reading_json
 from runward_scanner.finding import finding_from_json
+from runward_scanner.kept import Kept, reading_json
 from runward_scanner.layout import is_foreign
 from runward_scanner.reading import Reading, readings
 from runward_scanner.rules.rwd000 import suppressions, unparsable, unparsed

@@ -9,45 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runward_scanner.finding import finding_from_json
+from runward_scanner.kept import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
-    from runward_scanner.finding import Finding
-    from runward_scanner.reading import Reading
     from runward_scanner.settings import Settings
     from runward_scanner.source import Source
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """What a report came from: a digest of scanner, settings, roots and file names; one of each file's content."""
 
     base: str
     files: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A report: its findings, the number of governed files, the readings, and the files that changed since."""
-
-    findings: list[Finding]
-    governed: int
-    readings: list[dict[str, Any]]
-    """The readings as JSON-able data: what is not needed is not made an object of."""
-    digests: Mapping[str, str] = field(default_factory=dict)
-    """The content of each file that the report came from."""
-    changed: frozenset[str] = frozenset()
-
-    @property
-    def read(self) -> frozenset[str]:
-        """The files that the findings came from, beside those that merely have to parse."""
-        return frozenset(name for reading in self.readings for name in (*reading["files"], *reading["reached"]))
 
 
 class Cache:
@@ -93,17 +72,6 @@ class Cache:
             "findings": [finding.to_json() for finding in kept.findings],
         }
         _store(self._report, data)
-
-
-def reading_json(reading: Reading) -> dict[str, Any]:
-    """Give a reading as JSON-able data."""
-    return {
-        "files": sorted(reading.files),
-        "reached": sorted(reading.reached),
-        "told": sorted(reading.told),
-        "asked": sorted(reading.asked),
-        "findings": [finding.to_json() for finding in reading.findings],
-    }
 
 
 def _load(file: Path) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A stretch of one line: the file as given to the scan, line from 1, columns from 0 in characters."""
 
     path: str
@@ -16,16 +14,14 @@ class Place:
     end_column: int = 0
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Step:
+class Step(NamedTuple):
     """One step of a proof: a place and what happens there."""
 
     place: Place
     note: str
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class Finding(NamedTuple):
     """One violation. ``steps`` lead to it in order and end before it."""
 
     place: Place

@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from runward_scanner.patterns import whole
 from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 LOGGING = re.compile(r"debug|info|warning|warn|error|exception|critical|log|print|print_exc|write")
 LOGGERS = re.compile(r"_*(?:\w+_)?(?:log|logger|logging|structlog|warnings|sys|stderr|stdout|traceback)")
+is_logging_name = whole(LOGGING)
+is_logger_name = whole(LOGGERS)
 
 
 def name_of(node: ast.Call) -> str:
@@ -25,15 +28,16 @@ def name_of(node: ast.Call) -> str:
 
 def is_log_call(node: ast.AST) -> bool:
     """Whether a call logs, which is where an exception's text may go."""
-    if not isinstance(node, ast.Call) or not LOGGING.fullmatch(name_of(node)):
+    if not isinstance(node, ast.Call) or not is_logging_name(name_of(node)):
         return False
-    if not isinstance(node.func, ast.Attribute):
-        return name_of(node) == "print"
-    owner = node.func.value
+    function = node.func
+    if not isinstance(function, ast.Attribute):
+        return isinstance(function, ast.Name) and function.id == "print"
+    owner = function.value
     if isinstance(owner, ast.Call):
         return name_of(owner) in {"getLogger", "get_logger", "bind"}
     name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
-    return LOGGERS.fullmatch(name.lower()) is not None
+    return is_logger_name(name.lower())
 
 
 def logged(module: ModuleInfo) -> set[ast.AST]:

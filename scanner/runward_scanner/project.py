@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from runward_scanner.inference.model import ModuleInfo
+from runward_scanner.inference.model import Found, ModuleInfo
 from runward_scanner.layout import is_foreign
 from runward_scanner.source import Source, UnreadableError, decode
 
@@ -32,12 +32,13 @@ class Project:
         self.sources = sources
         self.roots = tuple(roots)
         self.unreadable: dict[Path, UnreadableError] = {}
-        self.reached: set[Path] = set()
-        """The files that names were resolved to since this was last emptied."""
+        self.reached: set[str] = set()
+        """The files, as shown, that names were resolved to since this was last emptied."""
         self._modules: dict[Path, ModuleInfo | None] = {}
+        self._shown: dict[str, ModuleInfo | None] = {}
         self._names: dict[str, Path] = {}
         self._packages: dict[Path, bool] = {}
-        self._neighbours: dict[tuple[Path, Path | None], dict[str, Path | None]] = {}
+        self._neighbours: dict[tuple[Path, Path | None], dict[str, Found | None]] = {}
         self._foreign: dict[Path, bool] = {}
         self._root_known: dict[Path, Path | None] = {}
         self._tops_known: dict[Path, frozenset[str]] = {}
@@ -97,13 +98,24 @@ class Project:
         name = f"{root.name}.{local}".rstrip(".") if root else self._package_name(path)
         governed = root is not None or self._imports_sdk(tree)
         neighbours = self._neighbours.setdefault((path.parent, root if local else None), {})
-        module = ModuleInfo(path, name, local, root, path.stem == "__init__", governed, source, tree, neighbours)
+        module = ModuleInfo(
+            path,
+            name,
+            local,
+            root=root,
+            is_package=path.stem == "__init__",
+            governed=governed,
+            source=source,
+            tree=tree,
+            neighbours=neighbours,
+        )
         self._modules[path] = module
         return module
 
     def release(self) -> None:
         """Let go of every tree, before the cyclic collector comes to walk them."""
         self._modules.clear()
+        self._shown.clear()
 
     @property
     def parsed(self) -> set[Path]:
@@ -158,12 +170,15 @@ class Project:
         """The module that an absolute import names, seen from a file; None where it is not among the files."""
         known = importer.neighbours
         if name not in known:
-            known[name] = self._resolve(name, importer)
-        path = known[name]
-        if path is None:
+            path = self._resolve(name, importer)
+            known[name] = Found(self.sources[path].shown, path) if path is not None else None
+        found = known[name]
+        if found is None:
             return None
-        self.reached.add(path)
-        return self.module(path)
+        self.reached.add(found.shown)
+        if found.shown not in self._shown:
+            self._shown[found.shown] = self.module(found.path)
+        return self._shown[found.shown]
 
     def _resolve(self, name: str, importer: ModuleInfo) -> Path | None:
         path = self._names.get(name)

@@ -10,8 +10,7 @@ ToolRunner.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runward_scanner.inference.engine import Engine
 from runward_scanner.inference.heap import ANYTHING
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from runward_scanner.project import Project
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What the rules found in files that were read together, by the paths as shown."""
 
     files: frozenset[str]
@@ -71,7 +69,7 @@ def _read(project: Project, modules: Sequence[ModuleInfo]) -> Reading:
         found.extend(rule.finish(engine))
     reading = Reading(
         files=_names(modules),
-        reached=frozenset(project.sources[path].shown for path in project.reached),
+        reached=frozenset(project.reached),
         told=frozenset(engine.heap.names.get(ANYTHING, ())),
         asked=frozenset(engine.heap.asked),
         findings=tuple(found),
@@ -101,7 +99,7 @@ def _by_imports(project: Project, modules: Sequence[ModuleInfo]) -> list[list[Mo
         project.reached.clear()
         for name in _imported(module):
             project.resolve(name, module)
-        ties.append({module.source.shown, *(project.sources[path].shown for path in project.reached)})
+        ties.append({module.source.shown, *project.reached})
     return _joined(modules, [[module] for module in modules], ties)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.arguments import Arguments
@@ -22,6 +22,14 @@ class Rule:
     code = ""
     title = ""
     explanation = ""
+    attributes_of: frozenset[object] = frozenset()
+    """Whose attributes it is told of: roles, and the kinds of other atoms."""
+    attributes_named: Collection[str] = frozenset()
+    """The names of attributes that it is told of, whosever they are."""
+    attributes_giving: frozenset[object] = frozenset()
+    """What attributes give that it is told of: kinds of atoms."""
+    calls_named: frozenset[str] | None = None
+    """The last names of what is called that it is told of; None for all."""
 
     def finish(self, engine: Engine) -> Iterable[Finding]:
         """Findings that need the whole reading."""
@@ -31,10 +39,10 @@ class Rule:
         """A plugin's run is obtained or called outside ToolRunner."""
 
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
-        """An attribute is read."""
+        """An attribute is read that the rule is told of, by ``attributes_of`` and the like."""
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
-        """A call is made."""
+        """A call is made of one of ``calls_named``."""
 
     def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
         """A class is called."""

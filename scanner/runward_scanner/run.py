@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runward_scanner.report import FORMATS
 from runward_scanner.scan import NothingToScanError, scan
@@ -16,8 +15,7 @@ CLEAN, FOUND, UNUSABLE = 0, 1, 2
 """Exit codes: no finding; a finding; the scan could not be made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What goes to standard output, what to standard error, and the exit code."""
 
     output: str

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from runward_scanner.cache import Cache, Kept, key_of
-from runward_scanner.compiled import foreign_bytecode
 from runward_scanner.finding import Finding, Place
 from runward_scanner.layout import excluded, governed_roots, python_files
 from runward_scanner.project import Project
@@ -17,19 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from runward_scanner.kept import Kept
+
 
 class NothingToScanError(Exception):
     """The path holds no Python file, or does not exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What a scan found: findings in order, how many files there are and are governed, the lines that findings name."""
 
     findings: tuple[Finding, ...]
     files: int
     governed: int
-    lines: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    lines: Mapping[tuple[str, int], str] = {}
 
 
 def scan(path: Path, settings: Settings | None = None, cache: Path | None = None, *, compiled: bool = False) -> Report:
@@ -47,17 +45,21 @@ def scan(path: Path, settings: Settings | None = None, cache: Path | None = None
     if not sources and not unreadable:
         raise NothingToScanError(f"{path} holds no Python file to scan")
     count = len(sources) + len(unreadable)
-    store = Cache(cache, resolved) if cache is not None else None
     project = Project(settings, scanned, sources, roots)
-    kept = _analysed(project) if store is None else _cached(store, project)
+    kept = _analysed(project) if cache is None else _cached(cache, resolved, project)
     if compiled:
+        from runward_scanner.compiled import foreign_bytecode  # noqa: PLC0415 - what is not asked for is not loaded
+
         unreadable.extend(foreign_bytecode(sources.values()))
     findings = tuple(sorted(_unique([*unreadable, *kept.findings])))
     return Report(findings, count, kept.governed, _named_lines(findings, sources.values()))
 
 
-def _cached(store: Cache, project: Project) -> Kept:
+def _cached(folder: Path, resolved: Path, project: Project) -> Kept:
     """The report from the cache where nothing changed; else one that is brought up to date or made anew, and kept."""
+    from runward_scanner.cache import Cache, key_of  # noqa: PLC0415 - as above
+
+    store = Cache(folder, resolved)
     key = key_of(project.settings, project.roots, project.sources.values())
     kept = store.read(key)
     if kept is not None and not kept.changed:
@@ -101,11 +103,15 @@ def _named_lines(findings: Iterable[Finding], sources: Iterable[Source]) -> dict
 
 
 def _unique(findings: list[Finding]) -> list[Finding]:
-    """One finding a rule and place: the one with the longest proof."""
+    """One finding a rule and place: the one with the longest proof, and of those the one that says most."""
     best: dict[tuple[str, Place], Finding] = {}
     for finding in findings:
         key = (finding.code, finding.place)
         old = best.get(key)
-        if old is None or len(finding.steps) > len(old.steps):
+        if old is None or _weight(finding) > _weight(old):
             best[key] = finding
     return list(best.values())
+
+
+def _weight(finding: Finding) -> tuple[int, int, str]:
+    return len(finding.steps), len(finding.message), finding.message

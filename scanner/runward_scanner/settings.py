@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 SECTION = "runward_scanner"
 
@@ -14,8 +13,7 @@ class SettingsError(Exception):
     """Settings that cannot be used; the text says what is wrong and where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One layer: its name, the modules in it as patterns, and the layers that it may import beside itself.
 
     A pattern is a dotted name below the governed root, ``*`` for a part of a component. It may start at any component
@@ -74,11 +72,10 @@ LAYERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """How the governed code is laid out. ``explicit`` where a pyproject.toml has the section."""
 
-    base: Path = field(default_factory=Path.cwd)
+    base: Path = Path()
     explicit: bool = False
     roots: tuple[str, ...] = ("service/runward_service",)
     exclude: tuple[str, ...] = ()
@@ -134,14 +131,14 @@ def read_settings(file: Path) -> Settings:
         return defaults
     if not isinstance(section, dict):
         raise SettingsError(f"{file}: [tool.{SECTION}] is not a table")
-    known = {item.name for item in fields(Settings)} - {"base", "explicit"}
+    known = set(Settings._fields) - {"base", "explicit"}
     changes: dict[str, Any] = {}
     for key, value in section.items():
         name = key.replace("-", "_")
         if name not in known:
             raise SettingsError(f"{file}: [tool.{SECTION}] has no setting {key!r}")
         changes[name] = _setting(file, name, value)
-    return replace(defaults, explicit=True, **changes)
+    return defaults._replace(explicit=True, **changes)
 
 
 def _setting(file: Path, name: str, value: object) -> object:

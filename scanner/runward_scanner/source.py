@@ -6,7 +6,6 @@ import ast
 import io
 import tokenize
 import warnings
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,15 +22,16 @@ class UnreadableError(Exception):
         self.line = line
 
 
-@dataclass(slots=True)
 class Source:
     """One file: the path to show, its bytes, and the text and tree once they were asked for."""
 
-    path: Path
-    shown: str
-    data: bytes
-    _text: str | None = field(default=None, repr=False)
-    _lines: list[str] | None = field(default=None, repr=False)
+    def __init__(self, path: Path, shown: str, data: bytes) -> None:
+        """Take what is known from the beginning."""
+        self.path = path
+        self.shown = shown
+        self.data = data
+        self._text: str | None = None
+        self._lines: list[str] | None = None
 
     @property
     def text(self) -> str:

@@ -9,17 +9,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LEAVES = (ast.expr_context, ast.operator, ast.cmpop, ast.unaryop, ast.boolop)
+PLAIN = frozenset(
+    {
+        "arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "kwd_attrs", "level", "module", "op",
+        "ops", "rest", "simple", "type_comment", "type_ignores",
+    }
+)  # fmt: skip
+"""Fields that hold no node but an operator or a context."""
+CHILDLESS = (ast.Global, ast.Nonlocal, ast.Constant, ast.MatchSingleton, ast.alias)
+"""Nodes that hold no other."""
+
+
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields of a kind of node that may hold nodes."""
+    if issubclass(kind, (*CHILDLESS, *LEAVES)):
+        return ()
+    named = () if kind.__name__ == "TypeAlias" else ("name",)
+    return tuple(field for field in kind._fields if field not in PLAIN and field not in named)
+
+
+FIELDS = {kind: _fields(kind) for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.AST)}
 
 
 def children(node: ast.AST) -> list[ast.AST]:
     """Give the nodes right below a node in their order; operators and contexts are left out."""
-    found: list[ast.AST] = []
-    for value in node.__dict__.values():
+    found: list[ast.AST | None] = []
+    for field in FIELDS[node.__class__]:
+        value = getattr(node, field, None)
         if value.__class__ is list:
-            found += [item for item in value if isinstance(item, ast.AST)]
-        elif isinstance(value, ast.AST) and not isinstance(value, LEAVES):
+            found += value
+        elif value is not None:
             found.append(value)
-    return found
+    return [item for item in found if item is not None] if None in found else found  # type: ignore[return-value]
 
 
 def walk(root: ast.AST) -> Iterator[ast.AST]:
@@ -28,4 +49,6 @@ def walk(root: ast.AST) -> Iterator[ast.AST]:
     while pending:
         node = pending.pop()
         yield node
-        pending += children(node)
+        fields = FIELDS[node.__class__]
+        if fields:
+            pending += children(node)

@@ -9,7 +9,6 @@ that holds in every state which leaves is established by something that post-dom
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from runward_scanner.flow.conditions import constant_truth, has_elements
@@ -41,15 +40,23 @@ class Effects(Protocol):
         ...
 
 
-@dataclass(slots=True)
 class Ways:
     """The states in which a body is left, by how."""
 
-    normal: States = NONE
-    returned: States = NONE
-    raised: States = NONE
-    broken: States = NONE
-    continued: States = NONE
+    def __init__(
+        self,
+        normal: States = NONE,
+        returned: States = NONE,
+        raised: States = NONE,
+        broken: States = NONE,
+        continued: States = NONE,
+    ) -> None:
+        """Take what is known from the beginning."""
+        self.normal = normal
+        self.returned = returned
+        self.raised = raised
+        self.broken = broken
+        self.continued = continued
 
     def also(self, other: Ways) -> None:
         """Add the abrupt ways of another body."""
@@ -59,14 +66,15 @@ class Ways:
         self.continued |= other.continued
 
 
-@dataclass(slots=True)
 class Walk:
     """One walk over a body with certain effects; ``visited`` collects the states that reach each node of interest."""
 
-    effects: Effects
-    all_caught: bool = False
-    """Whether ``except Exception`` is taken to catch whatever is raised."""
-    visited: dict[ast.AST, States] = field(default_factory=dict)
+    def __init__(self, effects: Effects, all_caught: bool = False) -> None:
+        """Take what is known from the beginning."""
+        self.effects = effects
+        self.all_caught = all_caught
+        """Whether ``except Exception`` is taken to catch whatever is raised."""
+        self.visited: dict[ast.AST, States] = {}
 
     def body(self, statements: Sequence[ast.stmt], states: States) -> Ways:
         """Follow statements in order."""

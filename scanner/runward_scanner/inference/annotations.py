@@ -63,6 +63,11 @@ def annotated(frame: Frame, node: ast.expr) -> Value:
 
 
 def _annotated(frame: Frame, node: ast.expr) -> Value:
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        found = NOTHING
+        for atom in frame.value(node):
+            found |= instance_of(frame, atom, node)
+        return found or UNKNOWN
     if isinstance(node, ast.Constant):
         return _constant(frame, node)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
@@ -71,8 +76,6 @@ def _annotated(frame: Frame, node: ast.expr) -> Value:
         return _subscript(frame, node)
     if isinstance(node, ast.Starred):
         return annotated(frame, node.value)
-    if isinstance(node, (ast.Name, ast.Attribute)):
-        return NOTHING.union(*(instance_of(frame, atom, node) for atom in frame.value(node))) or UNKNOWN
     return UNKNOWN
 
 
@@ -99,7 +102,7 @@ def instance_of(frame: Frame, atom: Atom, node: ast.expr) -> Value:
     if isinstance(atom, Class):
         if "alias" in atom.info.traits:
             return UNKNOWN
-        return one(Instance(atom.info))
+        return atom.info.instance
     if isinstance(atom, Role):
         return frame.engine.made_by(atom)
     if isinstance(atom, External):
@@ -127,7 +130,7 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Value:
         if isinstance(atom, External):
             found |= _generic(frame, atom.path, arguments, node)
         elif isinstance(atom, Class):
-            found |= one(Instance(atom.info))
+            found |= atom.info.instance
         elif isinstance(atom, Role):
             found |= frame.engine.made_by(atom)
     return found or UNKNOWN

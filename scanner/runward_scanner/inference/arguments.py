@@ -1,24 +1,31 @@
-"""The arguments of a call, as values."""
+"""The arguments of a call."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 from runward_scanner.inference.values import NOTHING, Value
 
 
-@dataclass(slots=True)
 class Arguments:
     """Positional and keyword arguments; ``rest`` is what star arguments may hold, ``mapping`` what ``**`` may.
 
     They are not changed once they have been handed to a call.
     """
 
-    positional: list[Value] = field(default_factory=list)
-    keywords: dict[str, Value] = field(default_factory=dict)
-    rest: Value = NOTHING
-    mapping: Value = NOTHING
-    _every: Value | None = None
+    __slots__ = ("_every", "keywords", "mapping", "positional", "rest")
+
+    def __init__(
+        self,
+        positional: list[Value] | None = None,
+        keywords: dict[str, Value] | None = None,
+        rest: Value = NOTHING,
+        mapping: Value = NOTHING,
+    ) -> None:
+        """Take what is given; nothing of it is copied."""
+        self.positional = positional if positional is not None else []
+        self.keywords = keywords if keywords is not None else {}
+        self.rest = rest
+        self.mapping = mapping
+        self._every: Value | None = None
 
     def at(self, index: int, name: str = "") -> Value:
         """The argument at a position or with a name; nothing where it is not given."""
@@ -36,8 +43,8 @@ class Arguments:
 
     def after(self, count: int) -> Arguments:
         """The arguments without the first ones."""
-        return Arguments(self.positional[count:], dict(self.keywords), self.rest, self.mapping)
+        return Arguments(self.positional[count:], self.keywords, self.rest, self.mapping)
 
     def before(self, *values: Value) -> Arguments:
         """The arguments with others put before them."""
-        return Arguments([*values, *self.positional], dict(self.keywords), self.rest, self.mapping)
+        return Arguments([*values, *self.positional], self.keywords, self.rest, self.mapping)

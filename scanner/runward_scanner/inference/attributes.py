@@ -13,6 +13,7 @@ from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
     UNKNOWN,
+    WIDEST,
     Atom,
     Class,
     Container,
@@ -74,15 +75,10 @@ def carry(frame: Frame, value: Value, node: ast.AST) -> None:
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     """What ``receiver.name`` may be."""
-    if len(receiver) == 1:
-        (atom,) = receiver
-        result = _of_atom(frame, atom, name, node)
-    else:
-        result = NOTHING
-        for atom in bounded(receiver):
-            result |= _of_atom(frame, atom, name, node)
-        if not receiver:
-            result = UNKNOWN
+    result = NOTHING
+    for atom in receiver if len(receiver) <= WIDEST else bounded(receiver):
+        found = _of_atom(frame, atom, name, node)
+        result = result | found if result else found
     if not receiver or Role.UNKNOWN in receiver:
         result |= frame.engine.heap.read_anywhere(name, frame.activation)
         result = frame.named(result or UNKNOWN, name)
@@ -235,7 +231,7 @@ def put(frame: Frame, receiver: Value, name: str, value: Value, node: ast.AST) -
         if isinstance(atom, (Instance, Class)):
             heap.write((atom.info, name), kept_by(atom.info, value), frame.module, node)
         elif isinstance(atom, Module):
-            old = heap.cells.get((atom.info, name), NOTHING)
+            old = heap.peek((atom.info, name))
             # What replaces a function from outside is the rules' affair; its users are read with the function.
             if not any(isinstance(item, (Function, Class)) for item in old):
                 heap.write((atom.info, name), value, frame.module, node)

@@ -67,7 +67,7 @@ def _handle(frame: Frame, handler: ast.ExceptHandler) -> None:
 def with_(frame: Frame, node: ast.With | ast.AsyncWith) -> None:
     """``with``: the target is what entering gives."""
     for entry in node.items:
-        manager = frame.value(entry.context_expr)
+        manager = frame.head(entry.context_expr)
         if entry.optional_vars is not None:
             bind_target(frame, entry.optional_vars, _entered(frame, manager, entry.context_expr), node)
     frame.execute(node.body)

@@ -132,7 +132,7 @@ def construct(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) ->
     """What calling a class gives: an instance, with its attributes set from the arguments."""
     info = atom.info
     frame.engine.hook_construct(frame, node, info, arguments)
-    made = one(Instance(info, exact=True))
+    made = info.exact_instance
     if "enum" in info.traits or "state" in info.traits:
         frame.engine.hook_member(frame, node, one(atom), arguments.at(0))
         return made
@@ -168,7 +168,7 @@ def _set_fields(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) 
     posts = find_attribute(frame.engine, atom.info, "__post_init__", frame.activation)
     for item in posts:
         if isinstance(item, Function):
-            invoke(frame, Function(item.info, item.closure, one(Instance(atom.info))), Arguments(), node)
+            invoke(frame, Function(item.info, item.closure, atom.info.instance), Arguments(), node)
 
 
 CALLERS: dict[type, Callable[[Frame, Any, Arguments, ast.AST], Value]] = {

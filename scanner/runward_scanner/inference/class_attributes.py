@@ -60,22 +60,23 @@ def plugin_run(frame: Frame, owner: Atom, node: ast.AST, *, bound: bool) -> Valu
 def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value:
     """An instance's attribute: functions bound, properties read; without a definition what else says of it."""
     info = atom.info
-    if "plugin" in info.traits and name == RUN:
+    if name == RUN and "plugin" in info.traits:
         return plugin_run(frame, atom, node, bound=True)
     if name == "__class__":
-        return one(Class(info))
+        return info.itself
     if name == "__getattribute__":
         return one(Method(atom, name))
     found = find_attribute(frame.engine, info, name, frame.activation)
-    if not atom.exact and info.subclasses and not name.startswith("__"):
+    if info.subclasses and not atom.exact and not name.startswith("__"):
         for sub in descendants(info):
             found |= frame.engine.heap.read((sub, name), frame.activation)
     if name == "value" and "enum" in info.traits:
         found |= _member_values(frame, info, node)
     result = found
-    if any(item.__class__ in GIVING for item in found):
-        owner = one(atom)
-        result = NOTHING.union(*(_bound(frame, item, owner, node, info) for item in found))
+    for item in found:
+        if item.__class__ in GIVING:
+            result = _given(frame, found, info.exact_instance if atom.exact else info.instance, node, info)
+            break
     for held in containers_among(info):
         result |= one(Method(held, name))
     if "state" in info.traits or "status" in info.traits:
@@ -83,11 +84,25 @@ def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value
     return result or _without_definition(frame, atom, name, node)
 
 
+def _given(frame: Frame, found: Value, owner: Value, node: ast.AST, info: ClassInfo) -> Value:
+    """What an instance gives for what its class, or it itself, has under a name."""
+    result = NOTHING
+    if len(found) == 1:
+        return _bound(frame, next(iter(found)), owner, node, info)
+    for item in found:
+        if item.__class__ in GIVING:
+            given = _bound(frame, item, owner, node, info)
+            result = result | given if result else given
+        else:
+            result |= {item}
+    return result
+
+
 def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
     """The strings that members of an enum stand for: one's where it is written out, else everyone's."""
     member = getattr(getattr(node, "value", None), "attr", "")
     heap = frame.engine.heap
-    names = [member] if (info, member) in heap.cells else sorted(heap.names.get(info, ()))
+    names = [member] if heap.is_written((info, member)) else sorted(heap.names.get(info, ()))
     values = NOTHING.union(*(heap.read((info, name), frame.activation) for name in names))
     return frozenset(atom for atom in values if isinstance(atom, Text))
 
@@ -132,7 +147,7 @@ def of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
     if "enum" in info.traits or "state" in info.traits:
         members = frozenset(item for item in found if not isinstance(item, Function))
         if members and not name.startswith("_"):
-            return one(Instance(info, exact=True))
+            return info.exact_instance
     result = NOTHING
     for item in found:
         if isinstance(item, Function) and item.bound is None and item.info.kind == "class":
@@ -148,18 +163,22 @@ def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInf
     """An attribute as an instance gives it: functions bound, properties read."""
     if not isinstance(item, Function) or item.bound is not None:
         return _described(frame, item, node)
-    if item.info.owner is None or not derives(info, item.info.owner):
+    defined = item.info.owner
+    if defined is not info and (defined is None or not derives(info, defined)):
         # An instance attribute that holds a function of elsewhere is not bound; a class attribute would be.
         return one(item)
     kind = item.info.kind
     if kind == "static":
         return one(item)
     if kind == "class":
-        return one(Function(item.info, item.closure, one(Class(info))))
-    bound = Function(item.info, item.closure, owner)
+        return one(Function(item.info, item.closure, info.itself))
     if kind == "property":
-        return invoke(frame, bound, Arguments(), node)
-    return one(bound)
+        return invoke(frame, Function(item.info, item.closure, owner), Arguments(), node)
+    methods = frame.engine.methods
+    bound = methods.get((item, owner))
+    if bound is None:
+        bound = methods[item, owner] = one(Function(item.info, item.closure, owner))
+    return bound
 
 
 def _described(frame: Frame, item: Atom, node: ast.AST) -> Value:

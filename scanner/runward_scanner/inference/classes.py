@@ -24,6 +24,9 @@ def ancestors(info: ClassInfo) -> tuple[ClassInfo, ...]:
     """The class and the classes it derives from, nearest first, as far as they are among the files."""
     if info.line is None:
         info.line = tuple(_line(info))
+        info.containers = [
+            atom for current in info.line for base in current.bases for atom in base if isinstance(atom, Container)
+        ]
     return info.line
 
 
@@ -80,9 +83,9 @@ def kept_by(info: ClassInfo, value: Value) -> Value:
 
 def containers_among(info: ClassInfo) -> list[Container]:
     """The generic containers that a class derives from: ``class Shelf(dict[str, Plugin])``."""
-    return [
-        atom for current in ancestors(info) for base in current.bases for atom in base if isinstance(atom, Container)
-    ]
+    if info.line is None:
+        ancestors(info)
+    return info.containers
 
 
 def shows_internal(info: ClassInfo) -> bool:
@@ -131,7 +134,10 @@ def find_attribute(engine: Engine, info: ClassInfo, name: str, reader: Activatio
     """What a class or its instances have under a name: the nearest function, and every other value in the line."""
     heap = engine.heap
     found = heap.read((info, name), reader)
-    for current in ancestors(info)[1:]:
+    line = info.line or ancestors(info)
+    if len(line) == 1:
+        return found
+    for current in line[1:]:
         value = heap.read((current, name), reader)
         if not found:
             found = value

@@ -89,7 +89,7 @@ def elements(frame: Frame, value: Value, node: ast.AST) -> Value:
 
 def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
     if isinstance(atom, Container):
-        if atom.kind == "dict" or (atom.kind == "annotated" and (atom, KEYS) in frame.engine.heap.cells):
+        if atom.kind == "dict" or (atom.kind == "annotated" and frame.engine.heap.is_written((atom, KEYS))):
             return frame.engine.heap.read((atom, KEYS), frame.activation) or OPAQUE
         return contents(frame, atom) or OPAQUE
     if isinstance(atom, Thing):
@@ -100,7 +100,7 @@ def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
     if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
         return one(atom)
     if isinstance(atom, Class) and atom.info.traits & {"enum", "state", "status"}:
-        return one(Instance(atom.info, exact=True))
+        return atom.info.exact_instance
     if isinstance(atom, Text):
         return frozenset(Text(char) for char in atom.text) if len(atom.text) <= 4 else OPAQUE
     if isinstance(atom, Instance):
@@ -159,7 +159,7 @@ def _item_of_own(frame: Frame, atom: Class | Instance, index: Value, node: ast.A
     if isinstance(atom, Class):
         if atom.info.traits & {"enum", "state", "status"}:
             frame.engine.hook_member(frame, node, one(atom), index)
-            return one(Instance(atom.info, exact=True))
+            return atom.info.exact_instance
         return one(atom)
     if "record" in atom.info.traits and position is not None and 0 <= position < len(atom.info.fields):
         return frame.attribute(one(atom), atom.info.fields[position], node)
@@ -194,7 +194,7 @@ def _held(frame: Frame, atom: Container | Thing, index: Value, position: int | N
     loose = heap.read((atom, ANY), frame.activation)
     if position is not None and position >= 0:
         exact = heap.read((atom, f"#{position}"), frame.activation)
-        if exact or (atom, f"#{max(position, 0)}") in heap.cells:
+        if exact or heap.is_written((atom, f"#{max(position, 0)}")):
             return exact | loose
     known = texts(index)
     if known and Role.UNKNOWN not in index:

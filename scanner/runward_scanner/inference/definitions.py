@@ -63,7 +63,12 @@ def define_class(frame: Frame, node: ast.ClassDef) -> None:
             else ""
         )
         info = ClassInfo(
-            frame.module, node, node.name, prefix + node.name, outer, frame.activation.function is not None
+            frame.module,
+            node,
+            node.name,
+            prefix + node.name,
+            outer=outer,
+            in_function=frame.activation.function is not None,
         )
         engine.classes[node] = info
     if info.bases != bases:
@@ -79,7 +84,7 @@ def define_class(frame: Frame, node: ast.ClassDef) -> None:
     info.traits = traits_of(engine, info)
     _read_body(frame, info, node)
     engine.hook_class(frame, info)
-    value: Value = one(Class(info))
+    value: Value = info.itself
     for item in reversed(node.decorator_list):
         decorator = frame.value(item)
         info.decorators.update(atom.path for atom in decorator if isinstance(atom, External))
@@ -107,5 +112,5 @@ def _tell_bases(frame: Frame, info: ClassInfo, node: ast.ClassDef) -> None:
                 for hook in hooks:
                     if isinstance(hook, Function):
                         given = {key: value for key, value in info.keywords.items() if key not in {"metaclass", "**"}}
-                        told = Function(hook.info, hook.closure, one(Class(info)))
+                        told = Function(hook.info, hook.closure, info.itself)
                         frame.call(one(told), Arguments([], given), node)

@@ -56,7 +56,8 @@ def dict_(frame: Frame, node: ast.Dict) -> Value:
 
 def comprehension(frame: Frame, node: Any) -> Value:
     """A comprehension or generator expression: its names are its own."""
-    before = dict(frame.env)
+    before = frame.fork()
+    bound = len(frame.bindings)
     around, frame.walruses = frame.walruses, set()
     for generator in node.generators:
         source = frame.value(generator.iter)
@@ -71,6 +72,10 @@ def comprehension(frame: Frame, node: Any) -> Value:
         made = containers.make(frame, "list", [], node, frame.value(node.elt))
     inner = frame.env
     frame.env = before
+    for target, _, _ in frame.bindings[bound:]:
+        if target not in before:
+            frame.looked_up.pop(target, None)
+    del frame.bindings[bound:]
     for target in frame.walruses:
         if target in inner:
             frame.bind(target, inner[target], node)

@@ -120,7 +120,7 @@ def exceptions_of(frame: Frame, kind: Value) -> Value:
     found = NOTHING
     for atom in kind:
         if isinstance(atom, Class):
-            found |= one(Instance(atom.info))
+            found |= atom.info.instance
         elif isinstance(atom, Container):
             found |= exceptions_of(frame, containers.contents(frame, atom))
     return found

@@ -18,9 +18,9 @@ from runward_scanner.inference.telling import Telling
 from runward_scanner.inference.values import (
     NOTHING,
     UNKNOWN,
-    Class,
     Container,
     External,
+    Function,
     Instance,
     Module,
     Role,
@@ -81,6 +81,10 @@ class Engine(Telling):
         self.class_frames: dict[ClassInfo, Frame] = {}
         self.callees: dict[ast.AST, Value] = {}
         self.defaults: dict[tuple[FunctionInfo, str], Value] = {}
+        self.covered: set[tuple[FunctionInfo, str, Value]] = set()
+        """Arguments that were shown to be nothing but what their parameters are taken to be."""
+        self.methods: dict[tuple[Function, Value], Value] = {}
+        """Functions as instances give them, by the function and what it is bound to."""
         self.default_values: dict[ast.AST, Value] = {}
         self.annotations: dict[ast.expr, Value] = {}
         """What annotations say that cannot say anything else later."""
@@ -119,15 +123,11 @@ class Engine(Telling):
                 activation.queued = False
                 self.evaluate(activation)
 
-    def enqueue(self, activation: Activation, position: int = 0) -> None:
-        """Put an activation in the queue, to be read from a statement on, unless it has been read often enough."""
-        if activation.queued:
-            activation.resume = min(activation.resume, position)
-            return
-        if activation.evaluations >= self._most_evaluations():
+    def enqueue(self, activation: Activation) -> None:
+        """Put an activation in the queue, unless it has been read often enough."""
+        if activation.queued or activation.evaluations >= self._most_evaluations():
             return
         activation.queued = True
-        activation.resume = position
         if activation.evaluations:
             self._again.append(activation)
         elif activation.function is not None and activation.function.name in MAKERS:
@@ -163,41 +163,27 @@ class Engine(Telling):
             self._read_body(activation)
         except RecursionError:
             activation.result = UNKNOWN
-            activation.marks.clear()
         finally:
             self._nesting -= 1
             activation.running = False
-            activation.position = 0
+            activation.part = activation.rest
 
     def _read_body(self, activation: Activation) -> None:
         frame = Frame(self, activation)
         function = activation.function
-        if activation.resume and activation.marks:
-            frame.return_to(activation.marks[activation.resume - 1])
-            self._read_on(frame, activation.resume - 1)
-            return
         activation.findings = []
+        activation.rest.stale = False
         if function is None:
             activation.module.stars.clear()
             frame.execute(activation.module.tree.body)
             return
-        bind_parameters(frame)
+        frame.in_parts = True
+        frame.read_part(function.node, bind_parameters)
         body = function.node.body
         if not isinstance(body, list):
             self.heap.write((activation, "return"), frame.value(body), function.module, body)
             return
-        self._read_on(frame, 0)
-
-    def _read_on(self, frame: Frame, first: int) -> None:
-        """Read a function's statements from one on; those before it read nothing that has grown since."""
-        activation, function = frame.activation, frame.function
-        if function is None or not isinstance(function.node.body, list):
-            return
-        body, marks = function.node.body, activation.marks
-        for index in range(first, len(body)):
-            marks[index:] = [frame.mark()]
-            activation.position = index + 1
-            frame.execute(body[index : index + 1])
+        frame.execute(body)
         if frame.yielded:
             generator = Container("generator", function.node, activation)
             self.heap.write((activation, "return"), one(generator), function.module, function.node)
@@ -217,9 +203,7 @@ class Engine(Telling):
         for info in self.classes.values():
             info.release()
         for activation in self._activations:
-            activation.caller = activation.parent = None
-            activation.arguments.clear()
-            activation.marks.clear()
+            activation.release()
         for module in self.modules:
             module.stars.clear()
             module.top = None
@@ -312,7 +296,7 @@ class Engine(Telling):
         found = NOTHING
         for atom in value:
             if isinstance(atom, Instance):
-                found |= one(Class(atom.info))
+                found |= atom.info.itself
             elif isinstance(atom, Role):
                 found |= next((one(owner) for owner, made in INSTANCES.items() if made is atom), NOTHING)
         return found or UNKNOWN

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from runward_scanner.inference import containers, strings
+from runward_scanner.inference import attributes, containers, strings
+from runward_scanner.inference.calls import call as call_value
 from runward_scanner.inference.calls import gather_arguments, named_call
 from runward_scanner.inference.class_attributes import RUN, plugin_run
 from runward_scanner.inference.displays import comprehension, dict_, sequence
@@ -55,7 +56,7 @@ def constant(frame: Frame, node: ast.Constant) -> Value:
 
 def attribute(frame: Frame, node: ast.Attribute) -> Value:
     """``value.name``."""
-    return frame.attribute(frame.value(node.value), node.attr, node)
+    return attributes.get(frame, frame.value(node.value), node.attr, node)
 
 
 def call(frame: Frame, node: ast.Call) -> Value:
@@ -67,8 +68,8 @@ def call(frame: Frame, node: ast.Call) -> Value:
         known = engine.callees.get(node)
         engine.callees[node] = callee if known is None else known | callee
     engine.hook_call(frame, node, callee, arguments)
-    result = frame.call(callee, arguments, node)
-    return named_call(node, result)
+    result = call_value(frame, callee, arguments, node)
+    return result if result and Role.UNKNOWN not in result else named_call(node, result)
 
 
 def subscript(frame: Frame, node: ast.Subscript) -> Value:
@@ -114,11 +115,11 @@ def bool_op(frame: Frame, node: ast.BoolOp) -> Value:
     """``and`` and ``or``: any of the operands; an ``and`` narrows what follows."""
     found = NOTHING
     before = frame.fork()
+    holds = node.op.__class__ is ast.And
     for operand in node.values:
-        value = frame.value(operand)
-        found |= value
-        narrow(frame, operand, isinstance(node.op, ast.And))
-    frame.merge([before])
+        found |= frame.value(operand)
+        narrow(frame, operand, holds)
+    frame.join(before, before)
     return found
 
 
@@ -132,7 +133,7 @@ def if_expression(frame: Frame, node: ast.IfExp) -> Value:
     frame.env = dict(before)
     narrow(frame, node.test, False)
     found |= frame.value(node.orelse)
-    frame.merge([after])
+    frame.join(before, after)
     return found
 
 
@@ -225,6 +226,7 @@ def _yield(frame: Frame, value: Value) -> None:
     if function is None:
         return
     frame.yielded |= value
+    frame.keeps = False
     generator = Container("generator", function.node, frame.activation)
     frame.engine.heap.write((generator, "*"), value, frame.module, function.node)
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding, Place, Step
-from runward_scanner.inference.model import Mark
 from runward_scanner.inference.names import role_of_name
+from runward_scanner.inference.part import Part
 from runward_scanner.inference.values import NOTHING, UNKNOWN, External, Module, Role, Value, is_open, one
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Callable, Iterable, Sequence
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import Activation, ClassInfo, FunctionInfo, ModuleInfo
 
+NAME = ast.Name
 BUILTINS = {
     name: one(External(f"builtins.{name}")) for name in dir(builtins) if name not in {"_", "__doc__", "__name__"}
 }
@@ -25,6 +26,10 @@ BUILTINS["__builtins__"] = one(External("builtins"))
 EXPRESSIONS: dict[type, Callable[[Any, Any], Value]] = {}
 STATEMENTS: dict[type, Callable[[Any, Any], None]] = {}
 """How each kind of node is read; the modules that know fill these in."""
+WHOLE: frozenset[type] = frozenset(
+    {ast.AnnAssign, ast.Assign, ast.AugAssign, ast.Delete, ast.Expr, ast.Raise, ast.Return}
+)
+"""Statements that are one part."""
 DEEPEST = 150
 """How deep expressions may nest before they count as unknown; Python's own stack is the limit behind it."""
 
@@ -34,6 +39,7 @@ class Frame:
 
     __slots__ = (
         "activation",
+        "bindings",
         "bound",
         "captured",
         "class_info",
@@ -44,8 +50,12 @@ class Frame:
         "exits",
         "function",
         "global_names",
+        "in_parts",
         "inside",
+        "is_plain",
+        "keeps",
         "live",
+        "looked_up",
         "missed",
         "module",
         "nonlocal_names",
@@ -76,6 +86,16 @@ class Frame:
         self.collectors: list[dict[str, Value]] = []
         self.exits: list[list[dict[str, Value]]] = []
         self.yielded: Value = NOTHING
+        self.is_plain = class_info is None
+        """Whether a name that is bound here is what it was last bound to: no class's, no global."""
+        self.in_parts = False
+        """Whether the body is read in parts, which need not be read again."""
+        self.keeps = True
+        """Whether the part being read changes nothing but names."""
+        self.looked_up: dict[str, Value | None] = {}
+        """The names that the part being read looked up."""
+        self.bindings: list[tuple[str, Value, ast.AST]] = []
+        """The names that the part being read bound."""
 
     @property
     def is_module(self) -> bool:
@@ -86,17 +106,66 @@ class Frame:
 
     def value(self, node: ast.expr) -> Value:
         """What an expression may be."""
-        if self.depth > DEEPEST:
+        kind = node.__class__
+        if kind is NAME:
+            name: str = node.id  # type: ignore[attr-defined]
+            value = self.env.get(name)
+            self.looked_up.setdefault(name, value)
+            if value and self.is_plain and Role.UNKNOWN not in value and name not in self.activation.rebound:
+                return value
+        elif self.depth > DEEPEST:
             return UNKNOWN
         self.depth += 1
-        value = EXPRESSIONS[node.__class__](self, node)
+        value = EXPRESSIONS[kind](self, node)
         self.depth -= 1  # an exception ends the whole evaluation, and this frame with it
         return value
 
     def execute(self, statements: Sequence[ast.stmt]) -> None:
         """Read statements in order, updating what the names may be."""
+        in_parts = self.in_parts
         for statement in statements:
-            STATEMENTS[statement.__class__](self, statement)
+            kind = statement.__class__
+            if in_parts and kind in WHOLE:
+                self.read_part(statement, STATEMENTS[kind])
+            else:
+                STATEMENTS[kind](self, statement)
+
+    def head(self, node: ast.expr) -> Value:
+        """What the expression may be that stands in the head of a compound statement."""
+        return self.read_part(node, Frame.value) if self.in_parts else self.value(node)
+
+    def read_part(self, node: ast.AST, read: Callable[[Frame, Any], Any]) -> Any:
+        """Read a part of the body, unless that would give what it gave last time: then do what it did."""
+        activation = self.activation
+        part = activation.parts.get(node)
+        if part is None:
+            part = activation.parts[node] = Part(activation)
+        elif part.reads_the_same(self.env):
+            return self._read_as_before(part)
+        part.stale = part.is_kept = False
+        self.looked_up = part.looked_up = {}
+        self.bindings = part.bound = []
+        self.keeps = True
+        env, live, found = self.env, self.live, len(activation.findings)
+        activation.part = part
+        part.result = read(self, node)
+        activation.part = activation.rest
+        part.is_kept = self.keeps and self.env is env
+        part.leaves = live and not self.live
+        part.findings = activation.findings[found:]
+        return part.result
+
+    def _read_as_before(self, part: Part) -> Any:
+        """Do to the names what reading a part did, and report what it reported."""
+        self.bindings = []
+        for name, value, node in part.bound:
+            self.bind(name, value, node)
+        self.missed.update([name for name, value in part.looked_up.items() if value is None])
+        if part.leaves:
+            self.live = False
+        if part.findings:
+            self.activation.findings += part.findings
+        return part.result
 
     def call(self, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
         """What calling a value gives; the callee's body is read with these arguments."""
@@ -119,8 +188,9 @@ class Frame:
             parent = self.activation.parent if self.class_info is None else self.activation
             while parent is not None:
                 key = (parent, name)
-                if key in heap.cells:
-                    return heap.read(key, self.activation)
+                found = heap.read(key, self.activation)
+                if found or heap.is_written(key):
+                    return found
                 parent = parent.parent
         return self.module_name(self.module, name)
 
@@ -140,7 +210,7 @@ class Frame:
                         and inherited != BUILTINS.get(name)
                     ):
                         return inherited
-        if (module, "*") in heap.cells and name not in BUILTINS:
+        if heap.is_written((module, "*")) and name not in BUILTINS:
             return heap.read((module, "*"), self.activation) | UNKNOWN
         return BUILTINS.get(name, UNKNOWN)
 
@@ -160,19 +230,23 @@ class Frame:
         heap = self.engine.heap
         self.bound[name] = node
         if name in self.global_names:
+            self.keeps = False
             self.engine.hook_store(self, node, None, name, value)
             heap.write((self.module, name), value, self.module, node)
             return
         if name in self.nonlocal_names:
+            self.keeps = False
             parent = self.activation.parent
-            while parent is not None and (parent, name) not in heap.cells:
+            while parent is not None and not heap.is_written((parent, name)):
                 parent = parent.parent
             if parent is not None:
                 heap.write((parent, name), value, self.module, node)
                 if name not in parent.rebound:
                     parent.rebound.add(name)
+                    parent.parts.clear()
                     self.engine.enqueue(parent)
         self.env[name] = value
+        self.bindings.append((name, value, node))
         for collector in self.collectors:
             collector[name] = collector.get(name, NOTHING) | value
         if self.class_info is not None:
@@ -188,31 +262,9 @@ class Frame:
         if self.function is None or self.class_info is not None:
             return
         self.captured = True
+        self.keeps = False
         for name, value in self.env.items():
             self.engine.heap.write((self.activation, name), value, self.module, node)
-
-    # -- reading again -------------------------------------------------------------------------------------------------
-
-    def mark(self) -> Mark:
-        """The state as it is, to return to."""
-        return Mark(
-            dict(self.env),
-            dict(self.bound),
-            self.live,
-            self.captured,
-            frozenset(self.global_names),
-            frozenset(self.nonlocal_names),
-            self.yielded,
-            len(self.activation.findings),
-        )
-
-    def return_to(self, mark: Mark) -> None:
-        """Go on from an earlier state; what was found after it is forgotten."""
-        self.env, self.bound = dict(mark.env), dict(mark.bound)
-        self.live, self.captured = mark.live, mark.captured
-        self.global_names, self.nonlocal_names = set(mark.global_names), set(mark.nonlocal_names)
-        self.yielded = mark.yielded
-        del self.activation.findings[mark.findings :]
 
     # -- branches --------------------------------------------------------------------------------------------------
 
@@ -221,6 +273,13 @@ class Frame:
         before = self.env
         self.env = dict(before)
         return before
+
+    def join(self, before: dict[str, Value], other: dict[str, Value]) -> None:
+        """Go on with what the names may be after this way or the other; where neither changed any, as before both."""
+        if self.env == before and other == before:
+            self.env = before
+        else:
+            self.merge([other])
 
     def merge(self, others: Iterable[dict[str, Value]]) -> None:
         """Go on with what the names may be after this way or any of the others."""

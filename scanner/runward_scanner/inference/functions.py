@@ -37,6 +37,8 @@ MOST_CONTEXTS = 6
 FEWEST_CONTEXTS = 1
 """The same where none of the arguments is itself what a rule asks for, nor holds it."""
 DEEPEST_CALL = 10
+PLAIN: frozenset[type] = frozenset({Instance, Class, Role})
+"""Atoms that stay what they are: nothing is put into them."""
 
 
 def make_function(frame: Frame, node: FunctionNode, name: str) -> Function:
@@ -47,7 +49,7 @@ def make_function(frame: Frame, node: FunctionNode, name: str) -> Function:
         owner = frame.class_info
         outer = frame.class_info.qualname if frame.class_info else frame.function.qualname if frame.function else ""
         qualname = f"{outer}.{name}" if outer else name
-        info = FunctionInfo(frame.module, node, name, qualname, owner, frame.inside)
+        info = FunctionInfo(frame.module, node, name, qualname, owner=owner, inside=frame.inside)
         engine.functions[node] = info
     frame.capture(node)
     closure = frame.activation if frame.activation.function is not None else None
@@ -75,6 +77,7 @@ def activation_of(frame: Frame, function: Function, arguments: dict[str, Value])
             grown = {name: value | wide.arguments.get(name, NOTHING) for name, value in arguments.items()}
             if any(value != wide.arguments.get(name) for name, value in grown.items()):
                 wide.arguments.update(grown)
+                wide.parts.pop(info.node, None)
                 frame.engine.enqueue(wide)
             return wide
     made = Activation(info.module, info, dict(arguments), function.closure)
@@ -114,8 +117,10 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
     kept = {}
     words: bool | None = None
     for name, value in given.items():
+        if value is OPAQUE or value is UNKNOWN or (info, name, value) in frame.engine.covered:
+            continue
         default = defaults.get((info, name))
-        if value is OPAQUE or value is UNKNOWN or (default is not None and value <= default):
+        if default is not None and value <= default:
             continue
         if not (interesting(frame, value) or is_filled(info, name, value)):
             if words is None:
@@ -125,6 +130,8 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
         live = frozenset([atom for atom in value if not is_inert(atom) and not is_prose(atom)])
         if live and not _covered(frame, function, info, name, live):
             kept[name] = live
+        elif PLAIN.issuperset(map(type, value)):
+            frame.engine.covered.add((info, name, value))
     return kept
 
 
@@ -227,11 +234,13 @@ def expected(frame: Frame, info: FunctionInfo, name: str) -> Value:
     return base
 
 
-def bind_parameters(frame: Frame) -> None:
+def bind_parameters(frame: Frame, node: FunctionNode) -> None:
     """Let the parameters of the function being read be the arguments, or what annotation, default and name say."""
     info = frame.function
     if info is None:
         return
+    if info.node.args.defaults or info.node.args.kw_defaults:
+        frame.keeps = False  # what a default is may show when it is read again
     arguments = frame.activation.arguments
     for name, (_, parameter, _) in parameters_of(info).items():
         base = expected(frame, info, name)
@@ -255,8 +264,8 @@ def _default(frame: Frame, info: FunctionInfo, index: int, parameter: ast.arg, d
     """What a parameter is when its argument is not known."""
     if index == 0 and info.owner is not None and info.kind != "static":
         if info.kind == "class" or info.name in {"__new__", "__init_subclass__", "__class_getitem__"}:
-            return one(Class(info.owner))
-        return one(Instance(info.owner))
+            return info.owner.itself
+        return info.owner.instance
     value = annotated(frame, parameter.annotation) if parameter.annotation is not None else UNKNOWN
     if default is not None:
         given = frame.engine.default_values.get(default, NOTHING)

@@ -5,16 +5,16 @@ Each cell holds all that was ever written to it. A cell that grows sends those w
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from runward_scanner.inference.values import NOTHING, Value, bounded, is_inert, is_prose
+from runward_scanner.inference.values import NOTHING, Atom, Instance, Value, bounded, is_inert, is_prose
 
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable
 
     from runward_scanner.inference.model import Activation, ModuleInfo
+    from runward_scanner.inference.part import Part
 
 Key: TypeAlias = tuple[Any, str]
 """The owner (a class, module, activation or container) and a name; ``*`` is every name that is not known."""
@@ -24,58 +24,94 @@ ANYTHING = "?"
 """The owner of the attributes of what is not known."""
 
 
-NOBODY: dict[Activation, int] = {}
+class Cell:
+    """All that was written under one key, None where nothing was yet, and the parts of the code that read it."""
+
+    __slots__ = ("readers", "value")
+
+    def __init__(self) -> None:
+        """Nothing is written or read."""
+        self.value: Value | None = None
+        self.readers: set[Part] = set()
+
+
+def _is_nothing_new(atom: Atom, known: Value) -> bool:
+    """Whether who reads a cell learns nothing from an atom beside those that it holds."""
+    if atom.__class__ is Instance:
+        return atom.exact and Instance(atom.info) in known
+    return is_inert(atom) or is_prose(atom)
 
 
 class Heap:
     """The cells, who read them, and where each was first written."""
 
-    def __init__(self, changed: Callable[[Activation, int], None]) -> None:
-        """Call ``changed`` for each reader of a cell that grew, with the first statement of it that read the cell."""
-        self.cells: dict[Key, Value] = {}
+    def __init__(self, changed: Callable[[Activation], None]) -> None:
+        """Call ``changed`` for each activation that has read a cell which grew."""
+        self._cells: dict[Key, Cell] = {}
         self.names: dict[Any, set[str]] = {}
         self.origins: dict[Key, tuple[ModuleInfo, ast.AST]] = {}
-        self._readers: defaultdict[Key, dict[Activation, int]] = defaultdict(dict)
         self._changed = changed
         self.asked: set[str] = set()
         """The names of attributes that something not known was asked for."""
 
     def read(self, key: Key, reader: Activation | None) -> Value:
-        """Give all that the cell may hold and note the reader."""
+        """Give all that the cell may hold and note the reader, with the part of its code that is being read."""
+        cell = self._cells.get(key)
+        if cell is None:
+            if reader is None:
+                return NOTHING
+            cell = self._cells[key] = Cell()
         if reader is not None:
-            readers = self._readers[key]
-            position = reader.position
-            if readers.get(reader, position) >= position:
-                readers[reader] = position
-        return self.cells.get(key, NOTHING)
+            cell.readers.add(reader.part)
+        return cell.value or NOTHING
 
     def read_anywhere(self, name: str, reader: Activation) -> Value:
         """Give what was written to an attribute of this name of what is not known; the same with a note of the name."""
         self.asked.add(name)
         return self.read((ANYTHING, name), reader)
 
+    def peek(self, key: Key) -> Value:
+        """Give all that the cell may hold, for who need not know when that grows."""
+        cell = self._cells.get(key)
+        return cell.value or NOTHING if cell is not None else NOTHING
+
+    def is_written(self, key: Key) -> bool:
+        """Whether anything was written to the cell, be it nothing."""
+        cell = self._cells.get(key)
+        return cell is not None and cell.value is not None
+
     def release(self) -> None:
         """Let go of everything."""
-        for table in (self.cells, self.names, self.origins, self._readers):
-            table.clear()
+        for cell in self._cells.values():
+            cell.readers.clear()
+        self._cells.clear()
+        self.names.clear()
+        self.origins.clear()
 
     def write(self, key: Key, value: Value, module: ModuleInfo, site: ast.AST) -> None:
         """Add to what the cell may hold."""
-        old = self.cells.get(key)
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._cells[key] = Cell()
+        old = cell.value
         if old is None:
-            self.cells[key] = bounded(value)
+            cell.value = value if len(value) <= 1 else bounded(value)
             self.names.setdefault(key[0], set()).add(key[1])
             if not value:
                 return
-        elif value <= old:
+        elif value is old or value <= old:
             return
         else:
-            grown = bounded(old | value)
+            new = value - old
+            grown = bounded(old | new)
             if grown == old:
                 return
-            self.cells[key] = grown
-            if all(is_inert(atom) or is_prose(atom) for atom in value - old):
+            cell.value = grown
+            if all(_is_nothing_new(atom, old) for atom in new):
                 return
-        self.origins.setdefault(key, (module, site))
-        for reader, position in tuple(self._readers.get(key, NOBODY).items()):
-            self._changed(reader, position)
+        if key not in self.origins:
+            self.origins[key] = module, site
+        for part in tuple(cell.readers):
+            if not part.stale:
+                part.stale = True
+                self._changed(part.activation)

@@ -6,7 +6,6 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import (
-    NOTHING,
     Atom,
     Class,
     Container,
@@ -92,7 +91,7 @@ def tells(frame: Frame, value: Value, levels: int) -> bool:
         elif kind in HELD:
             heap = frame.engine.heap
             names = heap.names.get(atom, ()) if levels else ()
-            if any(tells(frame, heap.cells.get((atom, name), NOTHING), levels - 1) for name in names):
+            if any(tells(frame, heap.peek((atom, name)), levels - 1) for name in names):
                 return True
         elif kind is PluginRun or kind is Partial or kind is External or (kind is Text and atom.text in WORDS):  # type: ignore[union-attr]
             return True

@@ -16,7 +16,6 @@ from runward_scanner.inference.values import (
     External,
     Function,
     Globals,
-    Instance,
     Method,
     Namespace,
     Role,
@@ -231,19 +230,19 @@ def _of_namespace(frame: Frame, method: Method, arguments: Arguments, node: ast.
 def _of_class(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     owner = method.receiver
     if isinstance(owner, Class) and owner.info.traits & {"enum", "state", "status"}:
-        return one(Instance(owner.info, exact=True)) if method.name != "__members__" else UNKNOWN
+        return owner.info.exact_instance if method.name != "__members__" else UNKNOWN
     if isinstance(owner, Class) and method.name == "mro":
         return frame.attribute(one(owner), "__mro__", node)
     if isinstance(owner, Class) and method.name == "__new__":
         frame.engine.hook_construct(frame, node, owner.info, arguments.after(1))
-        return one(Instance(owner.info, exact=True))
+        return owner.info.exact_instance
     return UNKNOWN
 
 
 def _of_super(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     owner = method.receiver
     if isinstance(owner, Super) and method.name == "__new__":
-        return one(Instance(owner.info))
+        return owner.info.instance
     if isinstance(owner, Super) and method.name == "__setattr__":
         frame.engine.dynamic_put(frame, owner.bound, arguments.at(0), arguments.at(1), node)
     return OPAQUE

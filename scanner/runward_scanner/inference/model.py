@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from runward_scanner.inference.values import NOTHING, Value
+from runward_scanner.inference.part import Part
+from runward_scanner.inference.values import NOTHING, Class, Container, Instance, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,20 @@ SIMPLE = frozenset(
     }
 )  # fmt: skip
 """Statements that hold no other."""
+_TRY = ("body", "handlers", "orelse", "finalbody")
+_ELSE = ("body", "orelse")
+BLOCKS: dict[type, tuple[str, ...]] = {
+    **dict.fromkeys(SIMPLE, ()),
+    ast.If: _ELSE,
+    ast.For: _ELSE,
+    ast.AsyncFor: _ELSE,
+    ast.While: _ELSE,
+    ast.Try: _TRY,
+    ast.TryStar: _TRY,
+}
+"""The blocks of statements, where that is not a body alone."""
+if hasattr(ast, "TypeAlias"):
+    BLOCKS[ast.TypeAlias] = ()
 
 
 def bodies_of(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
@@ -30,8 +44,8 @@ def bodies_of(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
         for case in statement.cases:
             yield case.body
         return
-    for name in ("body", "handlers", "orelse", "finalbody"):
-        block = getattr(statement, name, None) or []
+    for name in BLOCKS.get(statement.__class__, ("body",)):
+        block = getattr(statement, name)
         if name == "handlers":
             for handler in block:
                 yield handler.body
@@ -42,23 +56,45 @@ def bodies_of(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
-@dataclass(eq=False, slots=True)
+class Found(NamedTuple):
+    """The file that a name was resolved to: as it is shown, and its path."""
+
+    shown: str
+    path: Path
+
+
 class ModuleInfo:
     """A parsed file. ``local`` is its name below the governed root, empty where it lies in none (``root`` is None)."""
 
-    path: Path
-    name: str
-    local: str
-    root: Path | None
-    is_package: bool
-    governed: bool
-    source: Source
-    tree: ast.Module
-    neighbours: dict[str, Path | None]
-    """What absolute names mean in this folder, as far as that was asked."""
-    stars: list[Value] = field(default_factory=list)
-    top: Activation | None = None
-    _statements: list[ast.stmt] | None = None
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        local: str,
+        *,
+        root: Path | None,
+        is_package: bool,
+        governed: bool,
+        source: Source,
+        tree: ast.Module,
+        neighbours: dict[str, Found | None],
+    ) -> None:
+        """Take what is known from the beginning."""
+        self.path = path
+        self.name = name
+        self.local = local
+        self.root = root
+        self.is_package = is_package
+        self.governed = governed
+        self.source = source
+        self.tree = tree
+        self.neighbours = neighbours
+        """What absolute names mean in this folder, as far as that was asked."""
+        self.in_api: bool | None = None
+        """Whether it belongs to the API, once that was asked."""
+        self.stars: list[Value] = []
+        self.top: Activation | None = None
+        self._statements: list[ast.stmt] | None = None
 
     @property
     def statements(self) -> list[ast.stmt]:
@@ -78,23 +114,33 @@ class ModuleInfo:
         return f"<module {self.name}>"
 
 
-@dataclass(eq=False, slots=True)
 class FunctionInfo:
     """A function or lambda; ``owner`` is the class whose body holds it, ``inside`` every class around it."""
 
-    module: ModuleInfo
-    node: FunctionNode
-    name: str
-    qualname: str
-    owner: ClassInfo | None
-    inside: tuple[ClassInfo, ...]
-    kind: str = "function"
-    activations: dict[object, Activation] = field(default_factory=dict)
-    filled: frozenset[str] | None = None
-    """The names whose elements the body writes, once that was asked."""
-    parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] | None = None
-    refuses: dict[int, bool] = field(default_factory=dict)
-    """Whether it decides anything as a validator, by how deep validators asked one another; what was asked already."""
+    def __init__(
+        self,
+        module: ModuleInfo,
+        node: FunctionNode,
+        name: str,
+        qualname: str,
+        *,
+        owner: ClassInfo | None,
+        inside: tuple[ClassInfo, ...],
+    ) -> None:
+        """Take what is known from the beginning."""
+        self.module = module
+        self.node = node
+        self.name = name
+        self.qualname = qualname
+        self.owner = owner
+        self.inside = inside
+        self.kind: str = "function"
+        self.activations: dict[object, Activation] = {}
+        self.filled: frozenset[str] | None = None
+        """The names whose elements the body writes, once that was asked."""
+        self.parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] | None = None
+        self.refuses: dict[int, bool] = {}
+        """Whether it decides anything as a validator, by how deep validators asked one another, as far as asked."""
 
     @property
     def is_generator(self) -> bool:
@@ -106,29 +152,50 @@ class FunctionInfo:
         return f"<function {self.qualname}>"
 
 
-@dataclass(eq=False, slots=True)
 class ClassInfo:
     """A class; its namespace and its instances' attributes lie in the heap under it."""
 
-    module: ModuleInfo
-    node: ast.ClassDef
-    name: str
-    qualname: str
-    outer: tuple[ClassInfo, ...]
-    in_function: bool = False
-    bases: list[Value] = field(default_factory=list)
-    keywords: dict[str, Value] = field(default_factory=dict)
-    subclasses: list[ClassInfo] = field(default_factory=list)
-    decorators: set[str] = field(default_factory=set)
-    fields: list[str] = field(default_factory=list)
-    annotations: dict[str, ast.expr] = field(default_factory=dict)
-    line: tuple[ClassInfo, ...] | None = None
-    """The class and those it derives from, nearest first, once that was asked; None after a base changed."""
-    traits: frozenset[str] = frozenset()
-    """What its ancestors make it: plugin, enum, state, status, tool_runner, protocol, open (a base is not in sight)."""
+    def __init__(
+        self,
+        module: ModuleInfo,
+        node: ast.ClassDef,
+        name: str,
+        qualname: str,
+        *,
+        outer: tuple[ClassInfo, ...],
+        in_function: bool = False,
+    ) -> None:
+        """Take what is known from the beginning."""
+        self.module = module
+        self.node = node
+        self.name = name
+        self.qualname = qualname
+        self.outer = outer
+        self.itself: Value = frozenset((Class(self),))
+        """The value that is the class."""
+        self.instance: Value = frozenset((Instance(self),))
+        """The value that is an instance, perhaps of a subclass."""
+        self.exact_instance: Value = frozenset((Instance(self, exact=True),))
+        """The value that is an instance of the class itself."""
+        self.in_function = in_function
+        self.bases: list[Value] = []
+        self.keywords: dict[str, Value] = {}
+        self.subclasses: list[ClassInfo] = []
+        self.decorators: set[str] = set()
+        self.fields: list[str] = []
+        self.annotations: dict[str, ast.expr] = {}
+        self.line: tuple[ClassInfo, ...] | None = None
+        """The class and those it derives from, nearest first, once that was asked; None after a base changed."""
+        self.containers: list[Container] = []
+        """The generic containers that the classes in its line derive from, once that was asked."""
+        self.outcomes: frozenset[str] | None = None
+        """Which words of metrics it has as members, once that was asked."""
+        self.traits: frozenset[str] = frozenset()
+        """What its ancestors make it: plugin, enum, state, status, tool_runner, protocol, open (a base is unknown)."""
 
     def release(self) -> None:
         """Let go of the classes that it derives from and that derive from it."""
+        self.itself = self.instance = self.exact_instance = NOTHING
         self.bases.clear()
         self.subclasses.clear()
         self.keywords.clear()
@@ -139,42 +206,43 @@ class ClassInfo:
         return f"<class {self.module.name}.{self.qualname}>"
 
 
-class Mark(NamedTuple):
-    """The state of a reading before a statement: all that a frame holds, and how many findings there were."""
-
-    env: dict[str, Value]
-    bound: dict[str, ast.AST]
-    live: bool
-    captured: bool
-    global_names: frozenset[str]
-    nonlocal_names: frozenset[str]
-    yielded: Value
-    findings: int
-
-
-@dataclass(eq=False, slots=True)
 class Activation:
     """A function (or a module's top level, or a class body) with certain arguments: what it gives, holds and breaks."""
 
-    module: ModuleInfo
-    function: FunctionInfo | None
-    arguments: dict[str, Value] = field(default_factory=dict)
-    parent: Activation | None = None
-    result: Value = NOTHING
-    findings: list[Finding] = field(default_factory=list)
-    caller: tuple[Activation, ast.AST] | None = None
-    running: bool = False
-    queued: bool = False
-    evaluations: int = 0
-    depth: int = 0
-    rebound: set[str] = field(default_factory=set)
-    """Names of it that functions within it rebind."""
-    position: int = 0
-    """Which statement of the body is being read, counted from 1; 0 for the parameters, and while it is not read."""
-    resume: int = 0
-    """Where reading again begins: at the first statement that read something which has grown."""
-    marks: list[Mark] = field(default_factory=list)
-    """What the names were before each statement, when it was last read."""
+    def __init__(
+        self,
+        module: ModuleInfo,
+        function: FunctionInfo | None,
+        arguments: dict[str, Value] | None = None,
+        parent: Activation | None = None,
+    ) -> None:
+        """Take what is known from the beginning."""
+        self.module = module
+        self.function = function
+        self.arguments: dict[str, Value] = arguments if arguments is not None else {}
+        self.parent = parent
+        self.result: Value = NOTHING
+        self.findings: list[Finding] = []
+        self.caller: tuple[Activation, ast.AST] | None = None
+        self.running: bool = False
+        self.queued: bool = False
+        self.evaluations: int = 0
+        self.depth: int = 0
+        self.rebound: set[str] = set()
+        """Names of it that functions within it rebind."""
+        self.parts: dict[ast.AST, Part] = {}
+        """How each part of the body was last read."""
+        self.rest = Part(self)
+        """What is in no part: read every time."""
+        self.part = self.rest
+        """What is being read."""
+
+    def release(self) -> None:
+        """Let go of what it was read with, once nothing is read any more."""
+        self.caller = self.parent = None
+        self.arguments.clear()
+        self.parts.clear()
+        del self.rest, self.part
 
     def __repr__(self) -> str:
         """Name what is activated."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import base64
-import codecs
 from typing import TYPE_CHECKING, TypeAlias
 
 from runward_scanner.inference import containers, strings
@@ -20,7 +18,6 @@ from runward_scanner.inference.values import (
     External,
     Function,
     Globals,
-    Instance,
     MethodCaller,
     Namespace,
     Partial,
@@ -84,6 +81,7 @@ def _vars(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value
 def _locals(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     if frame.is_module:
         return one(Globals(frame.module))
+    frame.keeps = False
     return containers.make_dict(frame, [(one(Text(name)), value) for name, value in frame.env.items()], node)
 
 
@@ -110,7 +108,7 @@ def _super(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Valu
     first = arguments.at(1)
     if not first and frame.function is not None and frame.function.node.args.args:
         first = frame.lookup(frame.function.node.args.args[0].arg)
-    return one(Super(owner, first or one(Instance(owner))))
+    return one(Super(owner, first or owner.instance))
 
 
 def _next(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -269,6 +267,9 @@ def _namedtuple(frame: Frame, path: str, arguments: Arguments, node: ast.AST) ->
 
 def _decoded(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """Text that is written out in base 64 or rot13: decoded."""
+    import base64  # noqa: PLC0415 - hardly any code needs it
+    import codecs  # noqa: PLC0415 - as above
+
     rotated = {"rot13", "rot_13", "rot-13"}.issuperset(texts(arguments.at(1)))
     if path == "codecs.decode" and not (rotated and texts(arguments.at(1))):
         return strings.COMPUTED
@@ -288,7 +289,7 @@ def _new(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     for atom in arguments.at(0):
         if isinstance(atom, Class):
             frame.engine.hook_construct(frame, node, atom.info, arguments.after(1))
-            found |= one(Instance(atom.info, exact=True))
+            found |= atom.info.exact_instance
     return found or UNKNOWN
 
 

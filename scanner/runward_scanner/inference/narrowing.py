@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
 TEXTS = frozenset({Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK, Role.COMPUTED})
+NARROWING = frozenset({ast.UnaryOp, ast.BoolOp, ast.Call, ast.Compare})
 
 
 def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
     """Let the names in a condition be what they are where it holds, or where it does not."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        narrow(frame, test.operand, not holds)
-    elif isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) is holds:
-        for operand in test.values:
+    if test.__class__ not in NARROWING:
+        return
+    if isinstance(test, ast.UnaryOp):
+        if isinstance(test.op, ast.Not):
+            narrow(frame, test.operand, not holds)
+    elif isinstance(test, ast.BoolOp):
+        for operand in test.values if isinstance(test.op, ast.And) is holds else ():
             narrow(frame, operand, holds)
     elif (
         isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id in {"isinstance", "issubclass"}

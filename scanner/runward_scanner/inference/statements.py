@@ -135,7 +135,7 @@ def assert_(frame: Frame, node: ast.Assert) -> None:
 
 def if_(frame: Frame, node: ast.If) -> None:
     """``if``: both branches."""
-    frame.value(node.test)
+    frame.head(node.test)
     before = frame.fork()
     narrow(frame, node.test, True)
     frame.execute(node.body)
@@ -148,16 +148,20 @@ def if_(frame: Frame, node: ast.If) -> None:
 
 def for_(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
     """``for``: the body is read until the names stay the same, twice at most."""
-    source = frame.value(node.iter)
-    elements = containers.elements(frame, source, node.iter)
+    elements = frame.read_part(node.iter, _elements) if frame.in_parts else _elements(frame, node.iter)
     _loop(frame, node, lambda: bind_target(frame, node.target, elements, node.target))
+
+
+def _elements(frame: Frame, node: ast.expr) -> Value:
+    """What a loop goes through."""
+    return containers.elements(frame, frame.value(node), node)
 
 
 def while_(frame: Frame, node: ast.While) -> None:
     """``while``."""
 
     def enter() -> None:
-        frame.value(node.test)
+        frame.head(node.test)
         narrow(frame, node.test, True)
 
     _loop(frame, node, enter)
@@ -206,6 +210,7 @@ def leave_loop(frame: Frame, node: ast.Break | ast.Continue) -> None:
 def global_(frame: Frame, node: ast.Global) -> None:
     """``global``."""
     frame.global_names.update(node.names)
+    frame.is_plain = False
 
 
 def nonlocal_(frame: Frame, node: ast.Nonlocal) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def bind_target(frame: Frame, target: ast.expr, value: Value, site: ast.AST) -> None:
     """Assign a value to a target."""
-    if isinstance(target, ast.Name):
+    if target.__class__ is ast.Name:
         frame.bind(target.id, value, target)
     elif isinstance(target, ast.Attribute):
         put(frame, frame.value(target.value), target.attr, value, target)
@@ -148,7 +148,7 @@ def _positional(frame: Frame, pattern: ast.MatchClass, subject: Value, index: in
             )
             continue
         names = list(atom.info.fields)
-        for held in frame.attribute(one(Class(atom.info)), "__match_args__", pattern):
+        for held in frame.attribute(atom.info.itself, "__match_args__", pattern):
             ordered = containers.positions(frame, held) if isinstance(held, Container) else None
             if ordered is not None:
                 names = [text for value in ordered for text in texts(value)]

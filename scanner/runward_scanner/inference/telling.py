@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runward_scanner.inference.values import Role
+from runward_scanner.logging_calls import name_of
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
 
 def _hooks(rules: tuple[Rule, ...], name: str) -> tuple[Callable[..., None], ...]:
     """The methods of that name, of those rules that have one of their own."""
-    return tuple(getattr(rule, name) for rule in rules if getattr(type(rule), name) is not getattr(Rule, name))
+    return tuple(getattr(rule, name) for rule in rules if _has(rule, name))
+
+
+def _has(rule: Rule, name: str) -> bool:
+    """Whether a rule has a method of its own under that name."""
+    return getattr(type(rule), name) is not getattr(Rule, name)
 
 
 class Telling:
@@ -29,6 +36,16 @@ class Telling:
         given = tuple(rules)
         self.receivers: dict[ast.AST, Value] = {}
         self._hooks = {name: _hooks(given, name) for name in vars(Rule) if name.startswith("on_")}
+        self._on_attribute = [
+            (rule.attributes_of, rule.attributes_named, rule.attributes_giving, rule.on_attribute)
+            for rule in given
+            if _has(rule, "on_attribute")
+        ]
+        self._on_call = [rule.on_call for rule in given if rule.calls_named is None and _has(rule, "on_call")]
+        self._on_named_call: dict[str, list[Callable[..., None]]] = {}
+        for rule in given:
+            for name in rule.calls_named or ():
+                self._on_named_call.setdefault(name, []).append(rule.on_call)
 
     def hook_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
         """A plugin's run is obtained or called outside ToolRunner."""
@@ -40,12 +57,17 @@ class Telling:
         known = self.receivers.get(node)
         if known is not receiver:
             self.receivers[node] = receiver if known is None else known | receiver
-        for hook in self._hooks["on_attribute"]:
-            hook(frame, node, receiver, name, result)
+        kinds = {atom if atom.__class__ is Role else atom.__class__ for atom in receiver}
+        given = set(map(type, result))
+        for of, named, giving, hook in self._on_attribute:
+            if name in named or not of.isdisjoint(kinds) or not giving.isdisjoint(given):
+                hook(frame, node, receiver, name, result)
 
     def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """A call is made."""
-        for hook in self._hooks["on_call"]:
+        for hook in self._on_call:
+            hook(frame, node, callee, arguments)
+        for hook in self._on_named_call.get(name_of(node), ()):
             hook(frame, node, callee, arguments)
 
     def hook_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:

@@ -38,10 +38,14 @@ class Methods:
         self.engine = engine
         self.info = info
         self._open: set[object] = set()
+        self.executing: dict[ast.Call, bool] = {}
+        """Whether calls run the plugin, as far as that was asked."""
+        self.facts: dict[FunctionInfo, frozenset[str]] = {}
+        """What functions establish for certain, as far as that was asked."""
 
     def function(self, node: ast.Call) -> FunctionInfo | None:
         """The one function among the files that a call calls, if that is known."""
-        found = list({atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)})
+        found = list({atom.info for atom in self.engine.callees.get(node, ()) if atom.__class__ is Function})
         if len(found) == 1:
             return found[0]
         function = node.func
@@ -61,6 +65,11 @@ class Methods:
             return False
         self._open.add(key)
         return True
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is being looked into, so that an answer hangs on the question alone."""
+        return not self._open
 
     def done(self, key: object) -> None:
         """Note that it no longer is."""
@@ -90,6 +99,16 @@ def executes(engine: Engine, methods: Methods, node: ast.AST) -> bool:
     """Whether a call runs the plugin: itself, through a method of the class, or by handing it to the workers."""
     if not isinstance(node, ast.Call):
         return False
+    known = methods.executing.get(node)
+    if known is None:
+        settled = methods.is_settled
+        known = _executes(engine, methods, node)
+        if settled:
+            methods.executing[node] = known
+    return known
+
+
+def _executes(engine: Engine, methods: Methods, node: ast.Call) -> bool:
     if is_run(engine, node):
         return True
     function = methods.function(node)

@@ -27,7 +27,7 @@ from runward_scanner.rules.raw_errors import in_api, is_api
 from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine
@@ -115,17 +115,21 @@ def check_api(engine: Engine, code: str) -> Iterator[Finding]:
     for module in engine.governed:
         if not in_api(engine, module):
             continue
-        problems = [(node, problem) for node in walk(module.tree) if (problem := _internal(engine, node))]
-        problems.extend((node, REACHES) for node in _spread(engine, module))
+        problems = []
+        calls = []
+        for node in walk(module.tree):
+            reader = INTERNAL_READERS.get(node.__class__)
+            if reader is None:
+                continue
+            if problem := reader(engine, node):
+                problems.append((node, problem))
+            if node.__class__ is ast.Call:
+                calls.append(node)
+        problems.extend((node, REACHES) for node in _spread(engine, module, calls))
         ignored = engine.logged_nodes(module) | _docstrings(module) if problems else set()
         for node, problem in problems:
             if node not in ignored:
                 yield Finding(place_of(module, node), code, problem)
-
-
-def _internal(engine: Engine, node: ast.AST) -> str:
-    reader = INTERNAL_READERS.get(node.__class__)
-    return reader(engine, node) if reader is not None else ""
 
 
 def _internal_constant(engine: Engine, node: ast.Constant) -> str:
@@ -166,13 +170,12 @@ INTERNAL_READERS: dict[type, Callable[[Engine, Any], str]] = {
 }
 
 
-def _spread(engine: Engine, module: ModuleInfo) -> Iterator[ast.AST]:
+def _spread(engine: Engine, module: ModuleInfo, every: Iterable[ast.Call]) -> Iterator[ast.AST]:
     """The calls that give all parts of an envelope, where nothing picks the public ones."""
     calls = [
         node
-        for node in walk(module.tree)
-        if isinstance(node, ast.Call)
-        and name_of(node) in {"items", "values", "popitem"}
+        for node in every
+        if name_of(node) in {"items", "values", "popitem"}
         and any(
             isinstance(atom, Method) and holds_internal(engine, frozenset({atom.receiver}))
             for atom in engine.callees.get(node, ())

@@ -18,7 +18,7 @@ from runward_scanner.inference.values import (
     texts,
 )
 from runward_scanner.logging_calls import is_log_call, name_of
-from runward_scanner.patterns import matches
+from runward_scanner.patterns import matches, whole
 
 if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ERROR_FIELD = re.compile(r"_*(?:job_)?(?:error|errors|error_message|error_text|failure|failure_reason|error_detail)")
 ERROR_KEYS = frozenset({"error", "errors", "error_message", "exception", "err", "failure"})
 TEXT_KEYS = frozenset({"message", "detail", "details", "reason", "description"})
+TOLD_KEYS = ERROR_KEYS | TEXT_KEYS
 INTERNAL_KIND = re.compile(r"internal(?:_?(?:error|fault))?", re.IGNORECASE)
 PUBLIC = frozenset({"message", "detail", "details", "reason"})
 ANSWER_KEYS = frozenset({"status", "success", "ok", "error", "code", "type"})
@@ -38,6 +39,8 @@ FAILING = re.compile(
     r"(?:_job|_run|_execution|_message)?"
     r"|_*(?:finish|end|complete|close|update|save)_(?:job|run|execution|attempt)"
 )
+is_error_field = whole(ERROR_FIELD)
+is_failing = whole(FAILING)
 ANSWERING = frozenset(
     {
         "abort",
@@ -69,7 +72,7 @@ def tells_raw(frame: Frame, value: Value) -> bool:
     for atom in value:
         names = {name[1:] for name in heap.names.get(atom, ()) if name.startswith("=")}
         if isinstance(atom, Container) and names and not names >= ENVELOPE_KEYS:
-            cells = [heap.cells.get((atom, f"={name}"), frozenset()) for name in names - {"_internal"}]
+            cells = [heap.peek((atom, f"={name}")) for name in names - {"_internal"}]
             if any(tells_raw(frame, cell) for cell in cells if not any(item is atom for item in cell)):
                 return True
     return False
@@ -82,14 +85,16 @@ def is_api(frame: Frame) -> bool:
 
 def in_api(engine: Engine, module: ModuleInfo) -> bool:
     """Whether a module belongs to the API."""
-    return bool(module.local) and matches(engine.settings.api, module.local)
+    if module.in_api is None:
+        module.in_api = bool(module.local) and matches(engine.settings.api, module.local)
+    return module.in_api
 
 
 def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> str:
     """What is wrong with a call that is handed an exception's text; empty where nothing is."""
     every = arguments.every()
     name = name_of(node)
-    if (TELLING.isdisjoint(every) and not FAILING.fullmatch(name)) or is_log_call(node):
+    if (TELLING.isdisjoint(every) and not is_failing(name)) or is_log_call(node):
         return ""
     public = NOTHING.union(*_public_parts(callee, arguments))
     if Role.TRACEBACK in public:
@@ -102,9 +107,9 @@ def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -
     if "envelope" in name.lower():
         return ""
     for keyword, value in arguments.keywords.items():
-        if ERROR_FIELD.fullmatch(keyword) and is_raw(value):
+        if is_error_field(keyword) and is_raw(value):
             return "An exception's text is handed on as an error, past the envelope"
-    if FAILING.fullmatch(name) and tells_raw(frame, every):
+    if is_failing(name) and tells_raw(frame, every):
         return "An exception's text is stored as an error, past the envelope"
     if is_raw(every) and (name in ANSWERING and name != "write"):
         return "An error response is made from a raw exception, not the envelope"
@@ -161,7 +166,7 @@ def _makes_exception(name: str, callee: Value) -> bool:
 def in_dict(frame: Frame, node: ast.Dict) -> ast.AST | None:
     """The part of a dict display that answers with a raw exception."""
     keys = {key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
-    if not keys & (ERROR_KEYS | TEXT_KEYS):
+    if TOLD_KEYS.isdisjoint(keys):
         return None
     for key, value in zip(node.keys, node.values, strict=True):
         if not isinstance(key, ast.Constant):

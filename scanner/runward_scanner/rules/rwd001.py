@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from runward_scanner.inference.externals import is_run
 from runward_scanner.inference.interest import FILLING
 from runward_scanner.inference.proof import steps_to
 from runward_scanner.inference.values import (
@@ -33,6 +34,8 @@ class OnlyToolRunnerRuns(Rule):
 
     code = "RWD001"
     title = "A plugin's run is reached outside ToolRunner"
+    attributes_of = frozenset({Class})
+    calls_named = FILLING
     explanation = """
 Only class ToolRunner may call a plugin's run, obtain it or hand it on: by name, alias, partial, methodcaller,
 getattr, __dict__, type(plugin).run, a thread or an executor. A receiver that is shown not to be a plugin is
@@ -51,15 +54,12 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
 
     def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
         """Report where ToolRunner itself hands ``run`` out."""
-        handed = any(isinstance(atom, PluginRun) and not atom.reported for atom in value)
-        if handed and node.value is not None and frame.engine.is_tool_runner_code(frame):
+        if is_run(value) and node.value is not None and frame.engine.is_tool_runner_code(frame):
             frame.report(self.code, node.value, "ToolRunner hands a plugin's run out instead of calling it")
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """Report a plugin's ``run`` being replaced or kept by ToolRunner, and ToolRunner itself being replaced."""
-        if any(isinstance(atom, PluginRun) and not atom.reported for atom in value) and self._outlives(
-            frame, name, receiver
-        ):
+        if is_run(value) and self._outlives(frame, name, receiver):
             frame.report(self.code, node, "ToolRunner keeps a plugin's run, where others can reach it")
         named = name == frame.engine.settings.tool_runner_class
         if named and receiver is not None and any(isinstance(atom, Module) for atom in receiver):
@@ -95,12 +95,11 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Report the same by ``append`` and the like."""
         for atom in callee:
-            if isinstance(atom, Method) and atom.name in FILLING:
+            if atom.__class__ is Method and atom.name in FILLING:
                 self._kept(frame, node, frozenset({atom.receiver}), arguments.every())
 
     def _kept(self, frame: Frame, node: ast.AST, receiver: Value, value: Value) -> None:
-        handed = any(isinstance(atom, PluginRun) and not atom.reported for atom in value)
-        if not handed or not frame.engine.is_tool_runner_code(frame):
+        if not is_run(value) or not frame.engine.is_tool_runner_code(frame):
             return
         if any(isinstance(atom, (Container, Thing)) and atom.activation is not frame.activation for atom in receiver):
             frame.report(self.code, node, "ToolRunner keeps a plugin's run, where others can reach it")

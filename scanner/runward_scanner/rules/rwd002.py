@@ -10,7 +10,6 @@ from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import ancestors
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Class, Function, Instance, Role, Value, texts
-from runward_scanner.logging_calls import name_of
 from runward_scanner.rule import Rule
 from runward_scanner.rules.execution import METRICS, FinallyEffects, Methods, executes, metric_calls, own_nodes
 from runward_scanner.rules.overridden import dropped_by, method_of, rebound
@@ -32,6 +31,7 @@ class MetricsInFinally(Rule):
 
     code = "RWD002"
     title = "ToolRunner.run does not count every execution in a finally"
+    calls_named = PATCHERS
     explanation = """
 ToolRunner.run, and every override of it, has a try whose finally calls update_execution_metrics() on every
 path. Not behind a condition, not after something that can leave the block, not in a function that nobody calls;
@@ -53,8 +53,6 @@ finally.
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: object) -> None:
         """Report ``patch.object(ToolRunner, "run")`` and its like."""
-        if name_of(node) not in PATCHERS:
-            return
         for argument in node.args[:2]:
             value = frame.value(argument)
             dotted = any(text.endswith((".ToolRunner.run", f".ToolRunner.{METRICS}")) for text in texts(value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from runward_scanner.inference.tables import INTERNAL_NAMES
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value, texts
 from runward_scanner.logging_calls import name_of
 from runward_scanner.patterns import ends_with, matches
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 REPLACING: Value = frozenset(map(External, ("dataclasses.replace", "copy.replace")))
+PATCHERS = frozenset({"patch", "object", "setattr"})
 
 
 class NoBypass(Rule):
@@ -31,6 +33,8 @@ class NoBypass(Rule):
 
     code = "RWD005"
     title = "Validation or the error envelope is bypassed"
+    attributes_named = INTERNAL_NAMES | {"__dict__", "run_plugin"}
+    attributes_giving = frozenset({Function})
     explanation = """
 ToolRunner validates the input before the plugin runs and the output after, on every path, with validators that
 are not replaced; so does what admits a request, before it becomes a job. An exception around an execution is not
@@ -50,13 +54,13 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """Report a validator that is replaced, and a raw error that is stored."""
-        if validators.VALIDATOR.fullmatch(name) and self._replaces(frame, node, receiver, value):
+        if validators.is_validator_name(name) and self._replaces(frame, node, receiver, value):
             frame.report(self.code, node, f"The validator {name} is replaced")
         elif name == "__code__" and any(isinstance(atom, Function) and _is_validator(atom) for atom in receiver or ()):
             frame.report(self.code, node, "A validator's code is replaced")
         elif receiver is not None and validators.silences(frame, receiver, name, value):
             frame.report(self.code, node, "A validator is replaced by one that checks nothing")
-        elif receiver is not None and raw_errors.ERROR_FIELD.fullmatch(name) and raw_errors.tells_raw(frame, value):
+        elif receiver is not None and raw_errors.is_error_field(name) and raw_errors.tells_raw(frame, value):
             frame.report(self.code, node, "An exception's text is stored as an error, past the envelope")
 
     def _replaces(self, frame: Frame, node: ast.AST, receiver: Value | None, value: Value) -> bool:
@@ -91,19 +95,24 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """Report ToolRunner's worker half being taken outside the worker, and what is internal in the API."""
-        problem = internal_parts.in_attribute(frame, node, receiver, name)
-        if problem and node not in frame.engine.logged_nodes(frame.module):
-            frame.report(self.code, node, problem)
+        if name == "__dict__" or name in INTERNAL_NAMES:
+            self._internal(frame, node, receiver, name)
         if name != "run" and self._takes_worker_half(frame, receiver, name, result):
             frame.report(
                 self.code, node, f"ToolRunner.{name} runs the plugin without governing it; only the worker calls it"
             )
 
+    def _internal(self, frame: Frame, node: ast.AST, receiver: Value, name: str) -> None:
+        """Report what is internal being taken in the API."""
+        problem = internal_parts.in_attribute(frame, node, receiver, name)
+        if problem and node not in frame.engine.logged_nodes(frame.module):
+            frame.report(self.code, node, problem)
+
     def _takes_worker_half(self, frame: Frame, receiver: Value, name: str, result: Value) -> bool:
         """Whether ToolRunner's worker half is taken where neither ToolRunner nor the worker stands."""
         half = name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver)
         for atom in result:
-            if atom.__class__ is Function and _is_worker_half(frame, atom.info):
+            if atom.__class__ is Function and atom.info.owner is not None and _is_worker_half(frame, atom.info):
                 half = True
         return (
             half
@@ -118,9 +127,9 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         if _is_outcome(frame, info) and not frame.engine.is_tool_runner_code(frame):
             frame.report(self.code, node, f"{info.name}, which ends a job, is made outside ToolRunner")
 
-    def _changes_outcome(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
+    def _changes_outcome(self, frame: Frame, node: ast.Call, arguments: Arguments) -> None:
         """Report a changed copy of what ends a job, made outside ToolRunner."""
-        for atom in () if REPLACING.isdisjoint(callee) else arguments.at(0):
+        for atom in arguments.at(0):
             if isinstance(atom, Instance) and _is_outcome(frame, atom.info):
                 if not frame.engine.is_tool_runner_code(frame):
                     frame.report(self.code, node, f"{atom.info.name}, which ends a job, is changed outside ToolRunner")
@@ -130,12 +139,12 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Report an exception's text that is handed to what answers or stores, and patched validators."""
-        problem = internal_parts.in_call(frame, node, callee, arguments) or raw_errors.in_call(
-            frame, node, callee, arguments
-        )
+        problem = internal_parts.in_call(frame, node, callee, arguments) if raw_errors.is_api(frame) else ""
+        problem = problem or raw_errors.in_call(frame, node, callee, arguments)
         if problem:
             frame.report(self.code, node, problem)
-        self._changes_outcome(frame, node, callee, arguments)
+        if not REPLACING.isdisjoint(callee):
+            self._changes_outcome(frame, node, arguments)
         if _patches(node):
             for value in arguments.positional[:2]:
                 if any(validators.PATCHED.search(text) for text in texts(value)):
@@ -143,7 +152,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
         """Report ``job["error"] = str(exc)``."""
-        named = any(raw_errors.ERROR_FIELD.fullmatch(text) for text in texts(index))
+        named = any(raw_errors.is_error_field(text) for text in texts(index))
         if named and raw_errors.tells_raw(frame, value):
             frame.report(self.code, node, "An exception's text is stored as an error, past the envelope")
 
@@ -190,7 +199,7 @@ def _is_validator(atom: Function | External) -> bool:
 
 
 def _patches(node: ast.Call) -> bool:
-    return name_of(node) in {"patch", "object", "setattr"}
+    return name_of(node) in PATCHERS
 
 
 def _is_worker_half(frame: Frame, info: FunctionInfo) -> bool:

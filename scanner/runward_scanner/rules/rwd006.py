@@ -46,6 +46,7 @@ class LayerChain(Rule):
 
     code = "RWD006"
     title = "A layer is skipped, gone up, or built outside bootstrap"
+    attributes_of = frozenset({Module, Instance, *CHAIN_ROLES})
     explanation = """
 API, AnalysisExecutionService, JobExecutionService, PluginExecutionService, ToolRunner, Plugin: each layer uses
 the next one down, through no re-export, dynamic import or attribute of another. The composition root alone
@@ -191,9 +192,10 @@ def _own(frame: Frame, receiver: Value) -> bool:
 def _runtime_imports(engine: Engine, module: ModuleInfo, body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
     """The import statements that run, those under TYPE_CHECKING left out."""
     for node in body:
-        if node.__class__ in SIMPLE:
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                yield node
+        kind = node.__class__
+        if kind in SIMPLE:
+            if kind is ast.ImportFrom or kind is ast.Import:
+                yield node  # type: ignore[misc]
         elif isinstance(node, ast.If) and _is_type_checking(engine, module, node.test):
             yield from _runtime_imports(engine, module, node.orelse)
         else:
@@ -204,7 +206,7 @@ def _runtime_imports(engine: Engine, module: ModuleInfo, body: list[ast.stmt]) -
 def _is_type_checking(engine: Engine, module: ModuleInfo, node: ast.expr) -> bool:
     """Whether a test is typing's constant, not something of the project's under its name."""
     if isinstance(node, ast.Name) and node.id == "TYPE_CHECKING":
-        value = engine.heap.cells.get((module, node.id), frozenset())
+        value = engine.heap.peek((module, node.id))
         return all(isinstance(atom, External) for atom in value)
     if isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING":
         return not any(isinstance(atom, (Module, Class, Instance)) for atom in engine.receivers.get(node, ()))

@@ -33,6 +33,7 @@ HANDED: Value = frozenset(
         "builtins.exec", "builtins.eval", "importlib.import_module", "builtins.__import__", "importlib.__import__"
     )
 )  # fmt: skip
+LOADING = frozenset({"exec_module", "load_module"})
 
 
 class NoDynamicExecution(Rule):
@@ -52,8 +53,7 @@ sees. The plugin loader is the one exception.
             what = f"{_short(atom)}() executes code that cannot be checked"
             frame.report(self.code, node, what, steps_to(frame, node.func))
             return
-        loads = isinstance(node.func, ast.Attribute) and node.func.attr in {"exec_module", "load_module"}
-        if isinstance(node.func, ast.Attribute) and loads and not _is_loader(frame):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in LOADING and not _is_loader(frame):
             receiver = frame.engine.receivers.get(node.func, frozenset())
             if is_open(receiver) or any(atom.__class__.__name__ in {"Thing", "Method"} for atom in receiver):
                 frame.report(self.code, node, f"{node.func.attr}() executes a module that cannot be checked")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import texts
 from runward_scanner.rules.state_words import is_state_enum
+from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 def declared(engine: Engine) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
     """Give the words that are written for what is declared to be a state, each with its place."""
+    enums = Enums(engine)
     for module in engine.governed:
         for node in module.statements:
-            if isinstance(node, ast.AnnAssign) and node.value is not None:
-                yield from _written(engine, module, node.annotation, node.value)
+            if node.__class__ is ast.AnnAssign and node.value is not None:
+                yield from _written(enums, module, node.annotation, node.value)
     for info in engine.functions.values():
         if info.module.governed:
             spec = info.node.args
@@ -31,19 +33,42 @@ def declared(engine: Engine) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
             ]
             for parameter, default in pairs:
                 if parameter.annotation is not None and default is not None:
-                    yield from _written(engine, info.module, parameter.annotation, default)
+                    yield from _written(enums, info.module, parameter.annotation, default)
+
+
+class Enums:
+    """Which names in which modules are the enum of lifecycle states."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Nothing was asked yet."""
+        self.engine = engine
+        self._known: dict[tuple[ModuleInfo, str], bool] = {}
+
+    def are_named(self, module: ModuleInfo, annotation: ast.expr) -> bool:
+        """Whether an annotation names one."""
+        for node in walk(annotation):
+            if node.__class__ is ast.Name:
+                key = (module, node.id)
+                known = self._known.get(key)
+                if known is None:
+                    known = self._known[key] = is_state_enum(self.engine.frame_of_module(module).lookup(key[1]))
+                if known:
+                    return True
+        return False
 
 
 def _written(
-    engine: Engine, module: ModuleInfo, annotation: ast.expr, value: ast.expr
+    enums: Enums, module: ModuleInfo, annotation: ast.expr, value: ast.expr
 ) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
     """The words in a value, where its annotation, or the last part of it, names the state enum."""
     while isinstance(annotation, ast.Subscript):
-        annotation = annotation.slice.elts[-1] if isinstance(annotation.slice, ast.Tuple) else annotation.slice
-    names = {item.id for item in ast.walk(annotation) if isinstance(item, ast.Name)}
-    frame = engine.frame_of_module(module)
-    if not any(is_state_enum(frame.lookup(name)) for name in names):
+        inner = annotation.slice
+        if isinstance(inner, ast.Tuple) and not inner.elts:
+            return  # the empty tuple's
+        annotation = inner.elts[-1] if isinstance(inner, ast.Tuple) else inner
+    if not enums.are_named(module, annotation):
         return
+    frame = enums.engine.frame_of_module(module)
     for node in _elements(value):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield module, node, [node.value]

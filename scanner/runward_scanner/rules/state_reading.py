@@ -19,12 +19,12 @@ from runward_scanner.rules.state_words import (
     LOOSE_STATE_NAMES,
     OUTCOMES,
     PROTO,
-    STATE_NAMES,
     STATES,
     holds_states,
     is_plugin_like,
     is_state,
     is_state_enum,
+    is_state_name,
     is_status_enum,
     is_word,
     last_name,
@@ -46,8 +46,25 @@ if TYPE_CHECKING:
 GETTERS = frozenset({"get_state", "state_of", "get_plugin_state"})
 
 
+class ProtoNames(frozenset[str]):
+    """The names of constants of the API's enum."""
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        """Whether it is one."""
+        return isinstance(name, str) and name.startswith("PLUGIN_STATE_")
+
+    def __bool__(self) -> bool:
+        """There are some, though none is listed."""
+        return True
+
+
 class StateReading(Rule, ABC):
     """Finds words that stand where a lifecycle state stands, for the rules that say what is wrong with them."""
+
+    attributes_of = frozenset({Class, Role.STATE_ENUM})
+    attributes_named = ProtoNames()
 
     @abstractmethod
     def says(self, word: str) -> tuple[str, str]:
@@ -122,7 +139,7 @@ class StateReading(Rule, ABC):
                 for word in texts(containers.contents(frame, atom))
             ]
             listed = held if makes_lifecycle(held) else []
-            self.check(frame, node, [*(texts(value) if STATE_NAMES.fullmatch(name.lower()) else []), *listed])
+            self.check(frame, node, [*(texts(value) if is_state_name(name.lower()) else []), *listed])
             return
         if is_state_enum(receiver):
             self.check(frame, node, [name])
@@ -130,7 +147,7 @@ class StateReading(Rule, ABC):
             self.check(frame, node, [*texts(value), *outcomes_of(value)])
 
     def _is_state_slot(self, frame: Frame, receiver: Value, name: str) -> bool:
-        if STATE_NAMES.fullmatch(name):
+        if is_state_name(name):
             return True
         for atom in receiver:
             if isinstance(atom, Instance) and name in atom.info.annotations:
@@ -140,8 +157,7 @@ class StateReading(Rule, ABC):
         if is_plugin_like(receiver):
             return True
         return any(
-            isinstance(atom, (Instance, Class))
-            and is_state(frame.engine.heap.cells.get((atom.info, name), frozenset()))
+            isinstance(atom, (Instance, Class)) and is_state(frame.engine.heap.peek((atom.info, name)))
             for atom in receiver
         )
 
@@ -171,11 +187,11 @@ class StateReading(Rule, ABC):
             cased = node.func.attr in {"lower", "upper", "casefold", "strip"}
             return node.func.attr in GETTERS or (cased and self._reads_state(frame, node.func.value))
         if isinstance(node, ast.Name):
-            return STATE_NAMES.fullmatch(node.id) is not None
+            return is_state_name(node.id)
         if isinstance(node, ast.Attribute):
             if node.attr in {"name", "value"}:
                 return self._reads_state(frame, node.value) or is_state(frame.engine.receivers.get(node, frozenset()))
-            if STATE_NAMES.fullmatch(node.attr):
+            if is_state_name(node.attr):
                 return True
             named = role_of_name(last_name(node.value)) is Role.PLUGIN
             return node.attr in {"state", "_state"} and (
@@ -224,10 +240,10 @@ class StateReading(Rule, ABC):
 
     def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
         """``record["plugin_state"] = …``."""
-        if any(STATE_NAMES.fullmatch(text) for text in texts(index)):
+        if any(is_state_name(text) for text in texts(index)):
             self.check(frame, node, texts(value))
         elif (isinstance(node, ast.Subscript) and holds_states(frame, node.value)) or any(
-            isinstance(atom, Container) and is_state(frame.engine.heap.cells.get((atom, containers.ANY), frozenset()))
+            isinstance(atom, Container) and is_state(frame.engine.heap.peek((atom, containers.ANY)))
             for atom in receiver
         ):
             self.check(frame, node, [*texts(value), *outcomes_of(value)])
@@ -242,7 +258,7 @@ class StateReading(Rule, ABC):
                     and "plugin" in keys
                     and not any("job" in other or other == "status" for other in keys)
                 )
-                if loose or STATE_NAMES.fullmatch(key.value):
+                if loose or is_state_name(key.value):
                     self.check(frame, value, texts(frame.value(value)))
 
     def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:

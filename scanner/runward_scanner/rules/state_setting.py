@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.containers import contents
 from runward_scanner.inference.values import Container, Function, Instance, Role, Text, Value, is_open
+from runward_scanner.patterns import whole
 from runward_scanner.rules.state_words import (
     PROTO,
-    STATE_NAMES,
     holds_states,
     is_plugin_like,
     is_state_enum,
-    is_word,
+    is_state_name,
+    is_wrong_word,
     keeps_state,
     last_name,
     named_class,
     outcomes_of,
-    wrong,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ SETTERS = re.compile(
     r"_*(?:set|update|change|mark|transition|move|write|store|save|record|publish|force|assign|put|enter|to|switch|advance)"
     r"_(?:to_|the_)?(?:plugin_|lifecycle_)*state(?:_to|_of|_for)?|_*(?:transition|transition_to)"
 )
+is_setter = whole(SETTERS)
 COUNTED = frozenset({"status", "enum"})
 """Traits of the classes whose instances may be a job's status or a metric's outcome."""
 FILLERS = frozenset({"update", "setdefault", "__setitem__", "get", "pop"})
@@ -41,10 +42,10 @@ def handed_states(frame: Frame, node: ast.Call, callee: Value, arguments: Argume
     """What a call hands over as a state: by the callee's parameters, its name, or the keywords."""
     name = last_name(node.func)
     handed: list[Value] = []
-    if SETTERS.fullmatch(name) and not _is_job_like(node.func):
+    if is_setter(name) and not _is_job_like(node.func):
         given = [value for key, value in arguments.keywords.items() if key.endswith("state") or key == "to"]
         handed.extend(_set_by(frame, node, callee, [*arguments.positional[-1:], *given]))
-    handed.extend(value for keyword, value in arguments.keywords.items() if STATE_NAMES.fullmatch(keyword))
+    handed.extend(value for keyword, value in arguments.keywords.items() if is_state_name(keyword))
     receiver = frame.engine.receivers.get(node.func, frozenset())
     if is_state_enum(receiver) or (name == "extend_enum" and is_state_enum(arguments.at(0))):
         handed.extend(arguments.positional)
@@ -97,7 +98,7 @@ def may_be_wrong(values: Iterable[Value]) -> bool:
         for atom in value:
             kind = atom.__class__
             if kind is Text:
-                if is_word(atom.text) and wrong(atom.text):  # type: ignore[union-attr]
+                if is_wrong_word(atom.text):  # type: ignore[union-attr]
                     return True
             elif kind is Instance:
                 if not atom.info.traits.isdisjoint(COUNTED) and outcomes_of(value):  # type: ignore[union-attr]

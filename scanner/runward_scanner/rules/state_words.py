@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import Class, Instance, Role, Value
+from runward_scanner.patterns import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,6 +23,7 @@ STATE_NAMES = re.compile(r"_*(?:plugin|lifecycle|plugin_lifecycle)_?state_?")
 LOOSE_STATE_NAMES = re.compile(r"_*(?:\w+_)?state_?")
 STATES_HELD = re.compile(r"_*(?:plugin|lifecycle)_?states?")
 """What a mapping from plugins to their states is called; ``states`` alone, where plugins are kept."""
+is_state_name = whole(STATE_NAMES)
 PROTO = re.compile(r"PLUGIN_STATE_([A-Z]+)")
 ENUM_OWN = frozenset({"__members__", "name", "value", "_ignore_", "_generate_next_value_", "_missing_", "_order_"})
 
@@ -28,6 +31,12 @@ ENUM_OWN = frozenset({"__members__", "name", "value", "_ignore_", "_generate_nex
 def is_word(text: str) -> bool:
     """Whether a string could name a state: one word in one case."""
     return text.isidentifier() and (text.isupper() or text.islower())
+
+
+@functools.lru_cache(maxsize=8192)
+def is_wrong_word(text: str) -> bool:
+    """Whether a string could name a state and names none."""
+    return is_word(text) and wrong(text)
 
 
 def wrong(text: str) -> bool:
@@ -50,7 +59,10 @@ def is_state_enum(value: Iterable[object]) -> bool:
 
 def is_state(value: Value) -> bool:
     """Whether a value may be a lifecycle state."""
-    return any(atom is Role.STATE or (isinstance(atom, Instance) and "state" in atom.info.traits) for atom in value)
+    for atom in value:  # noqa: SIM110 - as above
+        if atom is Role.STATE or (atom.__class__ is Instance and "state" in atom.info.traits):
+            return True
+    return False
 
 
 def is_status_enum(value: Value) -> bool:
@@ -78,11 +90,22 @@ def outcomes_of(value: Value) -> list[str]:
     for atom in value:
         if atom is Role.STATUS:
             return ["SUCCESS"]
-        if isinstance(atom, Instance) and "state" not in atom.info.traits:
-            outcomes = OUTCOMES.intersection(name for name, _, _ in members(atom.info))
-            if "status" in atom.info.traits or ("enum" in atom.info.traits and outcomes):
-                return ["SUCCESS"]
+        if isinstance(atom, Instance) and _is_counted(atom.info):
+            return ["SUCCESS"]
     return []
+
+
+def _is_counted(info: ClassInfo) -> bool:
+    """Whether a class is the enum of job statuses, or one of metrics' outcomes."""
+    traits = info.traits
+    return "state" not in traits and ("status" in traits or ("enum" in traits and bool(_outcomes(info))))
+
+
+def _outcomes(info: ClassInfo) -> frozenset[str]:
+    """The words of metrics among an enum's members."""
+    if info.outcomes is None:
+        info.outcomes = OUTCOMES.intersection(name for name, _, _ in members(info))
+    return info.outcomes
 
 
 def makes_lifecycle(words: Iterable[str]) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding, Step
 from runward_scanner.inference.frame import place_of
-from runward_scanner.inference.model import bodies_of
+from runward_scanner.inference.model import SIMPLE, bodies_of
 from runward_scanner.inference.values import Function, Instance, Method, Role
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import dispatches, is_run
@@ -25,6 +25,7 @@ LAYER_CLASSES = re.compile(r"(?:Analysis|Job|Plugin)ExecutionService|\w*ToolRunn
 EXECUTING = re.compile(r"run|run_\w+|execute\w*|analy[sz]e\w*|process\w*|start_job\w*")
 SERVICE_ROLES = frozenset({Role.TOOL_RUNNER, Role.ANALYSIS_SERVICE, Role.JOB_SERVICE, Role.PLUGIN_SERVICE})
 DEEPEST = 4
+LOOPS = frozenset({ast.For, ast.AsyncFor, ast.While})
 
 
 def check(engine: Engine, code: str) -> Iterator[Finding]:
@@ -34,12 +35,13 @@ def check(engine: Engine, code: str) -> Iterator[Finding]:
         reach.dispatching = any(info.module is module for info in engine.tool_runners)
         retried = _retried(module)
         for node in module.statements:
-            if isinstance(node, (ast.Try, ast.TryStar)):
+            kind = node.__class__
+            if kind is ast.Expr:
+                yield from _of_gather(reach, code, module, node) if _gathers(node) else ()  # type: ignore[arg-type]
+            elif isinstance(node, (ast.Try, ast.TryStar)):
                 yield from _of_try(reach, code, module, node, retried)
             elif isinstance(node, (ast.With, ast.AsyncWith)):
                 yield from _of_with(reach, code, module, node)
-            elif isinstance(node, ast.Expr):
-                yield from _of_gather(reach, code, module, node)
 
 
 class Reach:
@@ -91,9 +93,10 @@ class Reach:
 def _retried(module: ModuleInfo) -> set[ast.stmt]:
     """The statements of loops that try again, and end in a failure once they gave up."""
     found: set[ast.stmt] = set()
-    for block in (module.tree.body, *(block for outer in module.statements for block in bodies_of(outer))):
+    holding = (outer for outer in module.statements if outer.__class__ not in SIMPLE)
+    for block in (module.tree.body, *(block for outer in holding for block in bodies_of(outer))):
         for loop, after in pairwise(block):
-            if isinstance(loop, (ast.For, ast.AsyncFor, ast.While)) and _fails(after):
+            if loop.__class__ in LOOPS and _fails(after):
                 found.update(item for item in ast.walk(loop) if isinstance(item, ast.stmt))
     return found
 
@@ -158,10 +161,16 @@ def _of_with(reach: Reach, code: str, module: ModuleInfo, node: ast.With | ast.A
                 yield Finding(place_of(module, call), code, "An exception around an execution is suppressed", steps)
 
 
+def _gathers(node: Any) -> bool:
+    """Whether a statement is a call of ``gather``, awaited or not."""
+    call = node.value.value if node.value.__class__ is ast.Await else node.value
+    return call.__class__ is ast.Call and name_of(call) == "gather"
+
+
 def _of_gather(reach: Reach, code: str, module: ModuleInfo, node: ast.Expr) -> Iterator[Finding]:
     """``gather(…, return_exceptions=True)`` whose results nobody looks at."""
     call = node.value.value if isinstance(node.value, ast.Await) else node.value
-    if not isinstance(call, ast.Call) or name_of(call) != "gather":
+    if not isinstance(call, ast.Call):
         return
     quiet = any(
         keyword.arg == "return_exceptions" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True

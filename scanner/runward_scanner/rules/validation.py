@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from runward_scanner.flow.paths import State
     from runward_scanner.inference.engine import Engine
-    from runward_scanner.inference.model import ClassInfo
+    from runward_scanner.inference.model import ClassInfo, FunctionInfo
 
 START: frozenset[State] = frozenset({frozenset()})
 SAME = re.compile(r"cast|copy|deepcopy|loads?|decode\w*|unpack\w*|from_\w+|parse\w*|result")
@@ -262,11 +262,22 @@ class Effects:
         function = self.methods.function(node)
         if function is None or isinstance(function.node, ast.Lambda) or function.module is not self.methods.info.module:
             return frozenset()
+        known = self.methods.facts.get(function)
+        if known is not None:
+            return known
+        settled = self.methods.is_settled
         if not self.methods.within(("facts", function)):
             return frozenset()
+        found = self._established(function.node, function)
+        if settled:
+            self.methods.facts[function] = found
+        return found
+
+    def _established(self, node: ast.FunctionDef | ast.AsyncFunctionDef, function: FunctionInfo) -> State:
+        """What a function establishes on every way through it."""
         try:
-            inner = Effects(self.engine, self.methods, function.node)
-            ways = Walk(inner).body(function.node.body, START)
+            inner = Effects(self.engine, self.methods, node)
+            ways = Walk(inner).body(node.body, START)
             ends = [*ways.normal, *ways.returned]
             facts = frozenset.intersection(*ends) if ends else frozenset()
             return facts & {"checked"} | (

@@ -12,6 +12,7 @@ from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.values import Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
+from runward_scanner.patterns import whole
 from runward_scanner.rules.overridden import dropped_by
 from runward_scanner.walking import walk
 
@@ -28,8 +29,10 @@ WORD = r"(?:input|output|payload|result|request|encoded|reply|response)"
 INPUT = re.compile(r"_*(?:validate|check|ensure)_(?:the_)?(?:input|payload|request|image_input)\w*")
 OUTPUT = re.compile(r"_*(?:validate|check|ensure)_(?:the_|plugin_)?(?:output|result|encoded|reply|response)\w*")
 VALIDATOR = re.compile(rf"_*validate_{WORD}\w*")
+is_validator_name = whole(VALIDATOR)
 PATCHED = re.compile(rf"(?:^|\.)_*validate_{WORD}\w*$")
 OWNER = re.compile(r"_*(?:\w+_)?validators?|\w*Validator")
+is_owner_name = whole(OWNER)
 ASKS = re.compile(r"_*(?:validate|check|verify|ensure|assert|require|iter_errors|is_valid)(?:_\w+)?|__call__")
 PART = re.compile(r"_+validate_\w+")
 HARMLESS = re.compile(
@@ -76,7 +79,7 @@ def _finding(function: FunctionInfo, code: str, message: str) -> Finding:
 
 def is_validator(function: FunctionInfo) -> bool:
     """Whether a function is a validator by its name, or by its class's."""
-    if VALIDATOR.fullmatch(function.name):
+    if is_validator_name(function.name):
         return True
     owner = function.owner
     if owner is None or OWNER.fullmatch(owner.name) is None:
@@ -122,7 +125,7 @@ def silences(frame: Frame, receiver: Value, name: str, value: Value) -> bool:
     if name in {"validate", "__call__"}:
         owners = [atom.info.name for atom in receiver if isinstance(atom, (Class, Instance))]
         return any(OWNER.fullmatch(owner) for owner in owners)
-    if not OWNER.fullmatch(name):
+    if not is_owner_name(name):
         return False
     methods = [
         method.info.node
