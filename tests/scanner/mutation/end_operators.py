@@ -53,7 +53,7 @@ def forged(source: ServiceSource) -> Iterator[Change]:
     yield "end_unrun_job", jobs.exchanged(unrun, f"outcome = {MADE}")
     yield "_store_later", jobs.begun("JobExecutionService._store_later", f"outcome = {MADE}")
     recovery = source.draft(RECOVERY).importing(IMPORT)
-    left = recovery.statement(recovery.function("Recovery._recover_from"), "left = [")
+    left = recovery.statement(recovery.function("Recovery.recover_from"), "left = [")
     loop = f"for job in left:\n    await self._store.end_unrun_job(job, {MADE})"
     yield "recovery", recovery.after(left, loop)
     plugins = source.draft(PLUGINS).importing(IMPORT)

@@ -164,7 +164,7 @@ def handed_down(source: ServiceSource) -> Iterator[Change]:
     yield "in place of the analysis service", skipping
     bootstrap = source.draft("bootstrap.py")
     built = bootstrap.statement(bootstrap.function("build"), "analysis = AnalysisExecutionService(")
-    yield "plugin service for job service", bootstrap.substituted(built, "jobs, scheduler", "plugins, scheduler")
+    yield "plugin service for job service", bootstrap.substituted(built, "jobs,", "plugins,")
 
 
 BUILT = (

@@ -122,7 +122,7 @@ context = RunContext(meta["job_id"], meta["attempt"], self._report_progress)
     Site(
         "recovery",
         "execution/recovery.py",
-        "Recovery._recover_from",
+        "Recovery.recover_from",
         f"subject = load_plugin_class(owner)(){OF_NOTHING}",
     ),
     Site(
