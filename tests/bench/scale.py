@@ -33,7 +33,7 @@ FULL = Scale(
     jobs=2000,
     job_rounds=3,
     scans=7,
-    package_scans=3,
+    package_scans=5,
     overload_seconds=60,
     watches=5000,
 )
@@ -46,7 +46,7 @@ QUICK = Scale(
     starts=3,
     jobs=500,
     job_rounds=1,
-    scans=3,
+    scans=5,
     package_scans=1,
     overload_seconds=10,
     watches=1000,

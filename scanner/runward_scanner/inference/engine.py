@@ -6,25 +6,27 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
-from runward_scanner.inference import attributes, calls, dynamic, expressions, statements  # noqa: F401 - they read nodes
-from runward_scanner.inference.arguments import Arguments
+from runward_scanner.inference import (  # noqa: F401 - some only read nodes
+    attributes,
+    calls,
+    dynamic,
+    expressions,
+    project_names,
+    statements,
+)
 from runward_scanner.inference.attributes import put
 from runward_scanner.inference.frame import Frame
 from runward_scanner.inference.functions import bind_parameters
 from runward_scanner.inference.heap import Heap
 from runward_scanner.inference.model import Activation
-from runward_scanner.inference.names import role_of_call, role_of_name
 from runward_scanner.inference.telling import Telling
 from runward_scanner.inference.values import (
     NOTHING,
     UNKNOWN,
     Container,
-    External,
     Function,
     Instance,
-    Module,
     Role,
-    Text,
     Value,
     one,
 )
@@ -69,6 +71,8 @@ class Engine(Telling):
     every_attribute = staticmethod(dynamic.every_attribute)
     exceptions_of = staticmethod(dynamic.exceptions_of)
     alias_of_generic = staticmethod(dynamic.alias_of_generic)
+    module_attribute = project_names.module_attribute
+    own_external = project_names.own_external
 
     def __init__(self, project: Project, rules: Iterable[Rule]) -> None:
         """Read nothing yet."""
@@ -211,45 +215,6 @@ class Engine(Telling):
         vars(self).clear()
 
     # -- names of the project ------------------------------------------------------------------------------------------
-
-    def module_attribute(self, frame: Frame, module: ModuleInfo, name: str) -> Value:
-        """What a module's attribute is: its global, or a module below it."""
-        self.ensure_module(module)
-        found = self.heap.read((module, name), frame.activation)
-        if found:
-            return found
-        below = self.project.resolve(f"{module.name}.{name}", module) if module.is_package else None
-        if below is not None:
-            self.ensure_module(below)
-            return one(Module(below))
-        for star in module.stars:
-            if value := frame.attribute(star, name, module.tree):
-                return value
-        getter = self.heap.read((module, "__getattr__"), frame.activation)
-        if getter:
-            return self.call(frame, getter, Arguments([one(Text(name))]), module.tree)
-        if module.is_package and self.project.is_own_name(module.name):
-            return self.own_external(f"{module.name}.{name}")
-        return UNKNOWN
-
-    def own_external(self, path: str) -> Value:
-        """What a name of the governed package is, where its file is not given: what its spelling says."""
-        name = path.rpartition(".")[2]
-        if not name[:1].isupper() or name.isupper():
-            role = role_of_name(name) or role_of_call(name)
-            if role is not None and role is not Role.PLUGINS and role is not Role.TOOL_RUNNER:
-                return one(role) if role is not Role.PLUGIN else UNKNOWN
-            return one(External(path))
-        settings = self.settings
-        if name == settings.tool_runner_class:
-            return one(Role.TOOL_RUNNER_CLASS)
-        if name in settings.state_classes:
-            return one(Role.STATE_ENUM)
-        if name in settings.status_classes:
-            return one(Role.STATUS_ENUM)
-        if name in settings.plugin_classes or ".builtin." in path:
-            return one(Role.PLUGIN_CLASS)
-        return UNKNOWN
 
     def is_plugin_base(self, info: ClassInfo) -> bool:
         """Whether a class that is named like the plugin base is that base: it stands with the SDK."""

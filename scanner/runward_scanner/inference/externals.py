@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from runward_scanner.inference import containers
 from runward_scanner.inference.attributes import carry
 from runward_scanner.inference.interest import interesting
-from runward_scanner.inference.models import MODELS, mapping
+from runward_scanner.inference.modelled_elements import mapping
+from runward_scanner.inference.models import MODELS
 from runward_scanner.inference.tables import (
     COLLECTING,
     HOLDING,

@@ -1,0 +1,99 @@
+"""Functions and classes of the standard library that make, fill and go through containers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runward_scanner.inference import containers
+from runward_scanner.inference.arguments import Arguments
+from runward_scanner.inference.values import NOTHING, OPAQUE, UNKNOWN, Container, External, Text, Thing, Value, one
+
+if TYPE_CHECKING:
+    import ast
+
+    from runward_scanner.inference.frame import Frame
+
+
+def push(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """What puts an element into a list that it is given, and perhaps takes one out."""
+    held = arguments.at(1)
+    for atom in arguments.at(0):
+        if isinstance(atom, (Container, Thing)):
+            frame.engine.heap.write((atom, containers.ANY), held, frame.module, node)
+    return OPAQUE if path in {"heapq.heappush", "bisect.insort"} else containers.elements(frame, arguments.at(0), node)
+
+
+def mapping(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """A dict, made of others, of pairs and of keywords."""
+    made = containers.make_dict(frame, [(one(Text(name)), value) for name, value in arguments.keywords.items()], node)
+    for source in arguments.positional:
+        for atom in source:
+            if isinstance(atom, Container) and atom.kind == "dict":
+                frame.call(frame.attribute(made, "update", node), Arguments([one(atom)]), node)
+                continue
+            pairs = containers.elements(frame, one(atom), node)
+            for pair in pairs:
+                key = containers.item(frame, one(pair), OPAQUE, node, 0)
+                containers.put_item(frame, made, key, containers.item(frame, one(pair), OPAQUE, node, 1), node)
+    return made
+
+
+def next_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``next``."""
+    return containers.elements(frame, arguments.at(0), node) | (arguments.at(1) - OPAQUE)
+
+
+def choose(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """One of the elements of what is given, or of several."""
+    if len(arguments.positional) == 1:
+        return containers.elements(frame, arguments.at(0), node)
+    return NOTHING.union(*arguments.positional) or UNKNOWN
+
+
+def zip_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``zip`` and ``enumerate``."""
+    parts = [containers.elements(frame, value, node) for value in arguments.positional]
+    if path == "builtins.enumerate":
+        parts = [OPAQUE, *parts[:1]]
+    pair = containers.make(frame, "tuple", parts, node)
+    container = Container("zip", node, frame.activation)
+    frame.engine.heap.write((container, containers.ANY), pair, frame.module, node)
+    return one(container)
+
+
+def map_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``map`` and what else calls a function for each element."""
+    columns = [containers.elements(frame, value, node) for value in arguments.positional[1:]]
+    function = arguments.at(0)
+    if path.endswith("starmap"):
+        rows = columns[0] if columns else UNKNOWN
+        result = frame.call(function, Arguments([], {}, containers.elements(frame, rows, node)), node)
+    elif path.endswith("reduce"):
+        seed = NOTHING.union(*columns, arguments.at(2))
+        result = frame.call(function, Arguments([seed, columns[0] if columns else UNKNOWN]), node)
+        return result | seed
+    elif path.endswith(("filter", "filterfalse")):
+        frame.call(function, Arguments(columns), node)
+        result = columns[0] if columns else UNKNOWN
+    else:
+        result = frame.call(function, Arguments(columns), node)
+    return containers.make(frame, "list", [], node, result or UNKNOWN)
+
+
+def getitem(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``operator.getitem``."""
+    return containers.item(frame, arguments.at(0), arguments.at(1), node)
+
+
+def defaultdict(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``collections.defaultdict``."""
+    factory = frame.call(arguments.at(0), Arguments(), node) if arguments.positional else NOTHING
+    made = mapping(frame, path, Arguments(arguments.positional[1:], arguments.keywords), node)
+    for atom in made:
+        frame.engine.heap.write((atom, containers.ANY), factory - OPAQUE, frame.module, node)
+    return made
+
+
+def namedtuple(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """A named tuple's class: what it makes gives out what it was given."""
+    return one(External("types.SimpleNamespace"))
