@@ -138,6 +138,8 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Value:
 
 def _generic(frame: Frame, path: str, arguments: list[ast.expr], node: ast.Subscript) -> Value:
     name = path.rpartition(".")[2]
+    if not arguments and name not in SEQUENCES:
+        return UNKNOWN  # ``X[()]``, which says something of tuples alone
     if name == "Literal":
         return NOTHING.union(*(frame.value(item) for item in arguments)) or UNKNOWN
     if path in CLASS_OF:

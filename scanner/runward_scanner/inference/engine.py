@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import sys
 from collections import deque
 from typing import TYPE_CHECKING
@@ -101,7 +102,8 @@ class Engine(Telling):
         self._logged: dict[ModuleInfo, set[ast.AST]] = {}
         self._activations: list[Activation] = []
         self._unread: deque[Activation] = deque()
-        self._again: deque[Activation] = deque()
+        self._again: list[tuple[int, Activation]] = []
+        """What is to be read again, a heap: what was read first comes first, which has the fewest read once more."""
         self._nesting = 0
         self._readings = 0
 
@@ -122,7 +124,7 @@ class Engine(Telling):
     def _drain(self) -> None:
         """Read what waits: first what was never read, for that may change what is read again."""
         while self._unread or self._again:
-            activation = (self._unread or self._again).popleft()
+            activation = self._unread.popleft() if self._unread else heapq.heappop(self._again)[1]
             if activation.queued:  # else a call read it meanwhile
                 activation.queued = False
                 self.evaluate(activation)
@@ -133,7 +135,7 @@ class Engine(Telling):
             return
         activation.queued = True
         if activation.evaluations:
-            self._again.append(activation)
+            heapq.heappush(self._again, (activation.order, activation))
         elif activation.function is not None and activation.function.name in MAKERS:
             self._unread.appendleft(activation)  # what objects are made of comes before what uses them
         else:
@@ -157,6 +159,7 @@ class Engine(Telling):
             self.enqueue(activation)
             return
         if activation.evaluations == 0:
+            activation.order = len(self._activations)
             self._activations.append(activation)
         activation.evaluations += 1
         self._readings += 1

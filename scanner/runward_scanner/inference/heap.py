@@ -82,8 +82,6 @@ class Heap:
 
     def release(self) -> None:
         """Let go of everything."""
-        for cell in self._cells.values():
-            cell.readers.clear()
         self._cells.clear()
         self.names.clear()
         self.origins.clear()

@@ -227,6 +227,8 @@ class Activation:
         self.running: bool = False
         self.queued: bool = False
         self.evaluations: int = 0
+        self.order: int = 0
+        """How many others were read before it."""
         self.depth: int = 0
         self.rebound: set[str] = set()
         """Names of it that functions within it rebind."""
