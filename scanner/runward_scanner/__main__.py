@@ -13,8 +13,8 @@ from runward_scanner.report import FORMATS
 from runward_scanner.run import UNUSABLE, Answer, explained, scanned
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Read the command line, print the report, give the exit code."""
+def main(arguments: list[str] | None = None, *, is_last: bool = False) -> int:
+    """Read the command line, print the report, give the exit code; ``is_last`` where the process ends after it."""
     parser = argparse.ArgumentParser("runward_scanner", description="Prove that nothing but ToolRunner runs a plugin.")
     parser.add_argument("path", nargs="?", type=Path, help="a file or a folder")
     parser.add_argument("--format", choices=sorted(FORMATS), default="text", help="how to write the findings (text)")
@@ -32,7 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
         answer = Answer("", "Give a path to scan.", UNUSABLE)
     else:
         answer = scanned(
-            options.path, options.format, options.cache, isolated=options.isolated, compiled=options.compiled
+            options.path,
+            options.format,
+            options.cache,
+            isolated=options.isolated,
+            compiled=options.compiled,
+            is_last=is_last,
         )
     sys.stdout.write(answer.output)
     if answer.problem:
@@ -48,4 +53,4 @@ def leave(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    leave(main())
+    leave(main(is_last=True))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def analyse(project: Project, kept: Kept | None = None) -> Kept:
     """Read what is governed and ask the rules, but for the readings of an earlier report that are still good."""
-    with _without_collection():
+    with _without_collection(project.is_last):
         found = readings(project, _still_good(kept) if kept is not None else {})
         by_name = {source.shown: path for path, source in project.sources.items()}
         read = {by_name[name] for reading in found for name in reading.reached}
@@ -88,7 +88,7 @@ def _reads_the_same(project: Project, before: str, source: Source) -> bool:
 
 
 @contextmanager
-def _without_collection() -> Iterator[None]:
+def _without_collection(for_good: bool) -> Iterator[None]:
     """Leave the cyclic collector off for a while: trees and values live until the end, and it would only walk them."""
     if not gc.isenabled():
         yield
@@ -97,4 +97,5 @@ def _without_collection() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.enable()
+        if not for_good:
+            gc.enable()

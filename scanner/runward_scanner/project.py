@@ -31,6 +31,8 @@ class Project:
         self.scanned = scanned
         self.sources = sources
         self.roots = tuple(roots)
+        self.is_last = False
+        """Whether the process ends after this scan, so that nothing that was read need be let go of."""
         self.unreadable: dict[Path, UnreadableError] = {}
         self.reached: set[str] = set()
         """The files, as shown, that names were resolved to since this was last emptied."""
@@ -114,6 +116,8 @@ class Project:
 
     def release(self) -> None:
         """Let go of every tree, before the cyclic collector comes to walk them."""
+        if self.is_last:
+            return
         self._modules.clear()
         self._shown.clear()
 

@@ -74,7 +74,8 @@ def _read(project: Project, modules: Sequence[ModuleInfo]) -> Reading:
         asked=frozenset(engine.heap.asked),
         findings=tuple(found),
     )
-    engine.release()
+    if not project.is_last:
+        engine.release()
     return reading
 
 

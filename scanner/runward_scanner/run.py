@@ -34,13 +34,20 @@ def explained(rule: str) -> Answer:
 
 
 def scanned(
-    path: Path, report_format: str, cache: Path | None = None, *, isolated: bool = False, compiled: bool = False
+    path: Path,
+    report_format: str,
+    cache: Path | None = None,
+    *,
+    isolated: bool = False,
+    compiled: bool = False,
+    is_last: bool = False,
 ) -> Answer:
     """Scan and write a report; ``isolated`` by the default settings, whatever pyproject.toml lies above the path,
-    ``compiled`` with a look at compiled files.
+    ``compiled`` with a look at compiled files, ``is_last`` where the process ends after it.
     """
     try:
-        report = scan(path, default_settings(path) if isolated else None, cache, compiled=compiled)
+        settings = default_settings(path) if isolated else None
+        report = scan(path, settings, cache, compiled=compiled, is_last=is_last)
     except (NothingToScanError, SettingsError) as error:
         return Answer("", f"{error}.", UNUSABLE)
     return Answer(FORMATS[report_format](report), "", FOUND if report.findings else CLEAN)

@@ -30,9 +30,17 @@ class Report(NamedTuple):
     lines: Mapping[tuple[str, int], str] = {}
 
 
-def scan(path: Path, settings: Settings | None = None, cache: Path | None = None, *, compiled: bool = False) -> Report:
+def scan(
+    path: Path,
+    settings: Settings | None = None,
+    cache: Path | None = None,
+    *,
+    compiled: bool = False,
+    is_last: bool = False,
+) -> Report:
     """Scan a file or a folder; ``cache`` is a folder of reports, ``compiled`` has compiled files compared with their
-    sources too. Raises NothingToScanError and SettingsError.
+    sources too, ``is_last`` says that the process ends after it: nothing is let go of then, which takes a while.
+    Raises NothingToScanError and SettingsError.
     """
     if not path.exists():
         raise NothingToScanError(f"{path} does not exist")
@@ -46,6 +54,7 @@ def scan(path: Path, settings: Settings | None = None, cache: Path | None = None
         raise NothingToScanError(f"{path} holds no Python file to scan")
     count = len(sources) + len(unreadable)
     project = Project(settings, scanned, sources, roots)
+    project.is_last = is_last
     kept = _analysed(project) if cache is None else _cached(cache, resolved, project)
     if compiled:
         from runward_scanner.compiled import foreign_bytecode  # noqa: PLC0415 - what is not asked for is not loaded
