@@ -222,8 +222,13 @@ def instrument_messages(probe: Probe) -> None:
     close, end = WorkerProcess.close, WorkerProcess._end
 
     async def watched_start(self: WorkerProcess, *rest: Any) -> None:
-        await start(self, *rest)
-        probe.coming.add(self.pid)
+        self._decoder.worker = self  # type: ignore[attr-defined]
+        probe.coming.add(self)  # before it can say anything
+        try:
+            await start(self, *rest)
+        except BaseException:
+            probe.coming.discard(self)
+            raise
         self._transport = WatchedSender(  # type: ignore[assignment]
             self._transport, lambda frame: probe.around(Kind.TO_WORKER, type_of(frame), self.pid)
         )
@@ -237,7 +242,7 @@ def instrument_messages(probe: Probe) -> None:
             with probe.around(Kind.FROM_WORKER, meta["type"], self.keeper):
                 yield meta, body
             if meta["type"] in COME_UP:
-                probe.coming.discard(self.keeper)
+                probe.coming.discard(self.worker)
 
     def watched_close(self: WorkerProcess) -> None:
         with probe.around(Kind.TO_WORKER, "the end of the lifeline", self.pid):
@@ -246,7 +251,7 @@ def instrument_messages(probe: Probe) -> None:
     def watched_end(self: WorkerProcess, *rest: Any) -> None:
         with probe.around(Kind.FROM_WORKER, "its end", self.pid):
             end(self, *rest)
-        probe.coming.discard(self.pid)
+        probe.coming.discard(self)
 
     WorkerProcess.start = watched_start  # type: ignore[method-assign, assignment]
     WorkerProcess.received = watched_received  # type: ignore[method-assign]

@@ -184,6 +184,7 @@ LIVES = (
         settle,
         HOUSE,
         cut_ends={"running": INTERRUPTED, "waiting": INTERRUPTED},
+        lost_ends={"running": ("WORKER_LOST",)},
         plugins=TARGETS,
         workers=3,
         from_start=True,

@@ -31,8 +31,8 @@ class Probe:
         self.passed = 0
         """How many events there were in this process, whether armed or not."""
         self.in_worker = False
-        self.coming: set[int] = set()
-        """The keepers of workers that were started and are not ready yet."""
+        self.coming: set[object] = set()
+        """The workers that were started and are not ready yet."""
 
     @property
     def armed(self) -> bool:
