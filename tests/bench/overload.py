@@ -15,6 +15,7 @@ from tests.bench.child_program import LoadProgram
 from tests.bench.figure import Figure, Target
 from tests.bench.memory import MEBIBYTE, of_service
 from tests.bench.statistics import median, percentile
+from tests.programs.processes import cpu_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,7 @@ SUSTAINED_IN_FLIGHT = 8
 LONGEST_DRAIN_SECONDS = 120.0
 SAMPLE_SECONDS = 0.25
 CONNECTIONS = 10
+MICROSECONDS = 1e6
 LATENCY = Target(100)
 GROWTH = Target(32)
 
@@ -96,9 +98,11 @@ def flooded(setting: Setting) -> list[Figure]:
         before = rw.plugin(PLUGIN).metrics
         setting.say(f"{TIMES} times {sustained:.0f} calls a second, for {seconds:.0f} s")
         with MemorySamples(setting.server.pid) as memory:
+            cpu = cpu_seconds([setting.server.pid])
             for each in floods:
                 each.begin_flood(offered, TIMES * sustained / FLOODS, seconds)
             probes = setting.load.paced([probe], PROBES_A_SECOND, seconds)[0]
+            cpu = cpu_seconds([setting.server.pid]) - cpu
         answers = [each.answer() for each in floods]
         setting.say("what was accepted comes to its end")
         wait_until_idle(rw)
@@ -120,6 +124,7 @@ def flooded(setting: Setting) -> list[Figure]:
         Figure(NAME, "refusal, p50", percentile(refusals, 0.5), "ms"),
         Figure(NAME, f"GetJob meanwhile, p99 of {len(probes)}", percentile(probes, 0.99), "ms", LATENCY),
         Figure(NAME, "GetJob meanwhile, p50", percentile(probes, 0.5), "ms"),
+        Figure(NAME, "CPU per offered call: service", cpu * MICROSECONDS / (len(refusals) + accepted), "µs"),
         Figure(NAME, f"accepted, all {accepted} ended SUCCESS", accepted / sent / sustained),
         Figure(NAME, "memory growth, last quarter to second", memory.growth / MEBIBYTE, "MiB", GROWTH),
         Figure(NAME, "memory, most", max(memory.samples) / MEBIBYTE, "MiB"),
