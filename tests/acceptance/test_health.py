@@ -185,6 +185,35 @@ async def test_a_setup_that_hangs_holds_no_job_beyond_its_queue_timeout(
         await client.result(patient.id)
 
 
+async def test_a_job_that_waits_for_its_next_worker_is_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker of a plugin was killed and the next one hangs in setup: a RUNNING job that waits for it is cancelled
+    at once, and its slot is free for the next one.
+    """
+    obstacle = tmp_path / "obstacle"
+    monkeypatch.setenv("SLOWCOACH_FILE", str(obstacle))
+    async with (
+        ServerProcess(tmp_path / "data", "--workers", "1", plugins=("Slowcoach",)) as server,
+        runward.connect(server.address) as client,
+    ):
+        await client.analyze("slowcoach", b"x", **IMAGE)
+        obstacle.touch()
+        (keeper,) = children_of(server.pid)
+        host = children_of(keeper)
+        os.kill(keeper, signal.SIGKILL)
+        assert await gone({keeper, *host})
+        job = await client.submit("slowcoach", b"x", **IMAGE)
+        async for update in client.watch(job.id):
+            if update.status == "RUNNING":
+                break
+        ended = await client.cancel(job.id)
+        assert ended.error is not None
+        assert ended.error.reason == "CANCELLED"
+        obstacle.unlink()
+        assert (await client.analyze("slowcoach", b"x", **IMAGE)).status == "SUCCESS"
+
+
 async def submit_for_ever(client: Client) -> None:
     """Submit jobs, until one is refused."""
     while True:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from typing import TYPE_CHECKING
 
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.plugin_state import PluginState
+from runward_service.runtime import worker_pool
+from runward_service.runtime.process_tree import children_of
+from tests.acceptance.server_process import gone
 from tests.harness.service import analyze, history, refusal, result_of, running_service
 
 if TYPE_CHECKING:
@@ -74,3 +79,27 @@ async def test_a_first_worker_that_is_lost(tmp_path: Path, monkeypatch: pytest.M
     async with running_service(tmp_path / "data", "frail_module:FrailModule") as service:
         assert result_of(await analyze(service, "frail_module_s_plugin")) == {}
         assert not (tmp_path / "frail").exists()
+
+
+async def test_a_replacement_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run waits for a worker as long as it may run, or as long as a start takes, and no longer: it ends FAILED with
+    PLUGIN_UNAVAILABLE while the setup still hangs, and its slot is free.
+    """
+    obstacle = tmp_path / "obstacle"
+    monkeypatch.setenv("SLOWCOACH_FILE", str(obstacle))
+    monkeypatch.setattr(worker_pool, "WORKER_WAIT_SECONDS", 0.02)
+    async with running_service(tmp_path / "data", "Slowcoach", workers=1) as service:
+        await analyze(service, "slowcoach")
+        obstacle.touch()
+        (keeper,) = children_of(os.getpid())
+        host = children_of(keeper)
+        os.kill(keeper, signal.SIGKILL)
+        assert await gone({keeper, *host})
+        for _ in range(2):
+            job = await analyze(service, "slowcoach", timeout_us=10_000)
+            assert job.error is not None
+            assert job.error.reason is ErrorReason.PLUGIN_UNAVAILABLE
+            assert "no worker was to be had within 0.02 s" in job.error.message
+        obstacle.unlink()
+        monkeypatch.setattr(worker_pool, "WORKER_WAIT_SECONDS", 60.0)
+        assert (await analyze(service, "slowcoach")).error is None
