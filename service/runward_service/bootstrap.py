@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ from runward_service.store.job_removal import SqliteJobRemoval
 from runward_service.store.job_store import SqliteJobStore
 from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.owner_wakes import OwnerWakes, Wake
+from runward_service.store.request_ids import RequestIds
 from runward_service.store.store_health import StoreHealth
 from runward_service.store.writer import GroupCommitWriter
 from runward_service.supervisor import Supervisor
@@ -55,6 +57,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runward_service.config import Config
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -71,6 +76,7 @@ class Service:
     writer: GroupCommitWriter
     store_health: StoreHealth
     reader: SqliteJobReader
+    request_ids: RequestIds
     store: SqliteJobStore
     tail: LogTail
     registry: PluginRegistry
@@ -105,6 +111,8 @@ class Service:
         self.supervisor.supervise(self.store_health.run(), "the probe of the store")
         await self.reader.open()
         self.opened.push_async_callback(self.reader.close)
+        self.request_ids.open()
+        self.opened.callback(self.request_ids.close)
         await self.store.add_owner(os.getpid())
         self.opened.push_async_callback(self._resign)
         self.opened.push_async_callback(self.supervisor.close)
@@ -141,7 +149,10 @@ class Service:
     async def drain(self, grace_seconds: float) -> None:
         """The same, then give jobs that still run back or end them, and end watches."""
         await self.finish_runs(grace_seconds)
-        await self.jobs.release_drained()
+        try:
+            await self.jobs.release_drained()
+        except GovernedError:  # a store that takes no writes: the next start finds the jobs of a dead owner
+            logger.exception("running jobs could not be given back")
         self.wakes.tell(Wake.STORED)
         await self.scheduler.interrupt()
         await self.tail.close()
@@ -188,12 +199,15 @@ def build(config: Config) -> Service:
     removal = SqliteJobRemoval(writer, images.path_of)
     sweep = ImageSweep(database.images, database.owners, removal)
     checkpointer = Checkpointer(database)
+    request_ids = RequestIds(database)
     registry = PluginRegistry()
     pool = LocalWorkerPool(registry, config.workers, supervisor.supervise)
     pool.on_loaded = attestation.check_worker
     tool_runner = ToolRunner(registry, pool, seal)
     plugins = PluginExecutionService(registry, tool_runner)
-    jobs = JobExecutionService(plugins, store, reader, images, owner, supervisor.supervise, config.max_retention_us)
+    jobs = JobExecutionService(
+        plugins, store, reader, images, request_ids, owner, supervisor.supervise, config.max_retention_us
+    )
     pending = QueueBounds("pending jobs", config.pending_jobs)
     stored_queue = StoredQueue(pending, reader)
     jobs.on_left_queue = stored_queue.left
@@ -228,6 +242,7 @@ def build(config: Config) -> Service:
         writer=writer,
         store_health=store_health,
         reader=reader,
+        request_ids=request_ids,
         store=store,
         tail=tail,
         registry=registry,

@@ -222,6 +222,7 @@ async def test_a_timeout_and_a_cancel(api: Api) -> None:
         )
         call = asyncio.ensure_future(refused(api.jobs.Analyze(request)))
         visit = await stage.enter()
+        await api.service.store.flush()
         answer = await api.jobs.CancelJob(jobs_pb2.CancelJobRequest(job_id=visit.job_id))
         assert answer.job.error.error == await jobs_error(api, visit.job_id)
         refusal = await call
@@ -239,6 +240,7 @@ async def test_a_caller_that_goes(api: Api) -> None:
         request = jobs_pb2.AnalyzeRequest(plugin="puppet", payload=payload(**stage.options), request_id="left")
         call = api.jobs.Analyze(request)
         visit = await stage.enter()
+        await api.service.store.flush()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call

@@ -48,7 +48,7 @@ async def test_submit_sends_priority_and_queue_timeout(server, rw):
     assert (request.priority, request.queue_timeout.seconds) == (-5, 120)
     assert not request.HasField("timeout")
     assert not request.payload.HasField("options")
-    assert request.request_id == ""
+    assert request.request_id
     assert job.status is runward.JobStatus.PENDING
     assert not job.status.terminal
 

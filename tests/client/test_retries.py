@@ -38,33 +38,42 @@ async def test_refused_analyze_is_made_again(server, rw, draining):
     assert server.calls("Analyze") == 3
 
 
-async def test_analyze_is_never_made_again_without_the_servers_word(server, rw):
-    """UNAVAILABLE without our details may be a connection that broke under a run: no second run."""
+@pytest.mark.parametrize("request_id", [None, "receipt-1"])
+async def test_analyze_is_made_again_with_the_same_request_id(server, rw, request_id):
+    """UNAVAILABLE without our details may be a connection that broke under a run: the request is sent again with the
+    id by which the server knows it, so that there is no second run.
+    """
     server.script("Analyze", server.ending(UNAVAILABLE), analyzed(server))
-    with pytest.raises(runward.TransportError):
-        await rw.analyze("ocr", PNG, request_id="even so: hanging up has cancelled the job")
-    assert server.calls("Analyze") == 1
+    assert (await rw.analyze("ocr", PNG, request_id=request_id)).result == {"text": "hello"}
+    first, second = server.requests["Analyze"]
+    assert first == second
+    assert first.request_id == (request_id or first.request_id) != ""
 
 
-async def test_connection_that_breaks_under_a_run_is_an_error(server, rw):
-    """A server that dies under an Analyze and comes back at once does not get the run a second time."""
+async def test_each_call_has_a_request_id_of_its_own(server, rw):
+    """Two calls alike are two requests."""
+    server.on("Analyze", analyzed(server))
+    server.on("SubmitJob", submitted(server))
+    for _ in range(2):
+        await rw.analyze("ocr", PNG)
+        await rw.submit("ocr", PNG)
+    ids = [request.request_id for name in ("Analyze", "SubmitJob") for request in server.requests[name]]
+    assert len(set(ids)) == 4
+    assert all(16 <= len(request_id) <= 128 for request_id in ids)
+
+
+async def test_connection_that_breaks_under_a_run(server, rw):
+    """A server that dies under an Analyze and comes back gets the same request again."""
     hang = server.hang()
     server.on("Analyze", hang.unary)
     call = asyncio.create_task(rw.analyze("ocr", PNG))
     assert await asyncio.to_thread(hang.entered.wait, 30)
     await asyncio.to_thread(server.stop)
+    server.on("Analyze", analyzed(server))
     server.start()
-    with pytest.raises(runward.RunwardError):
-        await call
-    assert server.calls("Analyze") == 1
-
-
-async def test_submit_without_request_id_is_not_made_again(server, rw):
-    """A submit whose connection broke may have been stored: without a request id it is not repeated."""
-    server.script("SubmitJob", server.ending(UNAVAILABLE), submitted(server))
-    with pytest.raises(runward.TransportError):
-        await rw.submit("ocr", PNG)
-    assert server.calls("SubmitJob") == 1
+    assert (await call).result == {"text": "hello"}
+    first, second = server.requests["Analyze"]
+    assert first == second
 
 
 async def test_submit_with_request_id_is_made_again(server, rw):

@@ -11,7 +11,7 @@ import pytest
 
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, JobStatus, Principal
-from tests.harness.service import analyze, ended, history, query, refusal, result_of, submit, turns_until
+from tests.harness.service import PNG, analyze, ended, history, query, refusal, result_of, submit, turns_until
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
@@ -173,6 +173,77 @@ async def test_a_caller_that_hangs_up_while_its_analyze_is_written(service: Serv
                 await call
         job = await analyze(service, "single_puppet", stage.options, request_id="hung-up-analyze")
         assert reason_of(job) is ErrorReason.CANCELLED
+
+
+async def test_a_caller_that_hangs_up_while_a_large_image_is_written(service: Service) -> None:
+    """Its job is written before it runs; that it comes to be there after its caller left does not leave it PENDING."""
+    async with Stage() as stage:
+        async with HeldWriter(service):
+            call = asyncio.ensure_future(analyze(service, "single_puppet", stage.options, image=PNG + bytes(400_000)))
+            while not service.writer._waiting:  # noqa: ASYNC110 - its file is written by a thread
+                await asyncio.sleep(0.001)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        await service.store.flush()
+        ((job_id,),) = query(service, "SELECT id FROM job ORDER BY seq DESC LIMIT 1")
+        assert reason_of(await ended(service, job_id)) is ErrorReason.CANCELLED
+        assert stage.visits == 0
+
+
+async def test_callers_with_one_request_id_share_a_job(service: Service) -> None:
+    """Two that arrive at once get one job, which runs once. When one hangs up, the other still gets its end."""
+    async with Stage() as stage:
+        calls = [
+            asyncio.ensure_future(analyze(service, "single_puppet", stage.options, request_id="shared"))
+            for _ in range(3)
+        ]
+        visit = await stage.enter()
+        calls[0].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calls[0]
+        late = await submit(service, "single_puppet", stage.options, request_id="shared")
+        assert (late.id, late.status) == (visit.job_id, RUNNING)
+        visit.give(shared=True)
+        jobs = await asyncio.gather(*calls[1:])
+        assert [(job.id, result_of(job)) for job in jobs] == [(visit.job_id, {"shared": True})] * 2
+        assert stage.visits == 1
+
+
+async def test_the_last_caller_that_hangs_up_cancels_a_shared_job(service: Service) -> None:
+    """As long as one waits the job goes on; a submitted job goes on though all who waited for it have hung up."""
+    async with Stage() as stage:
+        for begin in (analyze, submit):
+            request_id = f"left by all, {begin.__name__}"
+            first = asyncio.ensure_future(begin(service, "single_puppet", stage.options, request_id=request_id))
+            visit = await stage.enter()
+            second = asyncio.ensure_future(analyze(service, "single_puppet", stage.options, request_id=request_id))
+            running = service.scheduler.running[visit.job_id]
+            await turns_until(lambda: len(running.callers) == (2 if begin is analyze else 1))  # noqa: B023
+            for call in (first, second):
+                assert running.control.error is None
+                call.cancel()
+                await asyncio.wait([call])
+            if begin is submit:
+                visit.give()
+                assert (await running.task).status is SUCCESS
+            else:
+                assert reason_of(await running.task) is ErrorReason.CANCELLED
+
+
+async def test_a_request_id_that_comes_by_analyze_and_by_submit(service: Service) -> None:
+    """However they arrive, one job is made: also while the other is on its way to disk."""
+    calls = []
+    async with HeldWriter(service):
+        for mode in (analyze, submit, analyze, submit):
+            calls.append(asyncio.ensure_future(mode(service, "noop", request_id="by both")))
+            await asyncio.sleep(0)
+        await turns_until(lambda: bool(service.writer._waiting))
+    jobs = await asyncio.gather(*calls)
+    assert len({job.id for job in jobs}) == 1
+    assert query(service, "SELECT count(*) FROM job WHERE request_id = 'by both'") == [(1,)]
+    error = await refusal(analyze(service, "noop", {"other": 1}, request_id="by both"))
+    assert (error.reason, error.details) == (ErrorReason.REQUEST_ID_REUSED, {"job_id": jobs[0].id})
 
 
 async def test_a_cancel_that_is_marked_just_before_the_start(service: Service) -> None:

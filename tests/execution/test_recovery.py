@@ -89,8 +89,9 @@ async def test_after_a_kill(tmp_path: Path) -> None:
         )
         visits.append(await stage.enter())
         async with victim(tmp_path, "SinglePuppet") as alive:
-            await alive.begin(foreign=("ASYNC", "single_puppet", to), foreign_caller=("SYNC", "single_puppet", to))
+            await alive.begin(foreign=("ASYNC", "single_puppet", to))
             foreign = await stage.enter()
+            await alive.begin(foreign_caller=("SYNC", "single_puppet", to))
             await dead.kill()
             for visit in visits:
                 await visit.gone()

@@ -118,7 +118,8 @@ async def still_serves(server: ServerProcess) -> None:
     """Raise where the server does not serve as before."""
     async with runward.connect(server.address) as client:
         assert await client.health() == "SERVING"
-        await client.enable("noop")
+        for plugin in ("noop", *PLUGINS):
+            await client.enable(plugin)
         job = await client.analyze("noop", b"x", mime_type="application/octet-stream")
         assert job.status == "SUCCESS"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -75,7 +74,6 @@ async def batches(plugin: str, images: Iterable[Image], terms: RunTerms, **field
                 raise
             batch.add_unread(error)
             continue
-        request.request_id = uuid.uuid4().hex
         size_bytes = request.ByteSize()
         if batch.size_bytes and batch.size_bytes + size_bytes > BATCH_BYTES:
             yield batch

@@ -3,8 +3,8 @@
 UNAVAILABLE from a Runward server means that nothing was accepted, but a channel says UNAVAILABLE just the same when a
 connection breaks in the middle of a call, and a retryPolicy cannot tell the two apart. So the service config lists only
 methods that do no harm when they run twice. For the others (Analyze, SubmitJob, RetryJob, DeleteJob, VerifyJob,
-ReloadPlugin) Connection retries, and only where the status carries Runward's own details. What gRPC calls a transparent
-retry stays on for all: it happens only where the server's code has not seen the call.
+ReloadPlugin) Connection retries, and only where the status carries Runward's own details or the request has an id.
+What gRPC calls a transparent retry stays on for all: it happens only where the server's code has not seen the call.
 """
 
 from __future__ import annotations

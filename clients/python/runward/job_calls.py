@@ -10,7 +10,7 @@ from runward.batches import batches
 from runward.caller import Caller
 from runward.errors import RunwardError, TransportError, error_from_job
 from runward.job import Job
-from runward.requests import RunTerms, make_request, make_run_request
+from runward.requests import RunTerms, make_request, make_run_request, new_request_id
 from runward.times import to_duration
 from runward.v1 import jobs_pb2
 from runward.watching import watch_job
@@ -40,9 +40,10 @@ class JobCalls(Caller):
     ) -> Job:
         """Run a plugin on an image and give the job when it has ended SUCCESS.
 
-        Cancelling this coroutine, or its deadline passing, cancels the job on the server. It is called again by itself
-        only where the server said that it accepted nothing; where the connection breaks, TransportError tells, for the
-        plugin may have run.
+        Cancelling this coroutine, or its deadline passing, cancels the job on the server. Where the server said that it
+        accepted nothing, or the connection breaks, the same request is sent again by itself, with the same request_id:
+        the plugin never runs twice for it. A job that the broken connection cancelled, or that a restart of the
+        server interrupted, is told by ExecutionError (CANCELLED, INTERRUPTED) with its job_id.
 
         Args:
             plugin: the plugin's name.
@@ -51,7 +52,8 @@ class JobCalls(Caller):
             options: what the plugin's options_schema describes.
             timeout: the longest time of the run, in seconds; by default the plugin's own.
             labels: at most 32, to find the job again.
-            request_id: unique per caller; the same request again gives the same job rather than a new one.
+            request_id: unique per caller; the same request again gives the same job rather than a new one. By default a
+                new one for each call.
             retention: how long the job is kept after its end, in seconds; by default as long as the server keeps jobs.
             deadline: the longest time of this call in seconds, waiting for a worker included; by default no limit.
 
@@ -65,7 +67,9 @@ class JobCalls(Caller):
         terms = RunTerms(mime_type, options, timeout, labels, request_id, retention)
         request = await make_run_request(jobs_pb2.AnalyzeRequest, plugin, image, terms)
         connection = self._connection
-        response = await connection.call(connection.execution.Analyze, request, name="Analyze", deadline=deadline)
+        response = await connection.call(
+            connection.execution.Analyze, request, name="Analyze", deadline=deadline, replay=True
+        )
         job = Job.from_proto(response.job)
         if job.error is not None:
             raise error_from_job(job)
@@ -88,8 +92,8 @@ class JobCalls(Caller):
     ) -> Job:
         """Store a job and give it at once, PENDING. Once given, it survives a crash of the server.
 
-        Where the connection breaks, it is called again by itself only with a request_id, for then the server gives the
-        same job; without one TransportError tells, for the job may have been stored.
+        Where the connection breaks, the same request is sent again by itself, with the same request_id, for which the
+        server gives the same job.
 
         Args:
             plugin, image, mime_type, options, labels, request_id, retention: as in analyze.
@@ -112,7 +116,7 @@ class JobCalls(Caller):
         )
         connection = self._connection
         response = await connection.call(
-            connection.execution.SubmitJob, request, name="SubmitJob", deadline=deadline, replay=bool(request_id)
+            connection.execution.SubmitJob, request, name="SubmitJob", deadline=deadline, replay=True
         )
         return Job.from_proto(response.job)
 
@@ -178,17 +182,16 @@ class JobCalls(Caller):
 
         Args:
             job_id: the failed job's id.
-            request_id: as in analyze, for the new job; without one, the call is not made again by itself where the
-                connection breaks.
+            request_id: as in analyze, for the new job.
             deadline: the longest time of this call, in seconds; by default the client's.
 
         Raises:
             ValidationError: JOB_NOT_FOUND; JOB_STATUS_CONFLICT, the job is not FAILED; BLOB_NOT_FOUND, its image is not
                 there any more; or what submit raises.
         """
-        request = make_request(jobs_pb2.RetryJobRequest, job_id=job_id, request_id=request_id or "")
+        request = make_request(jobs_pb2.RetryJobRequest, job_id=job_id, request_id=request_id or new_request_id())
         method = self._connection.execution.RetryJob
-        response = await self._call(method, request, "RetryJob", deadline, replay=bool(request_id))
+        response = await self._call(method, request, "RetryJob", deadline, replay=True)
         return Job.from_proto(response.job)
 
     async def delete(self, job_id: str, *, deadline: float | None = None) -> None:

@@ -6,7 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import GovernedError
+from runward_service.domain.job import JobMode
 from runward_service.execution.scheduler import Place, cancelled_error
+from runward_service.store.images import INLINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from runward_service.execution.finished_jobs import FinishedJobs
     from runward_service.execution.job_execution_service import JobExecutionService
     from runward_service.execution.queue_bounds import QueueBounds
-    from runward_service.execution.scheduler import RunningJob, Scheduler, Slot
+    from runward_service.execution.scheduler import Scheduler, Slot
     from runward_service.runtime.run_control import RunControl
     from runward_service.store.job_reader import JobPage, JobQuery
     from runward_service.store.store_health import StoreHealth
@@ -62,23 +64,27 @@ class AnalysisExecutionService:
         """Run a request to its end; the job, SUCCESS or FAILED, is on disk when this returns.
 
         ``on_begun`` is called when the request is held no more: the job has what it needs of it. The end of the calling
-        task (a caller that hangs up) cancels the job. Raises GovernedError for whatever is refused.
+        task (a caller that hangs up) cancels the job, unless another call with the same request id waits for it. Raises
+        GovernedError for whatever is refused.
         """
         self._admit()
         if self._store_health.failing:
             await self._store_health.probe()  # else the plugin would run, and its end could not be stored
         beginning, principal = self._begin(request), request.principal
-        job, running = await (uninterrupted(beginning) if request.request_id else beginning)
+        # A large image's job is written before it runs; all others are begun before anything could be hung up on.
+        job = await (self._uninterrupted(beginning) if request.image_bytes > INLINE_BYTES else beginning)
         del request, beginning
         on_begun()
+        running = self._scheduler.running.get(job.id)
         if running is None:
             return await self._end_of(job, principal)
         try:
-            await running.ended
+            ended = await running.end()
         except asyncio.CancelledError:
-            running.control.stop(cancelled_error())
+            if job.mode is JobMode.SYNC and not running.callers:
+                running.control.stop(hung_up_error())
             raise
-        return running.task.result()
+        return ended if ended.status.terminal else await self._end_of(ended, principal)
 
     async def submit(self, request: JobRequest) -> Job:
         """Store a request as a job that runs later; it is on disk when this returns. Raises GovernedError for whatever
@@ -129,19 +135,37 @@ class AnalysisExecutionService:
             self.on_stored()
         return answers
 
-    async def _begin(self, request: JobRequest) -> tuple[Job, RunningJob | None]:
-        """Create a job for a caller that waits and let it run; (job, None) for one that exists already."""
+    async def _uninterrupted(self, beginning: Coroutine[Any, Any, Job]) -> Job:
+        """Begin a job that is written before it runs. A caller that hangs up meanwhile cancels it once it is there."""
+        task = asyncio.ensure_future(beginning)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(self._stop_begun)
+            raise
+
+    def _stop_begun(self, task: asyncio.Future[Job]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            return
+        job = task.result()
+        running = self._scheduler.running.get(job.id)
+        if running is not None and job.mode is JobMode.SYNC and not running.callers:
+            running.control.stop(hung_up_error())
+
+    async def _begin(self, request: JobRequest) -> Job:
+        """Create a job for a caller that waits and let it run; or the job that its request id made before."""
         principal = request.principal
         place = Place(request.plugin, (principal.tenant, principal.name), request.image_bytes)
         self._scheduler.enter(place)
-        running = None
+        begun = False
         try:
             job, existing = await self._jobs.create_job(request)
             if not existing:
-                running = self._scheduler.run(job, lambda control: self._run_when_due(job, control, place))
-            return job, running
+                self._scheduler.run(job, lambda control: self._run_when_due(job, control, place))
+                begun = True
+            return job
         finally:
-            if running is None:
+            if not begun:
                 self._scheduler.leave(place)
 
     async def _submit(self, request: JobRequest) -> Job:
@@ -218,6 +242,12 @@ class AnalysisExecutionService:
 
     async def _run_when_due(self, job: Job, control: RunControl, place: Place) -> Job:
         try:
+            return await self._run_in_turn(job, control, place)
+        finally:
+            self._jobs.release_request_id(job)
+
+    async def _run_in_turn(self, job: Job, control: RunControl, place: Place) -> Job:
+        try:
             slot = await self._scheduler.slot(place, control)
         except GovernedError as error:
             return await self._jobs.end_unrun_job(job, error)
@@ -234,17 +264,6 @@ class AnalysisExecutionService:
         return last
 
 
-async def uninterrupted(beginning: Coroutine[Any, Any, tuple[Job, RunningJob | None]]) -> tuple[Job, RunningJob | None]:
-    """Begin a job that is written before it runs. A caller that hangs up meanwhile cancels it once it is there."""
-    task = asyncio.ensure_future(beginning)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(stop_begun)
-        raise
-
-
-def stop_begun(task: asyncio.Future[tuple[Job, RunningJob | None]]) -> None:
-    """Cancel a job that was begun for a caller that is gone."""
-    if not task.cancelled() and task.exception() is None and (running := task.result()[1]) is not None:
-        running.control.stop(cancelled_error())
+def hung_up_error() -> GovernedError:
+    """The end of a job whose caller is gone."""
+    return cancelled_error("The job was cancelled: its caller hung up.")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runward_service.store.images import ImageStore
     from runward_service.store.job_reader import JobPage, JobQuery, SqliteJobReader
     from runward_service.store.job_store import SqliteJobStore
+    from runward_service.store.request_ids import RequestIds
     from runward_service.store.transitions import Creation
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class JobExecutionService:
         store: SqliteJobStore,
         reader: SqliteJobReader,
         images: ImageStore,
+        request_ids: RequestIds,
         owner: str,
         supervise: Callable[[Awaitable[None], str], object],
         max_retention_us: int,
@@ -60,6 +62,7 @@ class JobExecutionService:
         self._store = store
         self._reader = reader
         self._images = images
+        self._request_ids = request_ids
         self._owner = owner
         self.on_left_queue: Callable[[Job], None] = lambda job: None
         """Hears of every stored job that ended while it waited."""
@@ -72,11 +75,22 @@ class JobExecutionService:
         Raises GovernedError for whatever is refused; then nothing is stored.
         """
         job = await self._new_job(request)
+        if job.request_id and (existing_id := self._request_ids.hold(job)):
+            await self._store.flush()  # that job may not be on disk yet
+            return await self._existing(job, existing_id), True
         # A large image's file may have been removed meanwhile, which is told to who waits for the write.
-        if job.mode is JobMode.SYNC and not job.request_id and job.image.path is None:
+        if job.mode is JobMode.SYNC and job.image.path is None:
             self._store.defer_creation(job)
             return job, False
-        return await self._created(job, await self._store.create_job(job, deferred=False))
+        try:
+            return await self._created(job, await self._store.create_job(job))
+        finally:
+            self.release_request_id(job)
+
+    def release_request_id(self, job: Job) -> None:
+        """The job has ended: its request id is found in the store from now on."""
+        if job.request_id:
+            self._request_ids.release(job)
 
     async def create_jobs(self, requests: Sequence[JobRequest]) -> list[tuple[Job, bool] | GovernedError]:
         """Make many ASYNC requests PENDING jobs; for each in order what create_job gives, or why it is refused.
@@ -85,7 +99,14 @@ class JobExecutionService:
         """
         jobs = await self._new_jobs(requests)
         new = [job for job in jobs if isinstance(job, Job)]
-        creations = iter(await self._store.create_jobs(new) if new else ())
+        for job in new:
+            if job.request_id:
+                self._request_ids.hold(job)  # those that others hold are found in the transaction
+        try:
+            creations = iter(await self._store.create_jobs(new) if new else ())
+        finally:
+            for job in new:
+                self.release_request_id(job)
         return [
             job if isinstance(job, GovernedError) else await _or_refusal(self._created(job, next(creations)))
             for job in jobs
@@ -262,7 +283,8 @@ class JobExecutionService:
 
     async def _ended(self, job: Job, outcome: Outcome, revision: int) -> Job:
         if revision == 0:
-            return await self._reader.get_job(job.id, None)
+            earlier = await self._store.find_request(job) if job.request_id else ""
+            return await self._reader.get_job(earlier or job.id, None)
         return job._replace(
             status=outcome.status,
             start_time_us=job.start_time_us or outcome.end_time_us,

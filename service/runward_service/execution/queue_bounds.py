@@ -53,6 +53,11 @@ class QueueBounds:
         self.changes = 0
         """Rises with every change."""
 
+    @property
+    def count(self) -> int:
+        """How many wait, over all plugins."""
+        return self._total.count
+
     def enter(self, plugin: str, image_bytes: int) -> None:
         """One more waits, with an image of so many bytes. Raises GovernedError QUEUE_FULL where there is no room."""
         limits, own = self._limits, self._plugins.get(plugin)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from runward_service.execution.queue_bounds import QueueBounds
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
 
+ENTERING_SECONDS = 0.01
+
 logger = logging.getLogger(__name__)
 
 
@@ -55,8 +57,18 @@ class RunningJob:
 
     control: RunControl
     task: asyncio.Task[Job]
-    ended: asyncio.Future[None]
-    """Done when the task is; whoever waits on it may be cancelled without harm to the task."""
+    callers: list[asyncio.Future[None]] = field(default_factory=list)
+    """The calls of Analyze that wait for its end: those with the same request id share one job."""
+
+    async def end(self) -> Job:
+        """Wait for the job's end; the waiting task may be cancelled without harm to the job."""
+        caller: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.callers.append(caller)
+        try:
+            await caller
+        finally:
+            self.callers.remove(caller)
+        return self.task.result()
 
 
 @dataclass(slots=True)
@@ -147,15 +159,16 @@ class Scheduler:
         """Run a job's work in a task of its own, so that the end of the call that began it does not end the job."""
         control = RunControl()
         loop = asyncio.get_running_loop()
-        running = RunningJob(control, loop.create_task(work(control)), loop.create_future())
+        running = RunningJob(control, loop.create_task(work(control)))
         self.running[job.id] = running
         running.task.add_done_callback(lambda task: self._ended(job.id, task))
         return running
 
     def _ended(self, job_id: str, task: asyncio.Task[Job]) -> None:
         running = self.running.pop(job_id)
-        if not running.ended.done():
-            running.ended.set_result(None)
+        for caller in running.callers:
+            if not caller.done():
+                caller.set_result(None)
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, GovernedError):
             logger.error("job %s could not be brought to its end", job_id, exc_info=error)
 
@@ -301,9 +314,13 @@ class Scheduler:
     async def drain(self, grace_seconds: float) -> None:
         """Claim nothing more and wait for what runs, for a while at most."""
         self._stopping = True
-        tasks = [running.task for running in self.running.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace_seconds)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace_seconds
+        while (self.running or self._calls.count) and (left := end - loop.time()) > 0:
+            if tasks := [running.task for running in self.running.values()]:
+                await asyncio.wait(tasks, timeout=left)
+            else:  # a caller that came before is about to begin its job
+                await asyncio.sleep(min(left, ENTERING_SECONDS))
 
     async def interrupt(self) -> None:
         """End what still runs with INTERRUPTED, and wait for that to be stored."""
@@ -315,6 +332,6 @@ class Scheduler:
             await asyncio.wait(tasks)
 
 
-def cancelled_error() -> GovernedError:
+def cancelled_error(message: str = "The job was cancelled.") -> GovernedError:
     """The end of a job that was cancelled."""
-    return GovernedError(ErrorReason.CANCELLED, "The job was cancelled.")
+    return GovernedError(ErrorReason.CANCELLED, message)

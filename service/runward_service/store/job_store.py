@@ -53,7 +53,7 @@ class SqliteJobStore:
         """Whether nothing can be written any more."""
         return self._writer.closed
 
-    def create_job(self, job: Job, *, deferred: bool) -> Awaitable[Creation]:
+    def create_job(self, job: Job, *, deferred: bool = False) -> Awaitable[Creation]:
         """Store a PENDING job and its image.
 
         With a request id that the principal used before, stores nothing and answers with that job's id. A deferred
@@ -68,6 +68,19 @@ class SqliteJobStore:
             return Creation(0, row[0]) if row else create(tx)
 
         return self._writer.submit(operation, deferred=deferred)
+
+    def find_request(self, job: Job) -> Awaitable[str]:
+        """The id of the job that has a job's request id, empty where none has."""
+
+        def operation(tx: Transaction) -> str:
+            row = tx.execute(SQL["job_by_request_id"], _request_key(job)).fetchone()
+            return str(row[0]) if row else ""
+
+        return self._writer.submit(operation)
+
+    def flush(self) -> Awaitable[None]:
+        """Answers once all that was handed over before is on disk."""
+        return self._writer.submit(lambda _: None)
 
     def create_jobs(self, jobs: Sequence[Job]) -> Awaitable[list[Creation]]:
         """Store many PENDING jobs and their images in one transaction: all of them or none. Request ids count as for
@@ -89,7 +102,9 @@ class SqliteJobStore:
         return self._writer.submit(operation)
 
     def defer_creation(self, job: Job) -> None:
-        """Store a PENDING job without a request id, and its image, together with the job's next transition."""
+        """Store a PENDING job and its image together with the job's next transition. Its request id, if it has one, is
+        known to be new; where another process took it meanwhile, nothing is stored, and the finish finds no job.
+        """
         self._writer.defer(CreateJob(job))
 
     def defer_start(self, job_id: str, start_time_us: int) -> None:

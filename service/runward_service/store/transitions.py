@@ -54,7 +54,7 @@ class Creation:
 
 
 class CreateJob:
-    """Store a PENDING job and its image. Not for jobs with a request id, which need a look first."""
+    """Store a PENDING job and its image. A request id needs a look first: it fails where the id is taken."""
 
     __slots__ = ("_job",)
     phase: ClassVar[int] = 0

@@ -333,7 +333,10 @@ class AnalyzeRequest(google.protobuf.message.Message):
     def timeout(self) -> google.protobuf.duration_pb2.Duration:
         """The longest time of one attempt, not counting the wait for a worker; absent or zero: the plugin's own. Negative or longer than the plugin's is refused."""
     request_id: builtins.str
-    """Optional; unique per caller, at most 128 characters. The same request again gives the same job rather than a new one."""
+    """Optional; unique per caller, at most 128 characters. The same request again (plugin, image, mime_type, options), also
+    at the same time and by another method, gives the same job rather than a new one, for as long as the server keeps that
+    job; so a call whose connection broke can be made again. The Python client sends one by itself.
+    """
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Optional: at most 32, keys of 1 to 63 characters, values up to 255."""

@@ -96,9 +96,10 @@ class ExecutionServiceServicer(object):
 
         Accepted and FAILED, the job named in ErrorInfo.metadata["job_id"]: INVALID_ARGUMENT (INPUT_REJECTED), INTERNAL
         (OUTPUT_INVALID, PLUGIN_RAISED, MEMORY_LIMIT, WORKER_LOST, INTERRUPTED), DEADLINE_EXCEEDED (TIMEOUT), CANCELLED.
-        Calling again makes a new job.
+        Calling again makes a new job, unless with the same request_id: that gives the same answer again.
 
-        A caller that hangs up, or whose deadline passes, cancels the job.
+        A caller that hangs up, or whose deadline passes, cancels the job, unless another call with the same request_id waits
+        for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,9 +40,10 @@ class ExecutionServiceStub:
 
     Accepted and FAILED, the job named in ErrorInfo.metadata["job_id"]: INVALID_ARGUMENT (INPUT_REJECTED), INTERNAL
     (OUTPUT_INVALID, PLUGIN_RAISED, MEMORY_LIMIT, WORKER_LOST, INTERRUPTED), DEADLINE_EXCEEDED (TIMEOUT), CANCELLED.
-    Calling again makes a new job.
+    Calling again makes a new job, unless with the same request_id: that gives the same answer again.
 
-    A caller that hangs up, or whose deadline passes, cancels the job.
+    A caller that hangs up, or whose deadline passes, cancels the job, unless another call with the same request_id waits
+    for it.
     """
     SubmitJob: grpc.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.SubmitJobRequest,
@@ -149,9 +150,10 @@ class ExecutionServiceAsyncStub:
 
     Accepted and FAILED, the job named in ErrorInfo.metadata["job_id"]: INVALID_ARGUMENT (INPUT_REJECTED), INTERNAL
     (OUTPUT_INVALID, PLUGIN_RAISED, MEMORY_LIMIT, WORKER_LOST, INTERRUPTED), DEADLINE_EXCEEDED (TIMEOUT), CANCELLED.
-    Calling again makes a new job.
+    Calling again makes a new job, unless with the same request_id: that gives the same answer again.
 
-    A caller that hangs up, or whose deadline passes, cancels the job.
+    A caller that hangs up, or whose deadline passes, cancels the job, unless another call with the same request_id waits
+    for it.
     """
     SubmitJob: grpc.aio.UnaryUnaryMultiCallable[
         runward.v1.jobs_pb2.SubmitJobRequest,
@@ -260,9 +262,10 @@ class ExecutionServiceServicer(metaclass=abc.ABCMeta):
 
         Accepted and FAILED, the job named in ErrorInfo.metadata["job_id"]: INVALID_ARGUMENT (INPUT_REJECTED), INTERNAL
         (OUTPUT_INVALID, PLUGIN_RAISED, MEMORY_LIMIT, WORKER_LOST, INTERRUPTED), DEADLINE_EXCEEDED (TIMEOUT), CANCELLED.
-        Calling again makes a new job.
+        Calling again makes a new job, unless with the same request_id: that gives the same answer again.
 
-        A caller that hangs up, or whose deadline passes, cancels the job.
+        A caller that hangs up, or whose deadline passes, cancels the job, unless another call with the same request_id waits
+        for it.
         """
     @abc.abstractmethod
     def SubmitJob(
