@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -27,6 +28,7 @@ class Cable:
         """Lead to this address."""
         self._host, _, self._port = address.rpartition(":")
         self._writers: list[asyncio.StreamWriter] = []
+        self._joins: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
         self.deaf = False
         """Whether nothing comes back from the server any more."""
@@ -49,12 +51,23 @@ class Cable:
 
     async def __aexit__(self, *exception: object) -> None:
         self._server.close()
-        self.cut()
+        await self._server.wait_closed()
+        while self._joins:
+            self.cut()
+            await asyncio.wait(self._joins)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        join = asyncio.current_task()
+        assert join is not None
+        self._joins.add(join)
+        join.add_done_callback(self._joins.discard)
+        self._writers.append(writer)
         far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
-        self._writers += [writer, far_writer]
+        self._writers.append(far_writer)
         await asyncio.gather(self._pipe(reader, far_writer, back=False), self._pipe(far_reader, writer, back=True))
+        for end in (writer, far_writer):
+            with suppress(ConnectionError):
+                await end.wait_closed()
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, back: bool) -> None:
         try:
