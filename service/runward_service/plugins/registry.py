@@ -126,6 +126,8 @@ class PluginRegistry:
         if problem:
             self.fail_loading(entry, problem)
             return
+        if entry.description is None:
+            entry.load_error = ""  # of a worker that was lost before this one
         self._entries.pop(entry.name, None)
         found_as, entry.name = entry.name, description.name
         entry.description, entry.validator = description, validator
