@@ -16,6 +16,7 @@ import pytest
 
 import runward
 from runward.v1 import jobs_pb2, jobs_pb2_grpc
+from runward_service.store.database import migrations
 from tests.acceptance.conftest import IMAGE
 from tests.acceptance.server_process import SAMPLES, ServerProcess, gone
 
@@ -180,7 +181,7 @@ async def test_a_data_folder_that_holds_no_database_is_said(tmp_path: Path, cont
     else:
         async with ServerProcess(tmp_path):
             with closing(sqlite3.connect(tmp_path / "runward.db")) as connection:
-                assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+                assert connection.execute("PRAGMA user_version").fetchone() == (migrations()[-1][0],)
 
 
 async def test_a_plugin_that_runs_another_is_in_the_log_and_not_in_the_answer(tmp_path: Path) -> None:
