@@ -130,6 +130,9 @@ class WorkerProcess:
     def send(self, run: SentRun, frame: bytes) -> None:
         """Send a run's message; the run begins when those before it are over."""
         if self.spent or self._transport is None or self._transport.is_closing():
+            # Its end is not told yet where a write found it. Unmarked, it would be given back and taken again at once,
+            # for ever, and the loop would not come to hear of it.
+            self.spent = True
             run.fail()
             return
         self.runs.add(run)
