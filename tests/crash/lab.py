@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from tests.crash.life import Life
 
 TRIES = 8
-LOG_TAIL = 4000
 MEMORY = "/dev/shm"
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
@@ -53,8 +52,6 @@ class Job:
     another, there is one moment after the first and before the second.
     """
     tries: int = 0
-    failed: bool = False
-    """Whether it was not green before: it is made once more then, for a slow machine fails a case now and then."""
 
     @property
     def name(self) -> str:
@@ -188,11 +185,7 @@ class Lab:
                 shutil.rmtree(world.folder, ignore_errors=True)
             learn(job, result)
             job.tries += 1
-            if result.problems and job.at is not None and not job.failed:
-                job.failed = True
-                print(f"{job.name} is made again: {result.problems}\n{result.log[-LOG_TAIL:]}", file=sys.stderr)
-                self._waiting.append(job)
-            elif not result.reached and not result.problems and job.tries < TRIES:
+            if not result.reached and not result.problems and job.tries < TRIES:
                 self._waiting.append(job)
             else:
                 yield job, result

@@ -41,7 +41,7 @@ At each message the worker's two processes, its host and its keeper, are killed 
 must bring the job to its end without a restart. A kill where nothing passes between the end of one thing and the
 beginning of the next counts for both points. The start after a kill is made once for each state that kills of a life
 leave (the rows, the files, what was acknowledged, ids and times apart); `python -m tests.crash --every-restart` makes
-it after every kill. A kill that is not green is made once more, and told of; it counts where it is not green again.
+it after every kill.
 
 `make check` does all that, and fails where one kill is not green, where a point was seen that could not be killed at,
 or where this document is not that of the service. `make crashes` does it by itself and publishes the document;
