@@ -103,3 +103,20 @@ async def test_a_replacement_that_hangs(tmp_path: Path, monkeypatch: pytest.Monk
         obstacle.unlink()
         monkeypatch.setattr(worker_pool, "WORKER_WAIT_SECONDS", 60.0)
         assert (await analyze(service, "slowcoach")).error is None
+
+
+async def test_a_worker_whose_connection_is_found_closed(tmp_path: Path) -> None:
+    """A run that is given a worker whose connection is closed, which the loop was not told yet, is made by another."""
+    async with running_service(tmp_path / "data", "Noop") as service:
+        await analyze(service, "noop")
+        (group,) = service.pool._plugins.values()
+        (worker,) = group.workers
+
+        def cut(entry: PluginEntry) -> None:
+            if entry.state is PluginState.RUNNING and worker._transport is not None:
+                worker._transport.abort()  # between the run's beginning and its sending, in one turn of the loop
+
+        service.registry.listen(cut)
+        job = await analyze(service, "noop")
+        assert (job.error, job.attempt) == (None, 1)
+        assert worker not in group.workers
