@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 ENTERING_SECONDS = 0.01
 
+CLAIM_RETRY_SECONDS = 1.0
+"""The pause after a claim that the store did not take; nothing tells when it will."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -287,7 +290,7 @@ class Scheduler:
         except GovernedError:
             logger.exception("jobs of %s cannot be claimed now", plugin)
             jobs = []
-            await asyncio.sleep(1)
+            await asyncio.sleep(CLAIM_RETRY_SECONDS)
             signals = -1
         finally:
             queue.claiming = False
