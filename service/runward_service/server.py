@@ -18,9 +18,9 @@ from runward_service.domain.limits import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runward_service.api.health_servicer import HealthServicer
     from runward_service.bootstrap import Service
     from runward_service.config import Config
-    from runward_service.domain.limits import CallBounds
 
 CLOSE_SECONDS = 5.0
 MORE_CALLS = 500
@@ -77,16 +77,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
     address = check_address(config.listen)
     stop = StopSignals()
     service = build(config)
-    server = make_server(config.calls)
-    health_servicer = add_servicers(
-        server,
-        service.analysis,
-        service.catalog,
-        service.attestation,
-        store_health=service.store_health,
-        info=service.info,
-        bounds=config.calls,
-    )
+    server, health_servicer = make_server(service)
     port = bind(server, address)
     try:
         await service.start()
@@ -106,15 +97,26 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
     return 1 if failed else 0
 
 
-def make_server(bounds: CallBounds) -> grpc.aio.Server:
-    """The gRPC server, without its port. It counts calls and streams together and refuses those beyond all bounds by
-    itself, without an envelope; CallLimits refuses earlier.
+def make_server(service: Service) -> tuple[grpc.aio.Server, HealthServicer]:
+    """The gRPC server with the API of a service, without its port, and what answers for its health. It counts calls and
+    streams together and refuses those beyond all bounds by itself, without an envelope; CallLimits refuses earlier.
     """
+    bounds = service.config.calls
     most = bounds.calls + bounds.watches + MORE_CALLS
     # A server that is short of processor time takes calls late. By default gRPC drops some of a thousand that wait for
     # that, with a status that tells nothing.
     pending = (("grpc.server.max_pending_requests", most), ("grpc.server.max_pending_requests_hard_limit", most))
-    return grpc.aio.server(options=(*OPTIONS, *pending), maximum_concurrent_rpcs=most)
+    server = grpc.aio.server(options=(*OPTIONS, *pending), maximum_concurrent_rpcs=most)
+    health_servicer = add_servicers(
+        server,
+        service.analysis,
+        service.catalog,
+        service.attestation,
+        store_health=service.store_health,
+        info=service.info,
+        bounds=bounds,
+    )
+    return server, health_servicer
 
 
 def tune_collector() -> None:

@@ -12,7 +12,6 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from runward.v1 import blobs_pb2, errors_pb2, governance_pb2, jobs_pb2, jobs_pb2_grpc, plugins_pb2, plugins_pb2_grpc
-from runward_service.api.registration import add_servicers
 from runward_service.server import bind, make_server
 from tests.harness.service import PNG, running_service
 
@@ -63,16 +62,7 @@ class Api:
 async def serving(folder: Path, *plugins: str, **settings: Any) -> AsyncIterator[Api]:
     """A server on a free port with some of the sample plugins."""
     async with running_service(folder, *plugins, **settings) as service:
-        server = make_server(service.config.calls)
-        health = add_servicers(
-            server,
-            service.analysis,
-            service.catalog,
-            service.attestation,
-            store_health=service.store_health,
-            info=service.info,
-            bounds=service.config.calls,
-        )
+        server, health = make_server(service)
         port = bind(server, "127.0.0.1:0")
         await server.start()
         options = (("grpc.max_send_message_length", 100 << 20),)
