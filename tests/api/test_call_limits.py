@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from runward.v1 import jobs_pb2
+from runward_service.api.call_interceptor import MAX_STREAM_REQUEST_BYTES
 from runward_service.api.call_limits import LOOKS, RECEIVE_SECONDS, CallLimits, Message
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import Principal
@@ -222,3 +224,24 @@ def test_a_refusal_is_no_entry() -> None:
         limits.enter()
     limits.leave()
     limits.enter()
+
+
+async def test_the_request_of_a_stream_is_small(tmp_path: Path) -> None:
+    """What a stream would keep as long as it lasts is refused where it is large, of watches of jobs and of health."""
+    large = "x" * (MAX_STREAM_REQUEST_BYTES + 1)
+    async with serving(tmp_path, "Echo") as api:
+        health = health_pb2_grpc.HealthStub(api.channel).Watch(health_pb2.HealthCheckRequest(service=large))
+        for stream in (api.jobs.WatchJobs(jobs_pb2.WatchJobsRequest(plugin=large)), health):
+            refusal = await refused(stream.read())
+            assert (refusal.code, refusal.reason) == (CODES.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+            assert refusal.details == {"limit_bytes": MAX_STREAM_REQUEST_BYTES}
+
+
+async def test_statuses_without_end(tmp_path: Path) -> None:
+    """A list of statuses that is longer than any that means something is refused unread, by both that take one."""
+    statuses = [jobs_pb2.JOB_STATUS_FAILED] * 17
+    async with serving(tmp_path, "Echo") as api:
+        stream = api.jobs.WatchJobs(jobs_pb2.WatchJobsRequest(statuses=statuses))
+        for call in (api.jobs.ListJobs(jobs_pb2.ListJobsRequest(statuses=statuses)), stream.read()):
+            refusal = await refused(call)
+            assert (refusal.reason, refusal.details) == ("INVALID_FIELD", {"field": "statuses"})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 PREFIXES = ("/runward.v1.", "/grpc.health.v1.")
+MAX_STREAM_REQUEST_BYTES = 64 * 1024
 Handler: TypeAlias = Any
 """A grpc.RpcMethodHandler; its type stubs know the synchronous form alone."""
 PRINCIPAL: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
@@ -121,7 +122,7 @@ def _wrap_unary_stream(handler: Handler, limits: CallLimits) -> Handler:
             with limits.watch(PRINCIPAL.get()):
                 request = await limits.receive(context)
                 request.let_go()  # what it comes to is small, and a watch may last for days
-                async with aclosing(behaviour(decoded(decode, request.take()), context)) as messages:
+                async with aclosing(behaviour(decoded(decode, small(request.take())), context)) as messages:
                     async for message in messages:
                         # What many get is encoded once.
                         yield message if type(message) is bytes else encode(message)
@@ -146,6 +147,16 @@ def _wrap_stream_unary(handler: Handler) -> Handler:
         return await context.abort(status.code, status.message, status.trailers)
 
     return grpc.stream_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
+
+
+def small(raw: bytes) -> bytes:
+    """The request of a stream, which is kept as long as that lasts. Raises GovernedError MALFORMED_REQUEST where it is
+    larger than any that means something.
+    """
+    if len(raw) > MAX_STREAM_REQUEST_BYTES:
+        message = f"The request of a stream takes {len(raw)} bytes; at most {MAX_STREAM_REQUEST_BYTES} are taken."
+        raise GovernedError(ErrorReason.MALFORMED_REQUEST, message, {"limit_bytes": MAX_STREAM_REQUEST_BYTES})
+    return raw
 
 
 def decoded(decode: Callable[[bytes], Any], raw: bytes) -> Any:
