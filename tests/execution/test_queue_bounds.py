@@ -243,6 +243,25 @@ async def test_processes_that_share_a_store_see_what_the_others_queue(tmp_path: 
         assert two.analysis._pending.waiting("single_puppet") == (0, 0)
 
 
+async def test_what_a_process_did_before_it_left_is_seen(tmp_path: Path) -> None:
+    """The last changes of a process that shared the store count when it has left, though this one is alone then."""
+    async with running_service(tmp_path, pending_jobs=LIMITS) as one:
+        async with Stage() as stage, running_service(tmp_path, "SinglePuppet", pending_jobs=LIMITS) as two:
+            for _ in range(3):
+                await submit(two, "single_puppet", stage.options)
+            visits = [await stage.enter()]
+            await one.stored_queue.follow()
+            assert one.analysis._pending.waiting("single_puppet")[0] == 2
+            for _ in range(3):
+                visits.pop().give()
+                if stage.visits < 3:
+                    visits.append(await stage.enter())
+            await turns_until(lambda: not two.scheduler.running)
+        assert await one.reader.owner_count() == 1
+        await one.stored_queue.follow()
+        assert one.analysis._pending.waiting("single_puppet") == (0, 0)
+
+
 async def test_a_backlog_of_calls_does_not_hold_another_caller_up(tmp_path: Path) -> None:
     """With forty calls of one caller waiting, another's call is next but one."""
     async with Stage() as stage, running_service(tmp_path, "SinglePuppet") as service:

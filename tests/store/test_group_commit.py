@@ -281,3 +281,17 @@ async def test_a_submit_after_the_writer_failed(tmp_path: Path) -> None:
     waiting = broken.submit(disable("waiting"))
     assert (await refusal(waiting)).reason is ErrorReason.STORE_UNAVAILABLE
     assert isinstance(broken.ended.exception(), sqlite3.OperationalError)
+
+
+async def test_a_lock_that_another_process_keeps_is_waited_for_once(writer: HeldWriter) -> None:
+    """Where the database stays locked, all operations of a batch are refused together, after one wait and not one
+    each.
+    """
+    tries: list[str] = []
+    with closing(sqlite3.connect(writer.database.path)) as other, closing(writer.database.connect()) as connection:
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.set_trace_callback(tries.append)
+        other.execute("BEGIN IMMEDIATE")
+        outcomes, changed = run_batch(connection, [disable(name) for name in names(5)])
+    assert [outcome.reason for outcome in outcomes] == [ErrorReason.STORE_UNAVAILABLE] * 5
+    assert (tries, changed) == (["BEGIN IMMEDIATE"], [])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import Principal
 from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.store.image_sweep import OLD_US, ImageSweep
 from runward_service.store.images import INLINE_BYTES, ImageStore
@@ -58,6 +59,24 @@ async def test_a_file_goes_with_its_last_job(writer: HeldWriter) -> None:
         await removal.remove_files()
         assert file.exists() == bool(remaining)
     assert writer.rows("SELECT count(*) FROM unused_image_file") == [(0,)]
+
+
+async def test_a_file_outlives_the_transaction_that_removes_its_job(writer: HeldWriter) -> None:
+    """Where a deletion and a removal of files are asked for at once, the file is there until the deletion is on disk: a
+    transaction that is rolled back takes no file with it.
+    """
+    images, removal = at(writer)
+    job = await stored(writer, images, os.urandom(INLINE_BYTES + 1))
+    file = images.path_of(job.image.digest)
+    async with writer.held():
+        deletion = asyncio.ensure_future(removal.delete_job(job.id, Principal(job.principal, job.tenant)))
+        files = asyncio.ensure_future(removal.remove_files())
+        await asyncio.sleep(0)  # both have asked
+        there = writer.submit(lambda _: file.exists())
+    assert await deletion == job.image.digest
+    assert await there
+    await files
+    assert not file.exists()
 
 
 async def test_a_file_that_is_named_again_stays(writer: HeldWriter) -> None:

@@ -99,10 +99,10 @@ class JobExecutionService:
         """
         jobs = await self._new_jobs(requests)
         new = [job for job in jobs if isinstance(job, Job)]
-        for job in new:
-            if job.request_id:
-                self._request_ids.hold(job)  # those that others hold are found in the transaction
         try:
+            for job in new:
+                if job.request_id:
+                    self._request_ids.hold(job)  # those that others hold are found in the transaction
             creations = iter(await self._store.create_jobs(new) if new else ())
         finally:
             for job in new:
@@ -205,10 +205,11 @@ class JobExecutionService:
             job = following
         on_ran()
         try:
-            return await self._ended(job, outcome, await self._store.finish_job(job, outcome))
+            revision = await self._store.finish_job(job, outcome)
         except GovernedError as error:
             self._supervise(self._store_later(job, outcome), "storing the end of a job")
             raise unstored_end(job) from error
+        return await self._ended(job, outcome, revision)
 
     async def _following_attempt(self, job: Job, outcome: Outcome, control: RunControl) -> Job | None:
         """The job in its next attempt, after a pause; None where this attempt was the last."""
@@ -243,10 +244,11 @@ class JobExecutionService:
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_STORE_RETRY_SECONDS)
             try:
-                await self._store.finish_job(job, outcome)
+                revision = await self._store.finish_job(job, outcome)
             except GovernedError:
                 continue
-            logger.warning("job %s: its end is stored now", job.id)
+            stored = "its end is stored now" if revision else "it is not this process's any more, its end is not stored"
+            logger.warning("job %s: %s", job.id, stored)
             return
 
     async def end_unrun_job(self, job: Job, error: GovernedError) -> Job:
@@ -284,7 +286,9 @@ class JobExecutionService:
     async def _ended(self, job: Job, outcome: Outcome, revision: int) -> Job:
         if revision == 0:
             earlier = await self._store.find_request(job) if job.request_id else ""
-            return await self._reader.get_job(earlier or job.id, None)
+            if earlier and earlier != job.id:  # another process made a job for that id in the same moment
+                return await self._existing(job, earlier)
+            return await self._reader.get_job(job.id, None)
         return job._replace(
             status=outcome.status,
             start_time_us=job.start_time_us or outcome.end_time_us,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runward_service.domain.errors import GovernedError
@@ -54,6 +55,7 @@ class Neighbours:
         self._heard = Wake(0)
         self._woken = asyncio.Event()
         self._version = 0
+        self._next_poll = 0.0
         self._backlog_timer: asyncio.TimerHandle | None = None
         self.claims = True
         """Whether this process may run jobs."""
@@ -76,6 +78,7 @@ class Neighbours:
         """Listen until cancelled."""
         loop = asyncio.get_running_loop()
         descriptor = self._wakes.fileno()
+        self._next_poll = loop.time() + POLL_SECONDS
         loop.add_reader(descriptor, lambda: self._wakes.hear(self._wake))
         try:
             while True:
@@ -95,12 +98,14 @@ class Neighbours:
             self._woken.set()
 
     async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_SECONDS):
+        loop = asyncio.get_running_loop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._next_poll):
                 await self._woken.wait()
-        except TimeoutError:
-            await self._poll()
         self._woken.clear()
+        if loop.time() >= self._next_poll:  # also where wake-ups come all the time: one of another kind may be lost
+            self._next_poll = loop.time() + POLL_SECONDS
+            await self._poll()
 
     async def _poll(self) -> None:
         """Notice what no wake-up told."""
@@ -112,6 +117,13 @@ class Neighbours:
 
     async def _react(self) -> None:
         heard, self._heard = self._heard, Wake(0)
+        try:
+            await self._react_to(heard)
+        except GovernedError:
+            self._heard |= heard
+            raise
+
+    async def _react_to(self, heard: Wake) -> None:
         for peer in sorted(self._wakes.peers):
             if is_dead(self._owners, peer):
                 await self._recovery.recover_from(peer)

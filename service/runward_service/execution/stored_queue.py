@@ -23,6 +23,8 @@ class StoredQueue:
         self._bounds = bounds
         self._reader = reader
         self._misses = 0
+        self._shared = False
+        """Whether another process may have changed what waits since it was last read."""
 
     async def restore(self) -> None:
         """Take over what waits. Call when nothing is being stored."""
@@ -36,17 +38,25 @@ class StoredQueue:
         """Follow what other processes store and claim, until cancelled. A process alone knows all by itself."""
         while True:
             await asyncio.sleep(SYNC_SECONDS)
-            if await self._reader.owner_count() > 1:
-                await self.sync()
+            await self.follow()
 
-    async def sync(self) -> None:
+    async def follow(self) -> None:
+        """Take over what others did, also what the last of them did before it left."""
+        others = await self._reader.owner_count() > 1
+        if others or self._shared:
+            taken = await self.sync()
+            self._shared = others or not taken
+
+    async def sync(self) -> bool:
         """Take over what waits, unless this process changed it during the read, several times in a row at most. Off by
-        what is being stored in that moment, for a second.
+        what is being stored in that moment, for a second. Whether nothing was changed meanwhile.
         """
         changes = self._bounds.changes
         waiting = await self._reader.queued()
-        if changes == self._bounds.changes or self._misses >= MOST_MISSES:
+        unchanged = changes == self._bounds.changes
+        if unchanged or self._misses >= MOST_MISSES:
             self._misses = 0
             self._bounds.restore(waiting)
         else:
             self._misses += 1
+        return unchanged

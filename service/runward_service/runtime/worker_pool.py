@@ -251,6 +251,8 @@ class LocalWorkerPool:
             limit = time.monotonic() - IDLE_SECONDS
             for group in self._plugins.values():
                 for worker in group.unused_since(limit):
+                    if not group.is_idle(worker):  # taken while the one before it was ended
+                        continue
                     group.forget(worker)
                     await worker.kill()
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from runward_service.store.transitions import Transition
 
+BEGIN = "BEGIN IMMEDIATE"
+
 logger = logging.getLogger(__name__)
 
 
@@ -46,6 +48,11 @@ def run_batch(
     savepoint each; where even that is rolled back as a whole (a full disk, say), each is tried in a transaction alone.
     """
     try:
+        connection.execute(BEGIN)
+    except sqlite3.Error as error:
+        # Another process holds the lock for too long: each operation by itself would wait as long as all together.
+        return [_as_outcome(error) for _ in operations], []
+    try:
         return _run_plainly(connection, operations)
     except RowNotFound:
         _rollback(connection)
@@ -54,6 +61,7 @@ def run_batch(
         if len(operations) == 1:
             return [_as_outcome(error)], []
     try:
+        connection.execute(BEGIN)
         return _run_with_savepoints(connection, operations)
     except Exception:  # noqa: BLE001 - as above
         _rollback(connection)
@@ -69,7 +77,6 @@ def run_batch(
 def _run_plainly(
     connection: sqlite3.Connection, operations: Sequence[Callable[[Transaction], Any]]
 ) -> tuple[list[Any], list[str]]:
-    connection.execute("BEGIN IMMEDIATE")
     transaction = Transaction(connection)
     outcomes = run_together(transaction, operations)
     transaction.counters.write(connection)
@@ -106,7 +113,6 @@ def run_together(transaction: Transaction, operations: Sequence[Callable[[Transa
 def _run_with_savepoints(
     connection: sqlite3.Connection, operations: Iterable[Callable[[Transaction], Any]]
 ) -> tuple[list[Any], list[str]]:
-    connection.execute("BEGIN IMMEDIATE")
     transaction = Transaction(connection)
     outcomes: list[Any] = []
     for operation in operations:

@@ -55,7 +55,12 @@ class Checkpointer:
                 return  # the one before began after this was asked for
             upto = self._asked
             patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
-            if not await asyncio.to_thread(self._empty, patience):
+            try:
+                emptied = await asyncio.to_thread(self._empty, patience)
+            except sqlite3.Error as error:  # a full disk, say
+                message = "The store's log cannot be emptied now. Try again."
+                raise GovernedError(ErrorReason.STORE_UNAVAILABLE, message) from error
+            if not emptied:
                 message = "The store's log is being read, by a backup perhaps, and cannot be emptied yet. Try again."
                 raise GovernedError(ErrorReason.STORE_UNAVAILABLE, message)
             self._done = upto

@@ -101,14 +101,16 @@ class SqliteJobRemoval:
         listed = json.dumps(digests)
         return self._writer.submit(lambda tx: tx.execute(SQL["mark_unused_files"], (listed,)).rowcount)
 
-    def remove_files(self) -> Awaitable[Removed]:
+    async def remove_files(self) -> Removed:
         """Remove some of the files whose image no job has any more."""
-        return self._writer.submit(self._remove_files)
+        # Read in a transaction before: what is deleted in that of the removal itself may yet be rolled back, and would
+        # then lack its file.
+        digests = await self._writer.submit(
+            lambda tx: [row[0] for row in tx.execute(SQL["unused_files"], (FILES_A_STEP,)).fetchall()]
+        )
+        return await self._writer.submit(lambda tx: self._remove_files(tx, digests)) if digests else Removed()
 
-    def _remove_files(self, tx: Transaction) -> Removed:
-        digests = [row[0] for row in tx.execute(SQL["unused_files"], (FILES_A_STEP,)).fetchall()]
-        if not digests:
-            return Removed()
+    def _remove_files(self, tx: Transaction, digests: Sequence[str]) -> Removed:
         for digest in digests:
             # The write lock is held: a job that is created with this image meanwhile either has its row already, or
             # finds the file gone when it is committed, and puts it again.

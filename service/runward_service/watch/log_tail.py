@@ -7,6 +7,7 @@ further behind than this reaches reads the log by its cursor. Nothing is read wh
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ MOST_BYTES = 8 * 1024 * 1024
 """What is kept of the log's end, by the sizes of the rows' texts. A message that was made of a row is as long again."""
 PAUSE_SECONDS = 0.005
 """The least time between two reads: under load several commits share one, and each watcher wakes once for them."""
+
+logger = logging.getLogger(__name__)
 
 
 class LogTail:
@@ -56,8 +59,12 @@ class LogTail:
 
     async def close(self) -> None:
         """Hand over what is there and wake everyone for the last time: the server stops."""
-        if self._following:
-            await self.catch_up()
+        try:
+            if self._following:
+                await self.catch_up()
+        except Exception:
+            # A store that cannot be read is what the server may be stopping for; who watches is told all the same.
+            logger.exception("the end of the log cannot be read")
         self.closed = True
         for feed in (*self._jobs.values(), *self._queries.values()):
             feed.wake()
