@@ -91,7 +91,8 @@ async def test_a_replacement_that_hangs(tmp_path: Path, monkeypatch: pytest.Monk
     async with running_service(tmp_path / "data", "Slowcoach", workers=1) as service:
         await analyze(service, "slowcoach")
         obstacle.touch()
-        (keeper,) = children_of(os.getpid())
+        ((worker,),) = (group.workers for group in service.pool._plugins.values())
+        keeper = worker.pid
         host = children_of(keeper)
         os.kill(keeper, signal.SIGKILL)
         assert await gone({keeper, *host})
