@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 import runward
-from runward.batches import BATCH_BYTES, BATCH_REQUESTS
+from runward.batches import BATCH_BESIDE_BYTES, BATCH_BYTES, BATCH_REQUESTS
 from runward.v1 import errors_pb2, jobs_pb2
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -109,3 +109,21 @@ def test_submit_of_several_files(server, run, tmp_path):
     assert server.calls("BatchSubmitJobs") == 1
     assert server.calls("SubmitJob") == 0
     assert "2 submitted, 1 failed" in run("submit", "ocr", tmp_path).stdout
+
+
+async def test_what_comes_beside_the_images_is_bounded(server, rw):
+    """Large options are sent in several calls, each with no more of them than the server takes; all are stored."""
+    sizes = []
+    accept = accepting(server)
+
+    def answer(request, context):
+        sizes.append(sum(one.ByteSize() - len(one.payload.image) for one in request.requests))
+        return accept(request, context)
+
+    server.on("BatchSubmitJobs", answer)
+    options = {"text": "x" * 100_000}
+    names = [f"{number}" for number in range(40)]
+    jobs = await rw.submit_many("ocr", [PNG + name.encode() for name in names], options=options)
+    assert [job.id for job in jobs] == names
+    assert len(sizes) > 1
+    assert max(sizes) <= BATCH_BESIDE_BYTES

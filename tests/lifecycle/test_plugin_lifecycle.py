@@ -28,6 +28,8 @@ UNUSABLE = {
     "sample_plugins:BadName": "must be lower-case letters, digits and '_', not 'Bad Name'",
     "sample_plugins:BadRetry": "BadRetry.retry_on must be a tuple of exception classes, not ('TIMEOUT',)",
     "sample_plugins:BadCanary": "BadCanary.canary must be a Payload with the bytes of an image",
+    "sample_plugins:ForeignCanary": "ForeignCanary.canary is text/x-canary, which the plugin does not take",
+    "sample_plugins:BareCanary": "BareCanary.canary must have a mime_type and a dict of options",
     "sample_plugins:Unfinished": "does not define run",
     "sample_plugins:NOT_A_PLUGIN": "is not a subclass of runward_service.plugins.Plugin",
     "sample_plugins:Absent": "cannot be imported: AttributeError",

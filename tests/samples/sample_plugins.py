@@ -610,6 +610,21 @@ class BadCanary(Noop):
     canary = b"tweet"  # type: ignore[assignment]
 
 
+class ForeignCanary(Noop):
+    """Its canary is of a type that it does not take."""
+
+    name = "foreign_canary"
+    mime_types = ("image/png",)
+    canary = Payload(b"tweet", "text/x-canary", {})
+
+
+class BareCanary(Noop):
+    """Its canary has no options."""
+
+    name = "bare_canary"
+    canary = Payload(b"tweet", "text/x-canary", None)  # type: ignore[arg-type]
+
+
 class BadRetry(Noop):
     """Its retry policy names what is no class."""
 

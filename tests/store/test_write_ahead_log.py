@@ -11,12 +11,15 @@ import pytest
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.image import StoredImage
 from runward_service.store.checkpointer import Checkpointer
-from runward_service.store.database import LOG_BYTES
+from runward_service.store.database import LOG_BYTES, Database
 from runward_service.store.job_reader import JobQuery, SqliteJobReader
+from tests.harness.service import refusal
 from tests.store.jobs import new_job
 from tests.store.removals import create, finish
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.store.held_writer import HeldWriter
 
 IMAGE_BYTES = 100_000
@@ -92,3 +95,10 @@ async def test_a_reader_of_an_older_state_is_not_waited_for_without_end(writer: 
     await checkpointer.empty_log()
     assert checkpointer.log_bytes == 0
     assert writer.rows("SELECT count(*) FROM job") == [(3,)]
+
+
+async def test_a_log_that_cannot_be_emptied_is_a_refusal(tmp_path: Path) -> None:
+    """Whatever the database says to a checkpoint comes as STORE_UNAVAILABLE, which whoever asked can deal with."""
+    (tmp_path / "runward.db").write_bytes(b"this is no database" * 100)
+    error = await refusal(Checkpointer(Database(tmp_path)).empty_log())
+    assert error.reason is ErrorReason.STORE_UNAVAILABLE

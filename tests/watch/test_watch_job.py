@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runward_service.domain.errors import ErrorReason
+from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import ANONYMOUS, JobStatus
 from runward_service.watch.watcher import PAGE
 from tests.harness.service import analyze, changes, ended, query, refusal, result_of, submit
@@ -194,3 +194,23 @@ async def test_nobody_is_kept_who_went(service: Service) -> None:
         visit.give()
         await waiting
     assert service.tail.followers == 0
+
+
+async def test_a_job_that_is_gone_before_its_end_is_read(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch whose job ends and is deleted before the log was read ends with JOB_NOT_FOUND rather than never."""
+    monkeypatch.setattr("runward_service.watch.watcher.LOOK_SECONDS", 0.01)
+    async with Stage() as stage:
+        job = await submit(service, "puppet", stage.options)
+        visit = await stage.enter()
+        updates = changes(service, job.id)
+        while (await anext(updates)).status is not JobStatus.RUNNING:
+            continue
+        end = asyncio.ensure_future(anext(updates))
+        async with service.tail._lock:
+            visit.give()
+            while not (await service.reader.get_job(job.id, None)).status.terminal:
+                continue
+            await service.analysis.delete(job.id, ANONYMOUS)
+        with pytest.raises(GovernedError) as caught:
+            await end
+    assert caught.value.reason is ErrorReason.JOB_NOT_FOUND

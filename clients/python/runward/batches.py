@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BATCH_REQUESTS = 200
 BATCH_BYTES = 16 * 1024 * 1024
 """What one call carries at most, unless a single image is larger."""
+BATCH_BESIDE_BYTES = 1536 * 1024
+"""What of that may be beside the images: the answer holds it too, and the server takes two mebibytes."""
 
 
 @dataclass(slots=True)
@@ -31,12 +33,22 @@ class Batch:
     """By place in the batch."""
     images: int = 0
     size_bytes: int = 0
+    beside_bytes: int = 0
+    """What of the size is not images."""
 
-    def add(self, request: jobs_pb2.SubmitJobRequest, size_bytes: int) -> None:
+    def takes(self, request: jobs_pb2.SubmitJobRequest) -> bool:
+        """Tell whether the request of the next image fits; an empty batch takes any."""
+        size_bytes = request.ByteSize()
+        beside = size_bytes - len(request.payload.image)
+        fits = self.size_bytes + size_bytes <= BATCH_BYTES and self.beside_bytes + beside <= BATCH_BESIDE_BYTES
+        return fits or not self.size_bytes
+
+    def add(self, request: jobs_pb2.SubmitJobRequest) -> None:
         """Add the request of the next image."""
         self.message.requests.append(request)
         self.images += 1
-        self.size_bytes += size_bytes
+        self.size_bytes += request.ByteSize()
+        self.beside_bytes += request.ByteSize() - len(request.payload.image)
 
     def add_unread(self, error: RunwardError) -> None:
         """Note why the next image is not sent."""
@@ -74,11 +86,10 @@ async def batches(plugin: str, images: Iterable[Image], terms: RunTerms, **field
                 raise
             batch.add_unread(error)
             continue
-        size_bytes = request.ByteSize()
-        if batch.size_bytes and batch.size_bytes + size_bytes > BATCH_BYTES:
+        if not batch.takes(request):
             yield batch
             batch = Batch()
-        batch.add(request, size_bytes)
+        batch.add(request)
     if batch.images:
         yield batch
 

@@ -212,7 +212,10 @@ class AnalysisExecutionService:
         """Submit a failed job's stored input as a new job. Raises GovernedError JOB_NOT_FOUND, JOB_STATUS_CONFLICT,
         BLOB_NOT_FOUND, or as submit.
         """
-        return await self.submit(await self._finished.request_again(job_id, principal, request_id))
+        self._admit()
+        self._scheduler.check_open()
+        async with self._finished.retrying:
+            return await self.submit(await self._finished.request_again(job_id, principal, request_id))
 
     async def delete(self, job_id: str, principal: Principal) -> None:
         """Erase a finished job; see FinishedJobs.delete."""

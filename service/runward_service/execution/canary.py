@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from runward_service.domain.canary_input import CanaryInput
-    from runward_service.domain.outcome import Outcome
     from runward_service.domain.plugin_description import PluginDescription
     from runward_service.execution.plugin_execution_service import PluginExecutionService
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 PRINCIPAL = "runward.canary"
+TIMEOUT_US = 5_000_000
+"""Shorter than a claimed job waits for a worker, which the canary may have taken."""
+UNFIT = frozenset({ErrorReason.OPTIONS_INVALID, ErrorReason.MIME_TYPE_UNSUPPORTED, ErrorReason.MIME_TYPE_MISMATCH})
+"""Why the rules, before any worker, refuse a picture for a plugin that wants something else."""
 
 logger = logging.getLogger(__name__)
 
@@ -74,29 +77,23 @@ class Canary:
 
     async def _run(self, entry: PluginEntry) -> None:
         description = entry.description
+        if entry.in_flight:
+            return  # what a caller's run comes to tells as much
         if description is None or description.canary is None:
-            # No run is to be had. It is not UNAVAILABLE, so its setup has succeeded again, or was never in doubt.
-            self._registry.trust(entry)
+            # No run is to be had: a worker that has come up since is all that can be seen.
+            if entry.came_up_since:
+                self._registry.trust(entry)
             return
         outcome = await self._plugins.execute(canary_job(description, description.canary), RunControl())
         if outcome.envelope is None:
             return  # ToolRunner has told the registry
         logger.warning("canary of %s: %s: %s", entry.name, outcome.envelope.reason.name, outcome.envelope.message)
-        if not description.canary.declared and was_refused(outcome):
+        reason = outcome.envelope.reason
+        # One that the plugin did not choose itself: refused by the plugin, whose worker is well to have found that, or
+        # by its rules, which no worker has seen.
+        refused = reason is ErrorReason.INPUT_REJECTED or (reason in UNFIT and entry.came_up_since)
+        if refused and not description.canary.declared:
             self._registry.trust(entry)
-
-
-def was_refused(outcome: Outcome) -> bool:
-    """Whether a canary that the plugin did not choose itself was refused by its rules, or by the plugin, which is well
-    to have found that.
-    """
-    reason = outcome.envelope.reason if outcome.envelope else None
-    return reason in {
-        ErrorReason.INPUT_REJECTED,
-        ErrorReason.OPTIONS_INVALID,
-        ErrorReason.MIME_TYPE_UNSUPPORTED,
-        ErrorReason.MIME_TYPE_MISMATCH,
-    }
 
 
 def canary_job(description: PluginDescription, canary: CanaryInput) -> Job:
@@ -117,7 +114,7 @@ def canary_job(description: PluginDescription, canary: CanaryInput) -> Job:
         options=canary.options,
         labels={},
         priority=0,
-        timeout_us=description.timeout_us,
+        timeout_us=min(description.timeout_us, TIMEOUT_US),
         queue_deadline_us=0,
         max_attempts=1,
         attempt=1,

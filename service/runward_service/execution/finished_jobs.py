@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from runward_service.store.job_reader import SqliteJobReader
     from runward_service.store.job_removal import SqliteJobRemoval
 
+RETRIES_AT_ONCE = 4
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,6 +28,8 @@ class FinishedJobs:
         self, reader: SqliteJobReader, removal: SqliteJobRemoval, images: ImageStore, checkpointer: Checkpointer
     ) -> None:
         """Read and remove in the given stores."""
+        self.retrying = asyncio.Semaphore(RETRIES_AT_ONCE)
+        """Held while a retried job's image is in memory: a call that asks for one is small, the image need not be."""
         self._reader = reader
         self._removal = removal
         self._images = images

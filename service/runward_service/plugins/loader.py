@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from runward_service.domain.plugin_description import PLUGIN_NAME, PluginDescrip
 from runward_service.plugins.base import Payload, Plugin
 from runward_service.plugins.small_pictures import small_picture
 from runward_service.runtime.loaded_code import package_digest
+from runward_service.runtime.mime import admits
 from runward_service.runtime.validation import validate_output
 
 if TYPE_CHECKING:
@@ -176,12 +178,18 @@ def _canary(plugin_class: type[Plugin]) -> CanaryInput | None:
         raise PluginUnusable(f"{plugin_class.__name__}.canary must be a Payload with the bytes of an image")
     if not 0 < len(value.image) <= MAX_CANARY_BYTES:
         raise PluginUnusable(f"{plugin_class.__name__}.canary must hold 1 to {MAX_CANARY_BYTES} bytes")
+    parts: tuple[object, object] = (value.options, value.mime_type)
+    if not isinstance(parts[0], Mapping) or not isinstance(parts[1], str):
+        raise PluginUnusable(f"{plugin_class.__name__}.canary must have a mime_type and a dict of options")
+    mime_type = value.mime_type.lower()
+    if not any(admits(pattern, mime_type) for pattern in _mime_types(plugin_class)):
+        raise PluginUnusable(f"{plugin_class.__name__}.canary is {mime_type}, which the plugin does not take")
     options = dict(value.options)
     try:
         validate_output(options)
     except GovernedError as error:
         raise PluginUnusable(f"{plugin_class.__name__}.canary has options that do not fit JSON") from error
-    return CanaryInput(value.image, str(value.mime_type).lower(), options, declared=True)
+    return CanaryInput(value.image, mime_type, options, declared=True)
 
 
 def _number(plugin_class: type[Plugin], attribute: str, least: float, most: float) -> float:

@@ -49,6 +49,10 @@ class PluginEntry:
     trouble: str = ""
     """Why its health is in doubt (its workers could not come up, died again and again, or hung), until a run
     succeeds. No state: it takes work all the same."""
+    ready_workers: int = 0
+    """How many workers have come up so far."""
+    ready_at_trouble: int = 0
+    """How many had when its trouble was last told of."""
     added_time: float = 0.0
     """By the monotonic clock, in seconds."""
 
@@ -56,6 +60,11 @@ class PluginEntry:
     def well(self) -> bool:
         """Whether a worker has come up and nothing has put that in doubt since."""
         return self.description is not None and self.at_rest is not PluginState.LOADED and not self.trouble
+
+    @property
+    def came_up_since(self) -> bool:
+        """Whether a worker has come up since its trouble was last told of."""
+        return self.ready_workers > self.ready_at_trouble
 
     def settle(self) -> None:
         """Move to the state that the entry's facts add up to. Raises IllegalTransition."""
@@ -145,6 +154,7 @@ class PluginRegistry:
         if entry.load_error != reason:
             logger.error("plugin %s is unavailable: %s", entry.name, reason)
         entry.load_error = entry.trouble = reason
+        entry.ready_at_trouble = entry.ready_workers
         self._changed(entry)
         if not lost:
             self._no_longer_awaited(entry.name)
@@ -153,6 +163,7 @@ class PluginRegistry:
         """Something happened to the plugin's workers that a run has to disprove."""
         logger.error("plugin %s is in trouble: %s", entry.name, trouble)
         entry.trouble = trouble
+        entry.ready_at_trouble = entry.ready_workers
         self._tell(entry)
 
     def trust(self, entry: PluginEntry) -> None:
@@ -168,6 +179,7 @@ class PluginRegistry:
         """
         if entry.description is None:
             return
+        entry.ready_workers += 1
         entry.load_error = ""
         if entry.at_rest is PluginState.LOADED:
             entry.at_rest = PluginState.INITIALIZED

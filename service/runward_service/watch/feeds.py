@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from runward_service.store.log_entry import LogEntry
 
 JOB_ENTRIES = 256
-"""How many changes of a job are kept for those who watch it; whoever is further behind reads the log."""
+JOB_BYTES = 512 * 1024
+"""How many changes of a job are kept for those who watch it, and how large they may be, by the sizes of the rows'
+texts; whoever is further behind reads the log.
+"""
 
 
 class Feed:
@@ -40,13 +43,17 @@ class JobFeed(Feed):
         super().__init__()
         self.start = start
         self._entries: list[LogEntry] = []
+        self._size = 0
         self._end: asyncio.Task[JobState] | None = None
 
     def append(self, entry: LogEntry) -> None:
         """Add the job's next change."""
         self._entries.append(entry)
-        if len(self._entries) > JOB_ENTRIES:
-            self.start = self._entries.pop(0).revision
+        self._size += entry.size
+        while len(self._entries) > 1 and (len(self._entries) > JOB_ENTRIES or self._size > JOB_BYTES):
+            oldest = self._entries.pop(0)
+            self.start = oldest.revision
+            self._size -= oldest.size
 
     def after(self, cursor: int) -> tuple[Sequence[LogEntry], int]:
         """The changes after a revision that is not before ``start``, and the revision of the last."""

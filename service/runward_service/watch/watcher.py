@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from runward_service.watch.update import Update
 
 PAGE = 256
+LOOK_SECONDS = 60.0
+"""After so long without a change, a watch looks whether its job is still there."""
 
 
 class Watcher:
@@ -78,7 +81,17 @@ class Watcher:
                     if not updates and cursor >= feed.start:
                         if closed:
                             raise draining_error()
-                        await changed.wait()
+                        await self._wait(changed, job.id)
+
+    async def _wait(self, changed: asyncio.Event, job_id: str) -> None:
+        """Wait for the job's next change. Raises GovernedError JOB_NOT_FOUND where the job is deleted: one that is
+        deleted right after its end may be gone before its end was read.
+        """
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await changed.wait()
+        except TimeoutError:
+            await self._reader.get_job(job_id, None)
 
     async def _stored(
         self, job_id: str, cursor: int, start: int, *, resumed: bool
