@@ -32,7 +32,7 @@ class Connection:
     A call that ended UNAVAILABLE is made again where that cannot run anything twice: by the channel for methods that do
     no harm when they run twice (channel.py), here for the others, and then only where the server itself said, by
     Runward's details, that it accepted nothing, or the request has an id by which the server knows it again. A
-    connection that breaks under an Analyze never means a second run.
+    connection that breaks under an Analyze means no second run, unless the server was killed within 10 ms of its start.
     """
 
     def __init__(self, target: str, retry: RetryPolicy, deadline: float | None) -> None:
