@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runward_service.domain.errors import ErrorReason
+from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import ANONYMOUS, JobStatus
-from tests.harness.service import PNG, analyze, ended, query, refusal, result_of, submit
+from tests.harness.service import PNG, analyze, ended, job_request, query, refusal, result_of, submit
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
@@ -81,15 +81,21 @@ async def test_the_end_is_stored_later(service: Service) -> None:
         assert (job.status, job.attempt, stage.visits) == (JobStatus.SUCCESS, 1, 1)
 
 
-async def test_a_caller_whose_job_could_not_be_created(service: Service) -> None:
-    """A caller's job is written with its start; where that fails it ran all the same, so its end is INTERNAL too.
-    With room, the next caller need not wait for health to come back.
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_caller_whose_job_could_not_be_created(service: Service, at_once: bool) -> None:
+    """A caller's job is written with its start; where that fails it ran all the same, so its end is INTERNAL too,
+    whether the end is in the same batch or a later one. With room, the next caller need not wait for health to come
+    back.
     """
     await service.store_health.probe()
     await allow_pages(service, 1)
     async with Stage() as stage:
-        call = asyncio.ensure_future(analyze(service, "puppet", stage.options, image=PNG + bytes(200_001)))
+        image = PNG + bytes(200_001 + at_once)
+        call = asyncio.ensure_future(analyze(service, "puppet", stage.options, image=image))
         visit = await stage.enter()
+        if not at_once:
+            await service.writer.submit(lambda tx: None)
+            assert service.store_health.failing
         visit.give()
         error = await refusal(call)
         assert error.reason is ErrorReason.INTERNAL
@@ -101,3 +107,17 @@ async def test_a_caller_whose_job_could_not_be_created(service: Service) -> None
         assert stage.visits == 2
         assert not service.store_health.failing
     assert query(service, "SELECT count(*) FROM image WHERE tenant = 'runward.probe'") == [(0,)]
+
+
+async def test_a_waiting_caller_whose_job_could_not_be_created(service: Service) -> None:
+    """A caller whose job found no room and ends before its turn, as in a drain, gets STORE_UNAVAILABLE: nothing ran,
+    it may call again.
+    """
+    await service.store_health.probe()
+    await allow_pages(service, 1)
+    job, _ = await service.jobs.create_job(job_request("puppet", image=PNG + bytes(200_003)))
+    await service.writer.submit(lambda tx: None)
+    stop = GovernedError(ErrorReason.CANCELLED, "The server stops.")
+    error = await refusal(service.jobs.end_unrun_job(job, stop))
+    assert error.reason is ErrorReason.STORE_UNAVAILABLE
+    await allow_pages(service, 1_000_000)

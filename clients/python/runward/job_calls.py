@@ -42,8 +42,9 @@ class JobCalls(Caller):
 
         Cancelling this coroutine, or its deadline passing, cancels the job on the server. Where the server said that it
         accepted nothing, or the connection breaks, the same request is sent again by itself, with the same request_id:
-        the plugin does not run twice for it, unless the server is killed within 10 ms of the run's start. A job that the broken connection cancelled, or that a restart of the
-        server interrupted, is told by ExecutionError (CANCELLED, INTERRUPTED) with its job_id.
+        the plugin does not run twice for it, unless the server is killed within 10 ms of the run's start. A job that
+        the broken connection cancelled, or that a restart of the server interrupted, is told by ExecutionError
+        (CANCELLED, INTERRUPTED) with its job_id.
 
         Args:
             plugin: the plugin's name.

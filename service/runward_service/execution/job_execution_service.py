@@ -288,7 +288,7 @@ class JobExecutionService:
             earlier = await self._store.find_request(job) if job.request_id else ""
             if earlier and earlier != job.id:  # another process made a job for that id in the same moment
                 return await self._existing(job, earlier)
-            return await self._reader.get_job(job.id, None)
+            return await self._stored(job)
         return job._replace(
             status=outcome.status,
             start_time_us=job.start_time_us or outcome.end_time_us,
@@ -298,6 +298,20 @@ class JobExecutionService:
             output_digest=outcome.output_digest,
             error=outcome.envelope,
         )
+
+    async def _stored(self, job: Job) -> Job:
+        """The job as the store has it. Raises GovernedError where it has none: JOB_NOT_FOUND, but for a caller's own
+        job that could not be created, STORE_UNAVAILABLE before its run and INTERNAL after it.
+        """
+        try:
+            return await self._reader.get_job(job.id, None)
+        except GovernedError as error:
+            if job.owner != self._owner or error.reason is not ErrorReason.JOB_NOT_FOUND:
+                raise
+            if job.status is JobStatus.RUNNING:
+                raise unstored_end(job) from error
+            message = "The job could not be stored, and did not run. Try again."
+            raise GovernedError(ErrorReason.STORE_UNAVAILABLE, message, plugin=job.plugin) from error
 
     async def _existing(self, job: Job, existing_id: str) -> Job:
         """The job that a request id made before. Raises GovernedError REQUEST_ID_REUSED when it has another payload."""
