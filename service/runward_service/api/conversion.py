@@ -92,8 +92,8 @@ def fill_job(message: jobs_pb2.Job, job: Job) -> None:
     if job.progress_fraction is not None:
         message.progress.fraction = job.progress_fraction
         message.progress.message = job.progress_message
-    if job.retention_us or job.retry_of:
-        fill_terms(message, job)
+    if job.retention_us or job.retry_of or job.artifacts:
+        fill_rare_fields(message, job)
     if job.result is not None:
         message.result.SetInParent()
         message.result.MergeFromString(job.result)
@@ -101,11 +101,15 @@ def fill_job(message: jobs_pb2.Job, job: Job) -> None:
         message.error.CopyFrom(envelope_to_proto(job.error))
 
 
-def fill_terms(message: jobs_pb2.Job, job: Job) -> None:
+def fill_rare_fields(message: jobs_pb2.Job, job: Job) -> None:
     """Write what few jobs have."""
     message.retry_of = job.retry_of
     if job.retention_us:
         message.retention.CopyFrom(duration(job.retention_us))
+    for artifact in job.artifacts:
+        message.artifacts.add(
+            name=artifact.name, digest=artifact.digest, size_bytes=artifact.size_bytes, mime_type=artifact.mime_type
+        )
 
 
 def job_message(job: Job) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runward_service.domain.artifact import Artifact
     from runward_service.domain.envelope import ErrorEnvelope
     from runward_service.domain.image import StoredImage
 
@@ -127,3 +128,5 @@ class Job(NamedTuple):
     """How long it is kept after its end; 0: as long as the server keeps jobs."""
     retry_of: str = ""
     """The id of the failed job whose input it has."""
+    artifacts: tuple[Artifact, ...] = ()
+    """The files that its run gave back."""

@@ -11,6 +11,7 @@ from runward_service.domain.job import JobStatus
 from runward_service.domain.violation import violation
 
 if TYPE_CHECKING:
+    from runward_service.domain.artifact import Artifact
     from runward_service.domain.envelope import ErrorEnvelope
     from runward_service.domain.job import Job
 
@@ -23,8 +24,8 @@ class Outcome:
     """The end of one attempt of one job: a result (an encoded Struct with its digest) or an envelope, never both.
 
     ``ran`` tells whether the plugin's run began; ``duration_us`` how long it took, in microseconds; ``retryable`` that
-    the plugin's retry policy asks for another attempt. An outcome equals itself alone, for a copy of one that
-    ToolRunner made is none that ToolRunner made.
+    the plugin's retry policy asks for another attempt; ``artifacts`` are the files that a successful run gave back, in
+    its order. An outcome equals itself alone, for a copy of one that ToolRunner made is none that ToolRunner made.
     """
 
     job_id: str
@@ -37,11 +38,12 @@ class Outcome:
     output_digest: str = ""
     envelope: ErrorEnvelope | None = None
     retryable: bool = False
+    artifacts: tuple[Artifact, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse an outcome that is neither or both. Raises ValueError."""
-        if (self.result is None) == (self.envelope is None):
-            message = "an outcome has either a result or an envelope"
+        """Refuse an outcome that is neither or both, or a failure that left artifacts. Raises ValueError."""
+        if (self.result is None) == (self.envelope is None) or (self.artifacts and self.envelope is not None):
+            message = "an outcome has either a result, with artifacts or without, or an envelope"
             raise ValueError(message)
 
     @property

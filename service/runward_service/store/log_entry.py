@@ -72,4 +72,5 @@ def job_as_at(  # noqa: PLR0917 - the columns of an event
         result=None,
         error=None,
         output_digest="",
+        artifacts=(),
     )
