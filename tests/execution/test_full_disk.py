@@ -121,3 +121,26 @@ async def test_a_waiting_caller_whose_job_could_not_be_created(service: Service)
     error = await refusal(service.jobs.end_unrun_job(job, stop))
     assert error.reason is ErrorReason.STORE_UNAVAILABLE
     await allow_pages(service, 1_000_000)
+
+
+async def test_an_end_that_the_store_cannot_hold(service: Service) -> None:
+    """Where a constraint refuses a job's end for ever, the caller gets INTERNAL and the job ends FAILED with the same,
+    rather than stay RUNNING.
+    """
+    await service.writer.submit(
+        lambda tx: tx.execute(
+            "CREATE TRIGGER no_success BEFORE UPDATE OF status ON job WHEN new.status = 3"
+            " BEGIN SELECT raise(ABORT, 'no success here'); END"
+        )
+    )
+    async with Stage() as stage:
+        call = asyncio.ensure_future(analyze(service, "puppet", stage.options))
+        visit = await stage.enter()
+        visit.give(well=True)
+        error = await refusal(call)
+        assert error.reason is ErrorReason.INTERNAL
+        job = await ended(service, visit.job_id)
+        assert job.error is not None
+        assert (job.status, job.error.reason) == (JobStatus.FAILED, ErrorReason.INTERNAL)
+        await service.writer.submit(lambda tx: tx.execute("DROP TRIGGER no_success"))
+        assert stage.visits == 1

@@ -209,6 +209,11 @@ class JobExecutionService:
         except GovernedError as error:
             self._supervise(self._store_later(job, outcome), "storing the end of a job")
             raise unstored_end(job) from error
+        except Exception as error:  # the store cannot hold this end: the job gets another rather than none
+            logger.exception("job %s: its end cannot be stored as it is", job.id)
+            instead = self._plugins.end_without_run(job, unstored_end(job))
+            self._supervise(self._store_later(job, instead), "storing the end of a job")
+            raise unstored_end(job) from error
         return await self._ended(job, outcome, revision)
 
     async def _following_attempt(self, job: Job, outcome: Outcome, control: RunControl) -> Job | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 HEADER = struct.Struct("!II")
 ENCODE_JSON = json.JSONEncoder(separators=(",", ":")).encode
 DECODE_JSON = json.JSONDecoder().raw_decode
+ESCAPE = "\\u"
+"""Begins a character that is written as its number, which may be half of one."""
 MAX_META_BYTES = 4 * 1024 * 1024
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
@@ -99,4 +101,14 @@ def decode_meta(text: bytes | bytearray) -> dict[str, Any]:
         raise FrameError("a header is no JSON") from error
     if end != len(whole) or not isinstance(meta, dict):
         raise FrameError("a header is no JSON object")
+    if ESCAPE in whole:
+        refuse_lone_surrogates(meta)
     return meta
+
+
+def refuse_lone_surrogates(meta: dict[str, Any]) -> None:
+    """Raises FrameError for text that neither the store nor an answer could hold."""
+    try:
+        json.dumps(meta, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise FrameError("a header holds half a character") from error

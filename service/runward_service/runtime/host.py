@@ -143,7 +143,7 @@ class Host:
             return  # a thread of an earlier run
         if self._progress is None:
             self._progress = ProgressReporter(self._send)
-        self._progress.report(job_id, fraction, str(message)[:MAX_PROGRESS_MESSAGE])
+        self._progress.report(job_id, fraction, readable(str(message), MAX_PROGRESS_MESSAGE))
 
     def _send(self, meta: dict[str, Any], body: bytes = b"") -> None:
         frame = encode_result_frame(meta, body) if meta["type"] == "result" else encode_frame(meta, body)

@@ -148,7 +148,7 @@ class WorkerProcess:
                     self.heartbeat.heard(HOST)
                 else:
                     self._on_message(self, meta)
-        except FrameError:
+        except Exception:  # whatever it sent, it must not end the loop's reading of others
             logger.exception("worker %d of %s sent garbage and is ended", self.pid, self.target)
             self.close()
 
