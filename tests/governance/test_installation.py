@@ -23,7 +23,7 @@ from runward_service.governance.attestation import CodeAttestation, code_digest,
 from runward_service.governance.installation import PACKAGES, Installation, read_installation
 from runward_service.governance.scanning import ScanFailedError, read_scan, scan
 from runward_service.governance.verdict_cache import VerdictCache
-from runward_service.runtime.loaded_code import file_digest, loaded_digests, package_digest
+from runward_service.runtime.loaded_code import file_digest, loaded_digests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -215,13 +215,3 @@ def test_a_worker_with_other_code_is_refused(installation: Installation) -> None
     assert attestation.report.attestation is Attestation.VIOLATED
     assert [(change.path, change.actual) for change in attestation.report.changes] == [(name, OTHER), (name, "")]
     assert heard == [False, False]
-
-
-def test_the_digest_of_a_plugins_code() -> None:
-    """Modules of one package share a digest, which is not that of another package; what has no file has none."""
-    assert package_digest("runward_service.governance.attestation") == package_digest(
-        "runward_service.governance.scanning"
-    )
-    assert package_digest("runward_service.governance.attestation") != package_digest("runward_service.domain.errors")
-    for name in ("sys", "not.loaded"):
-        assert package_digest(name) == ""

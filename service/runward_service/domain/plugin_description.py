@@ -19,8 +19,9 @@ PLUGIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 class PluginDescription:
     """A plugin's declared attributes; see runward_service.plugins.base.Plugin for their meaning and units.
 
-    ``code_digest`` is that of its code as its worker loaded it, "sha256:<hex>" or empty; ``canary`` what a canary run
-    runs on, absent where nothing could be made for its types.
+    ``code_digest`` is that of its code and of all else that its answers follow from beside their input, as its worker
+    loaded it (runward_service.runtime.plugin_code), "sha256:<hex>" or empty; ``canary`` what a canary run runs on,
+    absent where nothing could be made for its types.
     """
 
     name: str

@@ -117,6 +117,9 @@ class Plugin(ABC, metaclass=PluginType):
     requires: ClassVar[Mapping[str, str]] = {}
     """Modules that setup imports, each with the distribution that holds it: ``{"zxingcpp": "zxing-cpp"}``. Where one is
     absent, the plugin is UNAVAILABLE and says what to install."""
+    model_files: ClassVar[tuple[str, ...]] = ()
+    """The files that setup loads and that its distribution does not bring, such as weights: absolute, or relative to
+    the plugin's module. Their digests are part of the code digest; where one is absent, the plugin is UNAVAILABLE."""
     install_hint: ClassVar[str] = ""
     """The command that installs all of ``requires``; empty: ``pip install`` of the absent distributions."""
 

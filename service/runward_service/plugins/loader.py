@@ -16,8 +16,8 @@ from runward_service.domain.errors import GovernedError
 from runward_service.domain.plugin_description import PLUGIN_NAME, PluginDescription
 from runward_service.plugins.base import Payload, Plugin
 from runward_service.plugins.small_pictures import small_picture
-from runward_service.runtime.loaded_code import package_digest
 from runward_service.runtime.mime import admits
+from runward_service.runtime.plugin_code import ModelMissing, PluginCode
 from runward_service.runtime.validation import validate_output
 
 if TYPE_CHECKING:
@@ -102,9 +102,25 @@ def describe(plugin_class: type[Plugin]) -> PluginDescription:
         max_attempts=int(_number(plugin_class, "max_attempts", 1, 100)),
         cacheable=bool(plugin_class.cacheable),
         setup_timeout=_number(plugin_class, "setup_timeout", 0.001, 86_400.0),
-        code_digest=package_digest(plugin_class.__module__),
+        code_digest=_code_digest(plugin_class),
         canary=_canary(plugin_class),
     )
+
+
+def _code_digest(plugin_class: type[Plugin]) -> str:
+    """The digest of all that the plugin's answers follow from beside its input; empty for code without a file."""
+    models: object = plugin_class.model_files
+    if not isinstance(models, tuple | list) or not all(isinstance(path, str) and path for path in models):
+        raise PluginUnusable(f"{plugin_class.__name__}.model_files must be a tuple of paths")
+    required = plugin_class.requires.values() if isinstance(plugin_class.requires, dict) else ()
+    target = f"{plugin_class.__module__}:{plugin_class.__qualname__}"
+    code = PluginCode(target, plugin_class.__module__, plugin_class.version, tuple(models), tuple(map(str, required)))
+    try:
+        return code.digest()
+    except ModelMissing as error:
+        raise PluginUnusable(f"{plugin_class.__name__}: {error}") from error
+    except (OSError, ValueError) as error:  # or a file's name is no text
+        raise PluginUnusable(f"{plugin_class.__name__}: its code cannot be read: {error}") from error
 
 
 def absent_requirements(plugin_class: type[Plugin]) -> str:

@@ -40,20 +40,3 @@ def loaded_digests(packages: Collection[str]) -> dict[str, str]:
         except OSError:
             found[origin] = ""
     return found
-
-
-def package_digest(module: str) -> str:
-    """The digest of the code beside a loaded module, "sha256:<hex>": of all Python files in its package, or of its one
-    file where it has no package. Empty where it has no file.
-    """
-    spec = getattr(sys.modules.get(module), "__spec__", None)
-    if spec is None or not spec.has_location or not Path(spec.origin).is_file():
-        return ""
-    file = Path(spec.origin)
-    folder = file.parent
-    files = sorted(folder.rglob("*.py")) if spec.parent else [file]
-    digest = hashlib.sha256()
-    for source in files:
-        path = source.relative_to(folder).as_posix()
-        digest.update(f"{file_digest(source).removeprefix('sha256:')}  {path}\n".encode(errors="surrogateescape"))
-    return f"sha256:{digest.hexdigest()}"

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-import rfc8785
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
+from runward_service.domain.digests import json_digest
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.runtime.validation import MAX_RESULT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-EXACT_INTEGERS = 2**53 - 1
 
 
 def encode_result(result: Mapping[str, Any]) -> bytes:
@@ -49,18 +46,7 @@ def validate_encoded(encoded: bytes) -> None:
 
 def output_digest(result: Mapping[str, Any]) -> str:
     """The digest ("sha256:<hex>") of a result's canonical form, RFC 8785."""
-    return f"sha256:{hashlib.sha256(rfc8785.dumps(_as_doubles(result))).hexdigest()}"
-
-
-def _as_doubles(value: Any) -> Any:
-    """The value with integers beyond 2**53 as the doubles that they are in JSON, which the canonical form asks for."""
-    if isinstance(value, dict):
-        return {key: _as_doubles(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_doubles(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT_INTEGERS:
-        return float(value)
-    return value
+    return json_digest(result)
 
 
 def _fill_struct(struct: Struct, mapping: Mapping[str, Any]) -> None:

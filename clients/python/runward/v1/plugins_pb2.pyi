@@ -184,8 +184,9 @@ class Plugin(google.protobuf.message.Message):
     def metrics(self) -> global___PluginMetrics:
         """Its metrics."""
     code_digest: builtins.str
-    """The digest of its code as its worker loaded it, "sha256:<hex>": of all Python files in the package that defines the plugin, or of
-    the one file of a module without a package. Empty where the plugin could not be loaded.
+    """The digest of all that its answers follow from beside their input, "sha256:<hex>", as its worker loaded it: the files of its
+    distribution, its version, its model files, the versions of the libraries that it depends on, Python's version, the kind of
+    processor, the number of threads. docs/receipts.md tells how to compute it. Empty where the plugin could not be loaded.
     """
     def __init__(
         self,
