@@ -201,7 +201,7 @@ def build(config: Config) -> Service:
     checkpointer = Checkpointer(database)
     request_ids = RequestIds(database)
     registry = PluginRegistry()
-    pool = LocalWorkerPool(registry, config.workers, supervisor.supervise)
+    pool = LocalWorkerPool(registry, config.workers, supervisor.supervise, config.worker_variables)
     pool.on_loaded = attestation.check_worker
     tool_runner = ToolRunner(registry, pool, seal)
     plugins = PluginExecutionService(registry, tool_runner)

@@ -15,7 +15,8 @@ class Config:
     """Everything that can be set. Times are in seconds.
 
     ``listen`` is "HOST:PORT" (port 0 picks a free one) or "unix:PATH"; ``workers`` how many runs at once over all
-    plugins; ``plugins`` are "module:Class"; ``discover`` also loads those that installed distributions offer; ``grace``
+    plugins; ``worker_variables`` names the environment variables that workers get beside those that all need;
+    ``plugins`` are "module:Class"; ``discover`` also loads those that installed distributions offer; ``grace``
     is how long a stop waits for running jobs; ``waiting_calls`` bounds the Analyze calls that wait for a worker,
     ``pending_jobs`` the stored jobs that do, ``calls`` the calls and streams under way; ``retention`` how long finished
     jobs are kept, ``max_retention_us`` the longest time, in microseconds, that a caller may have one kept.
@@ -24,6 +25,7 @@ class Config:
     listen: str = "127.0.0.1:50051"
     data_dir: Path = Path("runward-data")
     workers: int = os.cpu_count() or 1
+    worker_variables: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     discover: bool = True
     grace: float = 30.0

@@ -8,6 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
+from tests.harness.service import VARIABLES
+
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 READY = "runward: serving on "
 
@@ -49,7 +51,12 @@ class ServerProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(SAMPLES), "PYTHONWARNINGS": "default"},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(SAMPLES),
+                "PYTHONWARNINGS": "default",
+                "RUNWARD_WORKER_VARIABLES": " ".join(VARIABLES),
+            },
         )
         self._log_task = asyncio.create_task(self._read_log())
         assert self._process.stdout is not None

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from runward_service.domain.job import Job
 
 SAMPLES = Path(__file__).parents[1] / "samples"
+VARIABLES = ("FRAIL_FILE", "MOODY_FILE", "MORTAL_FILE", "SLEEPER_FILE", "SLOWCOACH_FILE")
+"""What sample plugins read of their environment."""
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
     "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
@@ -38,6 +40,7 @@ async def running_service(folder: Path, *plugins: str, workers: int = 4, **setti
     """The service of production on a data folder, with some of the sample plugins; a clean stop follows."""
     os.environ["PYTHONPATH"] = str(SAMPLES)  # of the workers
     targets = tuple(plugin if ":" in plugin else f"sample_plugins:{plugin}" for plugin in plugins)
+    settings.setdefault("worker_variables", VARIABLES)
     config = Config(data_dir=folder, workers=workers, plugins=targets, discover=False, **settings)
     service = build(config)
     await service.start()

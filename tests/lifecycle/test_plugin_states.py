@@ -38,6 +38,7 @@ def description(name: str = "tool", **changes: object) -> PluginDescription:
         "concurrency": 2,
         "max_attempts": 2,
         "cacheable": False,
+        "deterministic": True,
         "setup_timeout": 1.0,
     }
     return PluginDescription(**{**fields, **changes})  # type: ignore[arg-type]

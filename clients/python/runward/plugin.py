@@ -56,6 +56,10 @@ class Plugin:
     limits: PluginLimits
     metrics: PluginMetrics
     code_digest: str
+    deterministic: bool
+    """Whether it says that the same image and options give the same output, so that its jobs can be verified."""
+    cacheable: bool
+    """Whether it says that a stored output may stand for that of another run."""
 
     @classmethod
     def from_proto(cls, plugin: plugins_pb2.Plugin) -> Plugin:
@@ -84,4 +88,6 @@ class Plugin:
                 last_used_time=from_timestamp(metrics, "last_used_time"),
             ),
             code_digest=plugin.code_digest,
+            deterministic=plugin.deterministic,
+            cacheable=plugin.cacheable,
         )

@@ -146,6 +146,8 @@ def plugin_to_proto(view: PluginView) -> plugins_pb2.Plugin:
     if (description := entry.description) is not None:
         message.version = description.version
         message.code_digest = description.code_digest
+        message.deterministic = description.deterministic
+        message.cacheable = description.cacheable
         message.description = description.description
         message.mime_types.extend(description.mime_types)
         message.options_schema.update(description.options_schema)

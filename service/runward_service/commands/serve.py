@@ -42,6 +42,14 @@ if TYPE_CHECKING:
     help="How many runs at once, over all plugins.",
 )
 @click.option(
+    "--worker-variable",
+    "worker_variables",
+    envvar="RUNWARD_WORKER_VARIABLES",
+    multiple=True,
+    metavar="NAME",
+    help="An environment variable that plugins may see. Repeat for more; in the variable, separate them by spaces.",
+)
+@click.option(
     "--plugin",
     "plugins",
     envvar="RUNWARD_PLUGINS",
@@ -104,6 +112,7 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     listen: str,
     data_dir: Path,
     workers: int,
+    worker_variables: tuple[str, ...],
     plugins: tuple[str, ...],
     discover: bool,
     grace: float,
@@ -124,6 +133,7 @@ def serve(  # noqa: PLR0917 - click passes each option by name
         listen=listen,
         data_dir=data_dir,
         workers=workers,
+        worker_variables=worker_variables,
         plugins=plugins,
         discover=discover,
         grace=grace,

@@ -34,6 +34,7 @@ class PluginDescription:
     concurrency: int
     max_attempts: int
     cacheable: bool
+    deterministic: bool
     setup_timeout: float
     code_digest: str = ""
     canary: CanaryInput | None = None

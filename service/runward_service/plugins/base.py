@@ -109,8 +109,12 @@ class Plugin(ABC, metaclass=PluginType):
     retry_on: ClassVar[tuple[type[Exception], ...]] = ()
     """The exceptions of :meth:`run` after which another attempt is made, with a growing pause between, as long as
     ``max_attempts`` allows: ``(ConnectionError,)``. InvalidInput and MemoryError never are, whatever this names."""
+    deterministic: ClassVar[bool] = True
+    """Whether the same image and options give the same output, on one machine with one release of the libraries. Such a
+    plugin's random generators are seeded anew before each run, and its jobs can be verified; False: neither."""
     cacheable: ClassVar[bool] = False
-    """Whether the same input always gives the same output."""
+    """Whether the output of an earlier run may stand for that of another with the same image and options. Only of a
+    plugin that is deterministic."""
     canary: ClassVar[Payload | None] = None
     """What the plugin is run on, by the way of every run, to see that it is well again after its workers died or hung;
     None: a small picture of its first type, without options. At most 1 MiB."""

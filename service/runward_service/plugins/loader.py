@@ -100,7 +100,8 @@ def describe(plugin_class: type[Plugin]) -> PluginDescription:
         memory_bytes=int(_number(plugin_class, "memory_bytes", MIN_MEMORY_BYTES, 2**50)),
         concurrency=int(_number(plugin_class, "concurrency", 1, 1_000)),
         max_attempts=int(_number(plugin_class, "max_attempts", 1, 100)),
-        cacheable=bool(plugin_class.cacheable),
+        cacheable=_cacheable(plugin_class),
+        deterministic=bool(plugin_class.deterministic),
         setup_timeout=_number(plugin_class, "setup_timeout", 0.001, 86_400.0),
         code_digest=_code_digest(plugin_class),
         canary=_canary(plugin_class),
@@ -177,6 +178,12 @@ def _schema(plugin_class: type[Plugin]) -> dict[str, object]:
         problem = error.message.replace("The plugin's output", "it")
         raise PluginUnusable(f"{plugin_class.__name__}.options_schema does not fit JSON: {problem}") from error
     return value
+
+
+def _cacheable(plugin_class: type[Plugin]) -> bool:
+    if plugin_class.cacheable and not plugin_class.deterministic:
+        raise PluginUnusable(f"{plugin_class.__name__} is cacheable, and so must be deterministic")
+    return bool(plugin_class.cacheable)
 
 
 def _check_retry_on(plugin_class: type[Plugin]) -> None:

@@ -9,6 +9,8 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
+from runward_service.runtime.seeds import seed_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,7 +48,7 @@ def encode_run_frame(job: Job) -> bytes:
     # Written out, because the encoder takes longer for a header than all else that a short run costs here.
     header = (
         f'{{"type":"run","job_id":{ENCODE_JSON(job.id)},"attempt":{job.attempt},'
-        f'"mime_type":{ENCODE_JSON(job.mime_type)},"options":{options}{source}}}'
+        f'"seed":{seed_of(image.digest)},"mime_type":{ENCODE_JSON(job.mime_type)},"options":{options}{source}}}'
     )
     return frame_of(header, image.data or b"")
 

@@ -24,9 +24,11 @@ from runward_service.runtime.child_watch import ChildWatch
 from runward_service.runtime.frames import HEADER, decode_meta, encode_frame, encode_result_frame
 from runward_service.runtime.loaded_code import loaded_digests
 from runward_service.runtime.result_codec import encode_result, output_digest
+from runward_service.runtime.seeds import seed_generators
 from runward_service.runtime.tool_runner import ToolRunner
 from runward_service.runtime.validation import validate_output
 from runward_service.runtime.violation_relay import ViolationRelay
+from runward_service.runtime.work_folder import WorkFolder
 
 if TYPE_CHECKING:
     import socket
@@ -44,8 +46,11 @@ MAX_PROGRESS_MESSAGE = 500
 GOVERNED_PACKAGE = "runward_service"
 
 
-def serve(target: str, connection: socket.socket, keeper: int, limit_pipe: int) -> None:
-    """Describe the plugin, set it up, run it until the service closes the connection."""
+def serve(target: str, connection: socket.socket, keeper: int, limit_pipe: int, folder: str) -> None:
+    """Describe the plugin, set it up, run it until the service closes the connection.
+
+    ``folder`` is the worker's own, which its keeper made.
+    """
     # The service's loop and its callers come first: they are not interrupted when a worker gets something to do.
     os.nice(NICENESS)
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
@@ -53,14 +58,15 @@ def serve(target: str, connection: socket.socket, keeper: int, limit_pipe: int) 
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    Host(connection, keeper).serve(target, limit_pipe)
+    Host(connection, keeper, WorkFolder(folder)).serve(target, limit_pipe)
 
 
 class Host:
     """One plugin instance and its connection to the service."""
 
-    def __init__(self, connection: socket.socket, keeper: int) -> None:
-        """Talk over a connected socket; ``keeper`` is the parent's process id."""
+    def __init__(self, connection: socket.socket, keeper: int, folder: WorkFolder) -> None:
+        """Talk over a connected socket; ``keeper`` is the parent's process id; runs start in the folder."""
+        self._folder = folder
         self._connection = connection
         self._reader = connection.makefile("rb", 512 * 1024)
         self._lock = threading.Lock()
@@ -99,6 +105,7 @@ class Host:
         self._run_jobs(plugin)
 
     def _run_jobs(self, plugin: Plugin) -> None:
+        self._folder.begin_runs()
         children = ChildWatch(self._keeper, PROGRESS_THREAD)
         gc.freeze()  # what setup loaded is not looked at again
         while (message := self._receive()) is not None:
@@ -111,7 +118,8 @@ class Host:
             if self._progress is not None:
                 self._progress.stop()
             signal.alarm(0)
-            tainted = children.changed() or answer.get("reason") == ErrorReason.MEMORY_LIMIT.value
+            spoilt = answer.get("reason") == ErrorReason.MEMORY_LIMIT.value
+            tainted = children.changed() or spoilt or not self._folder.clean()
             answer["job_id"], answer["tainted"] = meta["job_id"], tainted
             with contextlib.suppress(Exception):  # the plugin may have closed or replaced it
                 self._stdout.flush()
@@ -127,6 +135,9 @@ class Host:
         context = RunContext(meta["job_id"], meta["attempt"], report)
         start = time.perf_counter_ns()
         try:
+            self._folder.enter()
+            if plugin.deterministic:
+                seed_generators(meta["seed"])
             image = Path(meta["path"]).read_bytes() if "path" in meta else body
             payload = Payload(image, meta["mime_type"], meta["options"])
             output = ToolRunner.run_plugin(plugin, payload, context)

@@ -53,11 +53,15 @@ def main() -> NoReturn:
     parser.add_argument("--target", required=True, help="module:Class")
     parser.add_argument("--socket", type=int, required=True, help="descriptor of the socket to the service")
     parser.add_argument("--lifeline", type=int, required=True, help="descriptor that ends when the service does")
+    parser.add_argument("--folder", required=True, help="temporary folder to make and to remove in the end")
     arguments = parser.parse_args()
     # Ctrl-C and a terminal that closes are the service's business; its workers end when it says so.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+    for descriptor in (arguments.socket, arguments.lifeline):
+        os.set_inheritable(descriptor, False)
+    os.mkdir(arguments.folder, 0o700)  # noqa: PTH102 - the keeper loads no more than it needs
     keeper = os.getpid()
     limit_read, limit_write = os.pipe()
     host = os.fork()
@@ -70,11 +74,14 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         from runward_service.runtime.host import serve  # noqa: PLC0415 - the keeper never loads it
 
-        serve(arguments.target, socket.socket(fileno=arguments.socket), keeper, limit_write)
+        serve(arguments.target, socket.socket(fileno=arguments.socket), keeper, limit_write, arguments.folder)
         os._exit(0)
     os.close(arguments.socket)
     os.close(limit_write)
     Keeper(host, arguments.lifeline, limit_read).run()
+    from runward_service.runtime.work_folder import remove_tree  # noqa: PLC0415 - not before its end
+
+    remove_tree(arguments.folder)
     sys.exit(0)
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,11 +19,12 @@ from runward_service.runtime.plugin_workers import PluginWorkers
 from runward_service.runtime.run_errors import describe_end, failure_error, lost_error, time_out, unavailable_error
 from runward_service.runtime.sent_run import SentRun, WorkerEnded
 from runward_service.runtime.vital_signs import VitalSigns
+from runward_service.runtime.worker_environment import worker_environment
 from runward_service.runtime.worker_process import WorkerProcess
 from runward_service.runtime.worker_startup import WorkerStartup
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from runward_service.domain.job import Job
     from runward_service.plugins.loader import PluginSource
@@ -62,10 +62,12 @@ class LocalWorkerPool:
         registry: PluginRegistry,
         limit: int,
         supervise: Callable[[Awaitable[None], str], asyncio.Future[None]],
+        variables: Sequence[str] = (),
     ) -> None:
         """Run at most ``limit`` at once (the scheduler keeps to it); ``supervise`` runs a coroutine whose failure stops
-        the server.
+        the server; ``variables`` names what workers get of this process's environment beside what all need.
         """
+        self._variables = variables
         self._registry = registry
         self._limit = limit
         self._supervise = supervise
@@ -191,7 +193,7 @@ class LocalWorkerPool:
         startup = WorkerStartup(self._registry, group.entry, self.on_progress, self.on_loaded)
         worker = WorkerProcess(group.entry.source.target, startup.received, group.output)
         try:
-            await worker.start(worker_environment())
+            await worker.start(worker_environment(self._variables))
             group.workers.add(worker)
             if self._closing.is_set():
                 worker.close()
@@ -290,8 +292,3 @@ def ignore_progress(job_id: str, fraction: float, message: str) -> None:
 def accept_loaded(plugin: str, loaded: Mapping[str, str]) -> str:
     """Nobody compares."""
     return ""
-
-
-def worker_environment() -> dict[str, str]:
-    """The environment of workers: this process's, unbuffered."""
-    return {**os.environ, "PYTHONUNBUFFERED": "1"}

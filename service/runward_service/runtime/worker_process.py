@@ -10,14 +10,17 @@ import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runward_service.runtime.frames import FrameDecoder, FrameError, encode_frame
 from runward_service.runtime.heartbeat import HOST, KEEPER, Heartbeat
 from runward_service.runtime.process_tree import descendants_of, is_stopped, kill, kill_marked
 from runward_service.runtime.sent_run import SentRuns
+from runward_service.runtime.work_folder import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +71,7 @@ class WorkerProcess:
         self._popen: subprocess.Popen[bytes]
         self._report = b""
         self._mark = secrets.token_hex(16)
+        self._folder = Path(tempfile.gettempdir(), f"runward-worker-{secrets.token_hex(8)}")
         self.exited: asyncio.Future[WorkerEnd] = self._loop.create_future()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self.idle_since = 0.0
@@ -87,6 +91,7 @@ class WorkerProcess:
         try:
             command = [sys.executable, "-m", "runward_service.runtime.worker", "--target", self.target]
             command += ["--socket", str(theirs.fileno()), "--lifeline", str(their_lifeline.fileno())]
+            command += ["--folder", str(self._folder)]
             # In a thread: the loop must not wait for the new program to be loaded.
             self._popen = await asyncio.to_thread(
                 subprocess.Popen,
@@ -220,16 +225,22 @@ class WorkerProcess:
             end = WorkerEnd(**json.loads(self._report))
         except (ValueError, TypeError):
             end = WorkerEnd()
-        if self._report:
+        if self._report and not self._folder.exists():
             self._end(end)
             return
-        # The keeper was killed and could not end its descendants; their environment tells them.
-        sweep = self._loop.run_in_executor(None, kill_marked, f"{MARK}={self._mark}")
+        # The keeper was killed, and could not end its descendants or remove their folder.
+        sweep = self._loop.run_in_executor(None, sweep_up, f"{MARK}={self._mark}", str(self._folder))
         sweep.add_done_callback(lambda _: self._end(end))
 
     def _end(self, end: WorkerEnd) -> None:
         if not self.exited.done():
             self.exited.set_result(end)
+
+
+def sweep_up(mark: str, folder: str) -> None:
+    """End the processes whose environment has the mark, and remove what they wrote to their folder."""
+    kill_marked(mark)
+    remove_tree(folder)
 
 
 class WorkerProtocol(asyncio.Protocol):

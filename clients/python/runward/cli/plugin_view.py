@@ -68,6 +68,7 @@ def plugin_view(plugin: Plugin) -> RenderableType:
         ),
         "last used": clock(metrics.last_used_time),
         "code digest": plugin.code_digest,
+        "repeatable": ("yes, and cacheable" if plugin.cacheable else "yes") if plugin.deterministic else "no",
         "options": _options(plugin.options_schema),
     }
     shown = fields_view({name: value for name, value in facts.items() if value})

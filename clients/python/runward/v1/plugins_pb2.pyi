@@ -161,6 +161,8 @@ class Plugin(google.protobuf.message.Message):
     LIMITS_FIELD_NUMBER: builtins.int
     METRICS_FIELD_NUMBER: builtins.int
     CODE_DIGEST_FIELD_NUMBER: builtins.int
+    DETERMINISTIC_FIELD_NUMBER: builtins.int
+    CACHEABLE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its unique name, as Analyze and SubmitJob take it."""
     version: builtins.str
@@ -188,6 +190,10 @@ class Plugin(google.protobuf.message.Message):
     distribution, its version, its model files, the versions of the libraries that it depends on, Python's version, the kind of
     processor, the number of threads. docs/receipts.md tells how to compute it. Empty where the plugin could not be loaded.
     """
+    deterministic: builtins.bool
+    """Whether it says that the same image and options give the same output. Then its jobs can be verified (VerifyJob)."""
+    cacheable: builtins.bool
+    """Whether it says that a stored output may stand for that of another run with the same image and options."""
     def __init__(
         self,
         *,
@@ -201,9 +207,11 @@ class Plugin(google.protobuf.message.Message):
         limits: global___PluginLimits | None = ...,
         metrics: global___PluginMetrics | None = ...,
         code_digest: builtins.str = ...,
+        deterministic: builtins.bool = ...,
+        cacheable: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing_extensions.Literal["limits", b"limits", "metrics", b"metrics", "options_schema", b"options_schema"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["code_digest", b"code_digest", "description", b"description", "limits", b"limits", "metrics", b"metrics", "mime_types", b"mime_types", "name", b"name", "options_schema", b"options_schema", "state", b"state", "state_reason", b"state_reason", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["cacheable", b"cacheable", "code_digest", b"code_digest", "description", b"description", "deterministic", b"deterministic", "limits", b"limits", "metrics", b"metrics", "mime_types", b"mime_types", "name", b"name", "options_schema", b"options_schema", "state", b"state", "state_reason", b"state_reason", "version", b"version"]) -> None: ...
 
 global___Plugin = Plugin
 
