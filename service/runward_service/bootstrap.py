@@ -29,6 +29,7 @@ from runward_service.execution.recovery import Recovery
 from runward_service.execution.retention import Retention
 from runward_service.execution.scheduler import Scheduler
 from runward_service.execution.stored_queue import StoredQueue
+from runward_service.execution.verifier import Verifier
 from runward_service.governance.attestation import CodeAttestation
 from runward_service.plugins.loader import discover
 from runward_service.plugins.registry import PluginRegistry
@@ -47,6 +48,7 @@ from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.owner_wakes import OwnerWakes, Wake
 from runward_service.store.request_ids import RequestIds
 from runward_service.store.store_health import StoreHealth
+from runward_service.store.verifications import SqliteVerifications
 from runward_service.store.writer import GroupCommitWriter
 from runward_service.supervisor import Supervisor
 from runward_service.watch.log_tail import LogTail
@@ -76,6 +78,7 @@ class Service:
     writer: GroupCommitWriter
     store_health: StoreHealth
     reader: SqliteJobReader
+    verifications: SqliteVerifications
     request_ids: RequestIds
     store: SqliteJobStore
     tail: LogTail
@@ -111,6 +114,8 @@ class Service:
         self.supervisor.supervise(self.store_health.run(), "the probe of the store")
         await self.reader.open()
         self.opened.push_async_callback(self.reader.close)
+        await self.verifications.open()
+        self.opened.push_async_callback(self.verifications.close)
         self.request_ids.open()
         self.opened.callback(self.request_ids.close)
         await self.store.add_owner(os.getpid())
@@ -198,6 +203,7 @@ def build(config: Config) -> Service:
     store = SqliteJobStore(writer, owner, images.path_of, seal.verify)
     removal = SqliteJobRemoval(writer, images.path_of)
     sweep = ImageSweep(database.images, database.owners, removal)
+    verifications = SqliteVerifications(writer, database, images.path_of)
     checkpointer = Checkpointer(database)
     request_ids = RequestIds(database)
     registry = PluginRegistry()
@@ -222,6 +228,7 @@ def build(config: Config) -> Service:
         LogWatcher(reader, tail),
         expiry,
         finished,
+        Verifier(plugins, scheduler, reader, verifications),
         attestation.admit,
         store_health,
     )
@@ -242,6 +249,7 @@ def build(config: Config) -> Service:
         writer=writer,
         store_health=store_health,
         reader=reader,
+        verifications=verifications,
         request_ids=request_ids,
         store=store,
         tail=tail,
@@ -251,7 +259,7 @@ def build(config: Config) -> Service:
         stored_queue=stored_queue,
         jobs=jobs,
         analysis=analysis,
-        catalog=PluginCatalog(registry, store, reader),
+        catalog=PluginCatalog(registry, store, reader, verifications),
         expiry=expiry,
         canary=Canary(registry, plugins, supervisor.supervise),
         retention=Retention(config.retention, removal, Collector(removal, sweep), checkpointer),

@@ -200,7 +200,6 @@ async def test_a_refused_request_has_a_full_envelope_and_leaves_no_job(
     [
         ("PluginService/ReloadPlugin", b""),
         ("BlobService/FindMissingBlobs", b""),
-        ("GovernanceService/VerifyJob", b""),
     ],
 )
 async def test_methods_of_later_releases_are_refused_with_an_envelope(

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CODES = grpc.StatusCode
 UNIMPLEMENTED = {
     "ReloadPlugin", "UploadBlob", "FindMissingBlobs",
-    "DownloadBlob", "VerifyJob",
+    "DownloadBlob",
 }  # fmt: skip
 """Methods of later releases, and no others."""
 NO_JOB = "00000000-0000-7000-8000-000000000000"

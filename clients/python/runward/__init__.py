@@ -14,7 +14,7 @@ from runward.errors import ErrorInfo, ExecutionError, PluginError, RunwardError,
 from runward.governance import FileChange, Finding, FindingStep, GovernanceReport
 from runward.image import Image
 from runward.job import Artifact, Bookmark, Job, PayloadInfo, Progress, Snapshot
-from runward.plugin import Plugin, PluginLimits, PluginMetrics
+from runward.plugin import Divergence, Plugin, PluginLimits, PluginMetrics
 from runward.retry import RetryPolicy
 from runward.server import ServerInfo, Verification
 from runward.sync_client import SyncClient, connect_sync
@@ -24,6 +24,7 @@ __all__ = [
     "Attestation",
     "Bookmark",
     "Client",
+    "Divergence",
     "ErrorInfo",
     "ExecutionError",
     "FileChange",

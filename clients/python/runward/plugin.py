@@ -26,6 +26,16 @@ class PluginLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Divergence:
+    """A verification that gave another end than its job has."""
+
+    job_id: str
+    path: str
+    """The first JSON path at which the ends differ; empty once the job is removed."""
+    time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class PluginMetrics:
     """How the plugin has done since the data folder was made. Durations are None before the first run."""
 
@@ -38,6 +48,11 @@ class PluginMetrics:
     p50_execution_duration: timedelta | None
     p99_execution_duration: timedelta | None
     last_used_time: datetime | None
+    reproducible_count: int
+    """Verifications that gave the same end again; the next two: another end, and those that could not be made."""
+    diverged_count: int
+    unverifiable_count: int
+    last_divergence: Divergence | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +101,16 @@ class Plugin:
                 p50_execution_duration=from_duration(metrics, "p50_execution_duration"),
                 p99_execution_duration=from_duration(metrics, "p99_execution_duration"),
                 last_used_time=from_timestamp(metrics, "last_used_time"),
+                reproducible_count=metrics.reproducible_count,
+                diverged_count=metrics.diverged_count,
+                unverifiable_count=metrics.unverifiable_count,
+                last_divergence=_divergence(metrics.last_divergence) if metrics.HasField("last_divergence") else None,
             ),
             code_digest=plugin.code_digest,
             deterministic=plugin.deterministic,
             cacheable=plugin.cacheable,
         )
+
+
+def _divergence(divergence: plugins_pb2.Divergence) -> Divergence:
+    return Divergence(divergence.job_id, divergence.path, from_timestamp(divergence, "time"))

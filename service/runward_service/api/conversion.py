@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from runward.v1 import errors_pb2, governance_pb2, jobs_pb2, plugins_pb2
+from runward_service.domain.verification import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from runward_service.domain.envelope import ErrorEnvelope
     from runward_service.domain.governance_report import CodeFinding, GovernanceReport
     from runward_service.domain.job import Job
+    from runward_service.domain.verification import Verification, VerificationCounters
     from runward_service.execution.plugin_catalog import PluginView
 
 MICROSECONDS = 1_000_000
@@ -137,6 +139,7 @@ def plugin_to_proto(view: PluginView) -> plugins_pb2.Plugin:
             queued=view.queued,
         ),
     )
+    fill_verifications(message.metrics, view.verifications)
     if counters.last_used_time_us:
         message.metrics.last_execution_duration.CopyFrom(duration(counters.last_us))
         message.metrics.mean_execution_duration.CopyFrom(duration(counters.mean_us))
@@ -162,6 +165,17 @@ def plugin_to_proto(view: PluginView) -> plugins_pb2.Plugin:
     return message
 
 
+def fill_verifications(message: plugins_pb2.PluginMetrics, counters: VerificationCounters) -> None:
+    """Write how verifications of a plugin's jobs ended."""
+    message.reproducible_count = counters.reproducible_count
+    message.diverged_count = counters.diverged_count
+    message.unverifiable_count = counters.unverifiable_count
+    if counters.diverged_count:
+        message.last_divergence.job_id = counters.diverged_job
+        message.last_divergence.path = counters.diverged_path
+        set_time(message.last_divergence.time, counters.diverged_time_us)
+
+
 def report_to_proto(
     report: GovernanceReport, plugin_code_digests: Mapping[str, str]
 ) -> governance_pb2.GetGovernanceReportResponse:
@@ -185,6 +199,19 @@ def report_to_proto(
         )
     if report.scan.time_us:
         message.scan_time.CopyFrom(timestamp(report.scan.time_us))
+    return message
+
+
+def verification_to_proto(verification: Verification) -> governance_pb2.VerifyJobResponse:
+    """What a verification found, as it is sent."""
+    message = governance_pb2.VerifyJobResponse(
+        verdict=governance_pb2.Verdict.Value(f"VERDICT_{verification.verdict.name}"),
+        path=verification.path,
+        reason=verification.reason,
+    )
+    for field, value in (("recorded", verification.recorded), ("observed", verification.observed)):
+        if value is not ABSENT:
+            getattr(message, field).CopyFrom(struct({"value": value}).fields["value"])
     return message
 
 

@@ -63,7 +63,9 @@ def add_servicers(
     jobs_pb2_grpc.add_ExecutionServiceServicer_to_server(ExecutionServicer(analysis, info), added_to)
     plugins_pb2_grpc.add_PluginServiceServicer_to_server(PluginServicer(catalog), added_to)
     blobs_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(), added_to)
-    governance_pb2_grpc.add_GovernanceServiceServicer_to_server(GovernanceServicer(attestation, catalog), added_to)
+    governance_pb2_grpc.add_GovernanceServiceServicer_to_server(
+        GovernanceServicer(attestation, catalog, analysis), added_to
+    )
     health_servicer = HealthServicer(catalog, attestation, store_health, SERVICES)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, added_to)
     server.add_generic_rpc_handlers((calls,))

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 
     from runward_service.domain.job import Job, JobRequest, Principal
+    from runward_service.domain.verification import Verification
     from runward_service.execution.expiry import Expiry
     from runward_service.execution.finished_jobs import FinishedJobs
     from runward_service.execution.job_execution_service import JobExecutionService
     from runward_service.execution.queue_bounds import QueueBounds
     from runward_service.execution.scheduler import Scheduler, Slot
+    from runward_service.execution.verifier import Verifier
     from runward_service.runtime.run_control import RunControl
     from runward_service.store.job_reader import JobPage, JobQuery
     from runward_service.store.store_health import StoreHealth
@@ -39,6 +41,7 @@ class AnalysisExecutionService:
         log_watcher: LogWatcher,
         expiry: Expiry,
         finished: FinishedJobs,
+        verifier: Verifier,
         admit: Callable[[], None],
         store_health: StoreHealth,
     ) -> None:
@@ -47,6 +50,7 @@ class AnalysisExecutionService:
         ``store_health`` knows whether the store takes any.
         """
         self._finished = finished
+        self._verifier = verifier
         self._jobs = jobs
         self._scheduler = scheduler
         self._pending = pending
@@ -221,6 +225,11 @@ class AnalysisExecutionService:
         """Erase a finished job; see FinishedJobs.delete."""
         # Shielded: what is deleted is to be erased too, also when the caller has hung up.
         await asyncio.shield(self._finished.delete(job_id, principal))
+
+    async def verify(self, job_id: str, principal: Principal) -> Verification:
+        """Run a finished job again and compare; see Verifier.verify."""
+        self._admit()
+        return await self._verifier.verify(job_id, principal)
 
     async def get_job(self, job_id: str, principal: Principal) -> Job:
         """One job of the caller's tenant. Raises GovernedError JOB_NOT_FOUND."""

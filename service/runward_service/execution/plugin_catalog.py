@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runward_service.domain.verification import VerificationCounters
 from runward_service.store.job_reader import PluginCounters
 
 if TYPE_CHECKING:
@@ -13,22 +14,31 @@ if TYPE_CHECKING:
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
     from runward_service.store.job_reader import SqliteJobReader
     from runward_service.store.job_store import SqliteJobStore
+    from runward_service.store.verifications import SqliteVerifications
 
 
 @dataclass(frozen=True, slots=True)
 class PluginView:
-    """A plugin with its counters and the number of jobs that wait for it."""
+    """A plugin with its counters, the number of jobs that wait for it, and how verifications of its jobs ended."""
 
     entry: PluginEntry
     counters: PluginCounters
     queued: int
+    verifications: VerificationCounters
 
 
 class PluginCatalog:
     """Reads the registry and the counters; stores what operators disable."""
 
-    def __init__(self, registry: PluginRegistry, store: SqliteJobStore, reader: SqliteJobReader) -> None:
+    def __init__(
+        self,
+        registry: PluginRegistry,
+        store: SqliteJobStore,
+        reader: SqliteJobReader,
+        verifications: SqliteVerifications,
+    ) -> None:
         """Join the registry with the store."""
+        self._verifications = verifications
         self._registry = registry
         self._store = store
         self._reader = reader
@@ -84,5 +94,14 @@ class PluginCatalog:
     async def _views(self, entries: list[PluginEntry]) -> list[PluginView]:
         counters = await self._reader.counters()
         queued = await self._reader.queued_counts()
-        none = PluginCounters()
-        return [PluginView(entry, counters.get(entry.name, none), queued.get(entry.name, 0)) for entry in entries]
+        verifications = await self._verifications.counters()
+        none, unverified = PluginCounters(), VerificationCounters()
+        return [
+            PluginView(
+                entry,
+                counters.get(entry.name, none),
+                queued.get(entry.name, 0),
+                verifications.get(entry.name, unverified),
+            )
+            for entry in entries
+        ]

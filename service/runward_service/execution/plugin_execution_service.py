@@ -41,6 +41,14 @@ class PluginExecutionService:
         entry.validator.validate(head, size_bytes, request.mime_type, request.options)
         return entry.description
 
+    def description(self, name: str) -> PluginDescription | None:
+        """What a plugin says of itself; None where it cannot be run now."""
+        try:
+            entry = self._registry.get(name)
+        except GovernedError:
+            return None
+        return None if entry.state is PluginState.UNAVAILABLE or entry.validator is None else entry.description
+
     async def execute(self, job: Job, control: RunControl) -> Outcome:
         """Make one attempt of a RUNNING job."""
         return await self._tool_runner.run(job, control)

@@ -26,6 +26,20 @@ def encode_result(result: Mapping[str, Any]) -> bytes:
     return encoded
 
 
+def decode_result(encoded: bytes) -> dict[str, Any]:
+    """The result that encode_result has encoded, its numbers as the doubles that they were sent as."""
+    return {key: _decoded(value) for key, value in Struct.FromString(encoded).fields.items()}
+
+
+def _decoded(value: Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return {key: _decoded(item) for key, item in value.struct_value.fields.items()}
+    if kind == "list_value":
+        return [_decoded(item) for item in value.list_value.values]
+    return None if kind in {None, "null_value"} else getattr(value, kind)
+
+
 def check_size(encoded: bytes) -> None:
     """Raises GovernedError OUTPUT_INVALID when an encoded result is larger than MAX_RESULT_BYTES."""
     if len(encoded) > MAX_RESULT_BYTES:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 class RunControl:
     """Ends what a run waits for: a worker, then that worker's answer, then the pause before another attempt."""
 
-    def __init__(self) -> None:
-        """Start with nothing to stop."""
+    def __init__(self, *, fresh: bool = False) -> None:
+        """Start with nothing to stop. ``fresh`` asks for a worker that has run nothing before."""
+        self.fresh = fresh
         self.error: GovernedError | None = None
         self._waiting: asyncio.Future[Any] | None = None
 

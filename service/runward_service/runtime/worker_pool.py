@@ -20,6 +20,7 @@ from runward_service.runtime.run_errors import describe_end, failure_error, lost
 from runward_service.runtime.sent_run import SentRun, WorkerEnded
 from runward_service.runtime.vital_signs import VitalSigns
 from runward_service.runtime.worker_environment import worker_environment
+from runward_service.runtime.worker_fresh import FreshWorkers
 from runward_service.runtime.worker_process import WorkerProcess
 from runward_service.runtime.worker_startup import WorkerStartup
 
@@ -41,10 +42,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerReply:
-    """A run's result as the worker encoded it, with its digest."""
+    """A run's result as the worker encoded it, with its digest and that of the code that made it."""
 
     result: bytes
     output_digest: str
+    code_digest: str
 
 
 class WorkerPool(Protocol):
@@ -68,6 +70,7 @@ class LocalWorkerPool:
         the server; ``variables`` names what workers get of this process's environment beside what all need.
         """
         self._variables = variables
+        self._fresh = FreshWorkers(registry, limit, variables)
         self._registry = registry
         self._limit = limit
         self._supervise = supervise
@@ -93,6 +96,7 @@ class LocalWorkerPool:
     async def close(self) -> None:
         """End every worker with all that descends from it."""
         self._closing.set()
+        await self._fresh.close()
         groups = list(self._plugins.values())
         # A worker that is just being started is in no group yet: its startup sees the closing and ends it.
         while (workers := [worker for group in groups for worker in group.workers]) or self._startups:
@@ -112,6 +116,9 @@ class LocalWorkerPool:
         is left.
         """
         group = self._plugins[id(entry)]
+        if control.fresh:
+            worker, meta, body = await self._fresh.run(entry, group.output, job, control, self.on_loaded)
+            return reply_of(entry, worker, meta, body)
         while True:
             worker = group.take() or await self._wait_for_worker(group, job, control)
             try:
@@ -125,9 +132,7 @@ class LocalWorkerPool:
                 # It waited behind another run, which took the worker with it.
         group.losses = 0
         group.note_duration(meta.get("duration_us"))
-        if meta["type"] == "result":
-            return WorkerReply(body, str(meta.get("digest", "")))
-        raise failure_error(meta, entry)
+        return reply_of(entry, worker, meta, body)
 
     async def _run_in(
         self, worker: WorkerProcess, group: PluginWorkers, job: Job, control: RunControl
@@ -257,6 +262,13 @@ class LocalWorkerPool:
                         continue
                     group.forget(worker)
                     await worker.kill()
+
+
+def reply_of(entry: PluginEntry, worker: WorkerProcess, meta: dict[str, Any], body: bytes) -> WorkerReply:
+    """What a worker answered. Raises GovernedError where it answered with a failure."""
+    if meta["type"] == "result":
+        return WorkerReply(body, str(meta.get("digest", "")), worker.code_digest)
+    raise failure_error(meta, entry)
 
 
 async def see_over(run: SentRun, worker: WorkerProcess, group: PluginWorkers) -> None:

@@ -76,6 +76,8 @@ class WorkerProcess:
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self.idle_since = 0.0
         self.heartbeat = Heartbeat()
+        self.code_digest = ""
+        """That of the plugin's code as this worker has loaded it."""
 
     @property
     def pid(self) -> int:

@@ -76,12 +76,13 @@ class WorkerStartup:
             violation.logger.error("plugin %s, job %s: %s", self._entry.name, meta.get("job_id") or "none", text)
         elif kind == "described":
             description = PluginDescription.from_message(meta["description"])
-            self._registry.describe(self._entry, description)
+            worker.code_digest = description.code_digest
+            self._describe(description)
             if not self._described.done():
                 self._described.set_result(description.setup_timeout)
             if problem := str(meta.get("absent", "")) or self._on_loaded(self._entry.name, meta.get("loaded", {})):
                 # Before anyone who waits for the description goes on.
-                self._registry.fail_loading(self._entry, problem)
+                self._fail(problem)
                 self._end(problem, permanent=True)
             elif self._entry.load_error and self._entry.description is None:
                 self._end(self._entry.load_error, permanent=True)
@@ -90,10 +91,19 @@ class WorkerStartup:
             self._end(str(meta.get("message", ""))[:1000], permanent=not meta.get("passing"))
         elif kind == "ready":
             if not self._ended.done():  # else it was refused by what it said before
-                self._registry.finish_setup(self._entry)
+                self._finish()
                 self._end("", permanent=False)
         else:
             logger.error("worker %d sent an unknown message", worker.pid)
+
+    def _describe(self, description: PluginDescription) -> None:
+        self._registry.describe(self._entry, description)
+
+    def _fail(self, problem: str) -> None:
+        self._registry.fail_loading(self._entry, problem)
+
+    def _finish(self) -> None:
+        self._registry.finish_setup(self._entry)
 
     def _end(self, problem: str, *, permanent: bool) -> None:
         if not self._ended.done():

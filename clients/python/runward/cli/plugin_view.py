@@ -16,7 +16,7 @@ from runward.cli.value_view import fields_view
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runward.plugin import Plugin
+    from runward.plugin import Plugin, PluginMetrics
     from runward.server import ServerInfo
 
 
@@ -67,12 +67,23 @@ def plugin_view(plugin: Plugin) -> RenderableType:
             if time
         ),
         "last used": clock(metrics.last_used_time),
+        "verified": _verified(metrics),
         "code digest": plugin.code_digest,
         "repeatable": ("yes, and cacheable" if plugin.cacheable else "yes") if plugin.deterministic else "no",
         "options": _options(plugin.options_schema),
     }
     shown = fields_view({name: value for name, value in facts.items() if value})
     return Group(head, plain(plugin.description), Padding(shown, (0, 0, 0, 2), expand=False))
+
+
+def _verified(metrics: PluginMetrics) -> str:
+    counts = (metrics.reproducible_count, metrics.diverged_count, metrics.unverifiable_count)
+    if not any(counts):
+        return ""
+    text = "{} reproducible, {} diverged, {} unverifiable".format(*counts)
+    if (last := metrics.last_divergence) is not None:
+        text += f"; last at {last.path or '(removed)'} of {last.job_id}, {clock(last.time)}"
+    return text
 
 
 def server_view(info: ServerInfo, target: str) -> RenderableType:

@@ -29,11 +29,16 @@ class _VerdictEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
     """Never sent."""
     VERDICT_REPRODUCIBLE: _Verdict.ValueType  # 1
-    """The run gave the same output again."""
+    """The run gave the same output again: equal as JSON, whatever the order of members. Or it failed again with the same reason,
+    message and details as the job, where that is INPUT_REJECTED, OUTPUT_INVALID or PLUGIN_RAISED.
+    """
     VERDICT_DIVERGED: _Verdict.ValueType  # 2
-    """The run gave another output."""
+    """The run gave another output, or failed where the job had not, or in another way, or did not fail where the job had."""
     VERDICT_UNVERIFIABLE: _Verdict.ValueType  # 3
-    """The run could not be made; reason tells why."""
+    """The run could not be made, or would tell nothing; reason tells why: the image is not there any more, the plugin is another
+    version, is unavailable or does not say that it is deterministic, the job ended in a way that does not follow from
+    its input (cancelled, timed out, a lost worker), or the run itself did.
+    """
 
 class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
     """What a verification found."""
@@ -41,11 +46,16 @@ class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
 VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
 """Never sent."""
 VERDICT_REPRODUCIBLE: Verdict.ValueType  # 1
-"""The run gave the same output again."""
+"""The run gave the same output again: equal as JSON, whatever the order of members. Or it failed again with the same reason,
+message and details as the job, where that is INPUT_REJECTED, OUTPUT_INVALID or PLUGIN_RAISED.
+"""
 VERDICT_DIVERGED: Verdict.ValueType  # 2
-"""The run gave another output."""
+"""The run gave another output, or failed where the job had not, or in another way, or did not fail where the job had."""
 VERDICT_UNVERIFIABLE: Verdict.ValueType  # 3
-"""The run could not be made; reason tells why."""
+"""The run could not be made, or would tell nothing; reason tells why: the image is not there any more, the plugin is another
+version, is unavailable or does not say that it is deterministic, the job ended in a way that does not follow from
+its input (cancelled, timed out, a lost worker), or the run itself did.
+"""
 global___Verdict = Verdict
 
 class _Attestation:
@@ -358,13 +368,17 @@ class VerifyJobResponse(google.protobuf.message.Message):
     verdict: global___Verdict.ValueType
     """The verdict."""
     path: builtins.str
-    """The first JSON path at which the outputs differ, such as "$.lines[0].text"."""
+    """The first JSON path at which the outputs differ, such as "$.lines[0].text"; members of an object are compared in the order
+    of their names. For a failure, a path from "$.error" on.
+    """
     @property
     def recorded(self) -> google.protobuf.struct_pb2.Value:
-        """The recorded value there."""
+        """The recorded value there; absent where there is none, or an object or array of more than 64 KiB. Of long texts the part
+        around the first difference.
+        """
     @property
     def observed(self) -> google.protobuf.struct_pb2.Value:
-        """The value observed now."""
+        """The value observed now, likewise."""
     reason: builtins.str
     """Why the verdict is not REPRODUCIBLE."""
     def __init__(

@@ -41,8 +41,14 @@ class GovernanceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def VerifyJob(self, request, context):
-        """Runs a finished job again from its stored input and compares. NOT_FOUND when no job has the id, FAILED_PRECONDITION
-        when it has not finished. UNIMPLEMENTED in this release.
+        """Runs a finished job again from its stored input, by the way of every run, in a worker process that has run nothing
+        before, and compares what that gives with what is stored. The job stays as it is, and counts in no metrics once more; what
+        verifications found is counted in PluginMetrics. It waits for a slot like an Analyze and takes as long as a start of a worker
+        and a run take. A caller that hangs up, or whose deadline passes, ends it.
+
+        NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_STATUS_CONFLICT: the job has not ended; NOT_ATTESTED),
+        RESOURCE_EXHAUSTED (QUEUE_FULL: call again after RetryInfo), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE). That the run
+        cannot be made is no error but a verdict.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

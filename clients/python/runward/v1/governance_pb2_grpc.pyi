@@ -33,8 +33,14 @@ class GovernanceServiceStub:
         runward.v1.governance_pb2.VerifyJobRequest,
         runward.v1.governance_pb2.VerifyJobResponse,
     ]
-    """Runs a finished job again from its stored input and compares. NOT_FOUND when no job has the id, FAILED_PRECONDITION
-    when it has not finished. UNIMPLEMENTED in this release.
+    """Runs a finished job again from its stored input, by the way of every run, in a worker process that has run nothing
+    before, and compares what that gives with what is stored. The job stays as it is, and counts in no metrics once more; what
+    verifications found is counted in PluginMetrics. It waits for a slot like an Analyze and takes as long as a start of a worker
+    and a run take. A caller that hangs up, or whose deadline passes, ends it.
+
+    NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_STATUS_CONFLICT: the job has not ended; NOT_ATTESTED),
+    RESOURCE_EXHAUSTED (QUEUE_FULL: call again after RetryInfo), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE). That the run
+    cannot be made is no error but a verdict.
     """
 
 class GovernanceServiceAsyncStub:
@@ -52,8 +58,14 @@ class GovernanceServiceAsyncStub:
         runward.v1.governance_pb2.VerifyJobRequest,
         runward.v1.governance_pb2.VerifyJobResponse,
     ]
-    """Runs a finished job again from its stored input and compares. NOT_FOUND when no job has the id, FAILED_PRECONDITION
-    when it has not finished. UNIMPLEMENTED in this release.
+    """Runs a finished job again from its stored input, by the way of every run, in a worker process that has run nothing
+    before, and compares what that gives with what is stored. The job stays as it is, and counts in no metrics once more; what
+    verifications found is counted in PluginMetrics. It waits for a slot like an Analyze and takes as long as a start of a worker
+    and a run take. A caller that hangs up, or whose deadline passes, ends it.
+
+    NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_STATUS_CONFLICT: the job has not ended; NOT_ATTESTED),
+    RESOURCE_EXHAUSTED (QUEUE_FULL: call again after RetryInfo), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE). That the run
+    cannot be made is no error but a verdict.
     """
 
 class GovernanceServiceServicer(metaclass=abc.ABCMeta):
@@ -75,8 +87,14 @@ class GovernanceServiceServicer(metaclass=abc.ABCMeta):
         request: runward.v1.governance_pb2.VerifyJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[runward.v1.governance_pb2.VerifyJobResponse, collections.abc.Awaitable[runward.v1.governance_pb2.VerifyJobResponse]]:
-        """Runs a finished job again from its stored input and compares. NOT_FOUND when no job has the id, FAILED_PRECONDITION
-        when it has not finished. UNIMPLEMENTED in this release.
+        """Runs a finished job again from its stored input, by the way of every run, in a worker process that has run nothing
+        before, and compares what that gives with what is stored. The job stays as it is, and counts in no metrics once more; what
+        verifications found is counted in PluginMetrics. It waits for a slot like an Analyze and takes as long as a start of a worker
+        and a run take. A caller that hangs up, or whose deadline passes, ends it.
+
+        NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_STATUS_CONFLICT: the job has not ended; NOT_ATTESTED),
+        RESOURCE_EXHAUSTED (QUEUE_FULL: call again after RetryInfo), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE). That the run
+        cannot be made is no error but a verdict.
         """
 
 def add_GovernanceServiceServicer_to_server(servicer: GovernanceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

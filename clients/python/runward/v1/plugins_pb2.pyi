@@ -104,6 +104,10 @@ class PluginMetrics(google.protobuf.message.Message):
     P50_EXECUTION_DURATION_FIELD_NUMBER: builtins.int
     P99_EXECUTION_DURATION_FIELD_NUMBER: builtins.int
     LAST_USED_TIME_FIELD_NUMBER: builtins.int
+    REPRODUCIBLE_COUNT_FIELD_NUMBER: builtins.int
+    DIVERGED_COUNT_FIELD_NUMBER: builtins.int
+    UNVERIFIABLE_COUNT_FIELD_NUMBER: builtins.int
+    LAST_DIVERGENCE_FIELD_NUMBER: builtins.int
     success_count: builtins.int
     """Jobs that ended SUCCESS."""
     error_count: builtins.int
@@ -127,6 +131,15 @@ class PluginMetrics(google.protobuf.message.Message):
     @property
     def last_used_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the last run ended; absent before the first."""
+    reproducible_count: builtins.int
+    """Verifications (VerifyJob, and those that the server makes by itself) that gave the same end again."""
+    diverged_count: builtins.int
+    """Those that gave another end."""
+    unverifiable_count: builtins.int
+    """Those that could not be made."""
+    @property
+    def last_divergence(self) -> global___Divergence:
+        """The last one that gave another end; absent where none has."""
     def __init__(
         self,
         *,
@@ -139,11 +152,43 @@ class PluginMetrics(google.protobuf.message.Message):
         p50_execution_duration: google.protobuf.duration_pb2.Duration | None = ...,
         p99_execution_duration: google.protobuf.duration_pb2.Duration | None = ...,
         last_used_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        reproducible_count: builtins.int = ...,
+        diverged_count: builtins.int = ...,
+        unverifiable_count: builtins.int = ...,
+        last_divergence: global___Divergence | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["last_execution_duration", b"last_execution_duration", "last_used_time", b"last_used_time", "mean_execution_duration", b"mean_execution_duration", "p50_execution_duration", b"p50_execution_duration", "p99_execution_duration", b"p99_execution_duration"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["error_count", b"error_count", "in_flight", b"in_flight", "last_execution_duration", b"last_execution_duration", "last_used_time", b"last_used_time", "mean_execution_duration", b"mean_execution_duration", "p50_execution_duration", b"p50_execution_duration", "p99_execution_duration", b"p99_execution_duration", "queued", b"queued", "success_count", b"success_count"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["last_divergence", b"last_divergence", "last_execution_duration", b"last_execution_duration", "last_used_time", b"last_used_time", "mean_execution_duration", b"mean_execution_duration", "p50_execution_duration", b"p50_execution_duration", "p99_execution_duration", b"p99_execution_duration"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["diverged_count", b"diverged_count", "error_count", b"error_count", "in_flight", b"in_flight", "last_divergence", b"last_divergence", "last_execution_duration", b"last_execution_duration", "last_used_time", b"last_used_time", "mean_execution_duration", b"mean_execution_duration", "p50_execution_duration", b"p50_execution_duration", "p99_execution_duration", b"p99_execution_duration", "queued", b"queued", "reproducible_count", b"reproducible_count", "success_count", b"success_count", "unverifiable_count", b"unverifiable_count"]) -> None: ...
 
 global___PluginMetrics = PluginMetrics
+
+@typing_extensions.final
+class Divergence(google.protobuf.message.Message):
+    """A verification that gave another end than the job has."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    """The job."""
+    path: builtins.str
+    """The first JSON path at which the ends differ; empty once the job is removed."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was found."""
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        path: builtins.str = ...,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["job_id", b"job_id", "path", b"path", "time", b"time"]) -> None: ...
+
+global___Divergence = Divergence
 
 @typing_extensions.final
 class Plugin(google.protobuf.message.Message):
