@@ -62,8 +62,9 @@ class Recovery:
         if released or ended:
             logger.warning("owner %s is dead: %d jobs will run again, %d were ended", owner, released, len(ended))
         await self._store.remove_owner(owner)
-        forget(self._owners, owner)
+        # The lock goes last: it is by their locks that owners are found whose files were not all removed.
         forget_socket(self._owners, owner)
+        forget(self._owners, owner)
         self._look_again()
 
     def _error(self, cancel_requested: bool) -> GovernedError:
