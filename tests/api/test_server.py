@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -482,3 +483,23 @@ async def test_a_server_that_drains(tmp_path_factory: pytest.TempPathFactory) ->
         assert (await running).job.status == jobs_pb2.JOB_STATUS_SUCCESS
         await drain
         assert (await api.service.analysis.get_job(visit.job_id, ANONYMOUS)).status.terminal
+
+
+async def test_a_refusal_leaves_nothing_to_collect(api: Api) -> None:
+    """The server ends a refused call and a refused stream without an exception that holds itself: under a flood of
+    refusals the garbage collector would stop everybody.
+    """
+    gc.collect()
+    kept = len(gc.garbage)
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(3):
+            assert (await refused(api.jobs.GetJob(jobs_pb2.GetJobRequest(job_id=NO_JOB)))).code is CODES.NOT_FOUND
+            watch = aiter(api.jobs.WatchJob(jobs_pb2.WatchJobRequest(job_id=NO_JOB)))
+            assert (await refused(anext(watch))).code is CODES.NOT_FOUND
+        gc.collect()
+        found = gc.garbage[kept:]
+    finally:
+        gc.set_debug(0)
+        del gc.garbage[kept:]
+    assert not [one for one in found if isinstance(one, grpc.aio.AbortError)]

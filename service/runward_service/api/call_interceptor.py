@@ -108,7 +108,7 @@ def _wrap_unary_unary(handler: Handler, limits: CallLimits) -> Handler:
             raise
         except Exception as error:  # noqa: BLE001 - every other error becomes a status here
             status = status_of_exception(error)
-        return await context.abort(status.code, status.message, status.trailers)
+        return end_with(status, context)
 
     return grpc.stream_unary_rpc_method_handler(call, None, handler.response_serializer)
 
@@ -130,7 +130,7 @@ def _wrap_unary_stream(handler: Handler, limits: CallLimits) -> Handler:
             status = status_of_exception(error)
         else:
             return
-        await context.abort(status.code, status.message, status.trailers)
+        end_with(status, context)
 
     return grpc.stream_stream_rpc_method_handler(call, None, None)
 
@@ -144,9 +144,20 @@ def _wrap_stream_unary(handler: Handler) -> Handler:
             return await behaviour(requests, context)
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             status = status_of_exception(error)
-        return await context.abort(status.code, status.message, status.trailers)
+        return end_with(status, context)
 
     return grpc.stream_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
+
+
+def end_with(status: CallStatus, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    """Set the status that a call ends with; what it returns then is not sent.
+
+    Its abort would raise an exception that holds itself by its traceback, with all that the call holds: under a flood
+    of refusals the collector would stop the loop for a fifth of a second to find them.
+    """
+    context.set_code(status.code)
+    context.set_details(status.message)
+    context.set_trailing_metadata(status.trailers)
 
 
 def small(raw: bytes) -> bytes:
