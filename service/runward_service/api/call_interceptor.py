@@ -104,8 +104,6 @@ def _wrap_unary_unary(handler: Handler, limits: CallLimits) -> Handler:
                 limits.leave()
                 if message is not None:
                     message.let_go()
-        except grpc.aio.AbortError:  # a status of its own, which health's protocol asks for
-            raise
         except Exception as error:  # noqa: BLE001 - every other error becomes a status here
             status = status_of_exception(error)
         return end_with(status, context)

@@ -88,7 +88,8 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
                 await self._catalog.come_up(request.service.removeprefix(PLUGIN_PREFIX))
         status = await self._status(request.service)
         if status == SERVICE_UNKNOWN:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+            context.set_code(grpc.StatusCode.NOT_FOUND)
+            context.set_details("unknown service")
         return health_pb2.HealthCheckResponse(status=status)
 
     async def List(self, request: Any, context: Any) -> Any:
