@@ -13,6 +13,7 @@ from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.outcome import Outcome
 from runward_service.store.batch import Transaction, run_batch
 from runward_service.store.database import Database
+from runward_service.store.recent_peak import RecentPeak
 from runward_service.store.writer import CROWD, MAX_BATCH, enough_for
 from tests.harness.service import refusal
 from tests.store.held_writer import disable
@@ -80,6 +81,18 @@ async def test_a_crowd_that_is_too_few_waits_for_a_moment(writer: HeldWriter, mo
     await asyncio.gather(*later)
     assert writer.commits() == before + 1
     assert writer.rows(NAMES) == [("first",), ("second",), ("third",), ("fourth",)]
+
+
+async def test_a_crowd_between_two_batches_is_still_one(writer: HeldWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a batch has ended and its jobs are answered, what the next calls write shares a commit all the same."""
+    monkeypatch.setattr("runward_service.store.writer.GATHER_SECONDS", 60.0)
+    writer._crowd = RecentPeak(60.0)
+    writer.in_flight = lambda: CROWD
+    await asyncio.gather(*(writer.submit(disable(name)) for name in names(enough_for(CROWD))))
+    before = writer.commits()
+    writer.in_flight = lambda: 1
+    await asyncio.gather(*(writer.submit(disable(f"next-{name}")) for name in names(enough_for(CROWD))))
+    assert writer.commits() == before + 1
 
 
 async def test_what_a_large_batch_leaves_is_written(writer: HeldWriter, monkeypatch: pytest.MonkeyPatch) -> None:
