@@ -204,7 +204,8 @@ class PluginRegistry:
         """A run of the plugin is in flight: RUNNING."""
         entry = self.get(name)
         entry.in_flight += 1
-        self._changed(entry)
+        if entry.in_flight == 1:  # more of them change nothing
+            self._changed(entry)
 
     def end_run(self, name: str, *, succeeded: bool) -> None:
         """A run has ended. RUNNING until the last one in flight ends; then what that one came to: INITIALIZED or
@@ -213,7 +214,8 @@ class PluginRegistry:
         entry = self.get(name)
         entry.in_flight -= 1
         entry.at_rest = PluginState.INITIALIZED if succeeded else PluginState.FAILED
-        self._changed(entry)
+        if not entry.in_flight:
+            self._changed(entry)
         if succeeded and entry.trouble:
             self.trust(entry)
 

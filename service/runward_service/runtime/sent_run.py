@@ -22,6 +22,18 @@ class WorkerEnded(Exception):  # noqa: N818 - an event more than a fault
 class SentRun:
     """One run that a worker was sent."""
 
+    __slots__ = (
+        "_changed",
+        "_loop",
+        "_timeout_seconds",
+        "begin_time",
+        "deadline",
+        "job_id",
+        "on_timeout",
+        "reply",
+        "unanswered",
+    )
+
     def __init__(self, job_id: str, timeout_seconds: float, on_timeout: Callable[[], None]) -> None:
         """Call ``on_timeout`` when the run is not over so many seconds after it began."""
         self.job_id = job_id
