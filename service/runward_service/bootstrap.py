@@ -17,6 +17,7 @@ from runward_service.domain.errors import GovernedError
 from runward_service.domain.outcome import OutcomeSeal
 from runward_service.domain.server_info import ServerInfo
 from runward_service.execution.analysis_execution_service import AnalysisExecutionService
+from runward_service.execution.blob_transfer import BlobTransfer
 from runward_service.execution.canary import Canary
 from runward_service.execution.expiry import Expiry
 from runward_service.execution.finished_jobs import FinishedJobs
@@ -36,6 +37,7 @@ from runward_service.plugins.registry import PluginRegistry
 from runward_service.runtime.tool_runner import ToolRunner
 from runward_service.runtime.validation import MAX_IMAGE_BYTES, MAX_RESULT_BYTES
 from runward_service.runtime.worker_pool import LocalWorkerPool
+from runward_service.store.blobs import SqliteBlobs
 from runward_service.store.checkpointer import Checkpointer
 from runward_service.store.collector import Collector
 from runward_service.store.database import Database
@@ -48,6 +50,7 @@ from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.owner_wakes import OwnerWakes, Wake
 from runward_service.store.request_ids import RequestIds
 from runward_service.store.store_health import StoreHealth
+from runward_service.store.uploads import Uploads
 from runward_service.store.verifications import SqliteVerifications
 from runward_service.store.writer import GroupCommitWriter
 from runward_service.supervisor import Supervisor
@@ -78,6 +81,8 @@ class Service:
     writer: GroupCommitWriter
     store_health: StoreHealth
     reader: SqliteJobReader
+    blobs: SqliteBlobs
+    transfer: BlobTransfer
     verifications: SqliteVerifications
     request_ids: RequestIds
     store: SqliteJobStore
@@ -114,6 +119,8 @@ class Service:
         self.supervisor.supervise(self.store_health.run(), "the probe of the store")
         await self.reader.open()
         self.opened.push_async_callback(self.reader.close)
+        await self.blobs.open()
+        self.opened.push_async_callback(self.blobs.close)
         await self.verifications.open()
         self.opened.push_async_callback(self.verifications.close)
         self.request_ids.open()
@@ -203,6 +210,8 @@ def build(config: Config) -> Service:
     store = SqliteJobStore(writer, owner, images.path_of, seal.verify)
     removal = SqliteJobRemoval(writer, images.path_of)
     sweep = ImageSweep(database.images, database.owners, removal)
+    blobs = SqliteBlobs(writer, database, images)
+    uploads = Uploads(database.uploads, images)
     verifications = SqliteVerifications(writer, database, images.path_of)
     checkpointer = Checkpointer(database)
     request_ids = RequestIds(database)
@@ -231,6 +240,7 @@ def build(config: Config) -> Service:
         Verifier(plugins, scheduler, reader, verifications),
         attestation.admit,
         store_health,
+        blobs,
     )
     pool.on_progress = analysis.report_progress
     recovery = Recovery(jobs, store, reader, database.owners, expiry.look_again)
@@ -249,6 +259,8 @@ def build(config: Config) -> Service:
         writer=writer,
         store_health=store_health,
         reader=reader,
+        blobs=blobs,
+        transfer=BlobTransfer(blobs, uploads, config.max_blob_bytes, config.retain_uploads_us),
         verifications=verifications,
         request_ids=request_ids,
         store=store,
@@ -262,7 +274,7 @@ def build(config: Config) -> Service:
         catalog=PluginCatalog(registry, store, reader, verifications),
         expiry=expiry,
         canary=Canary(registry, plugins, supervisor.supervise),
-        retention=Retention(config.retention, removal, Collector(removal, sweep), checkpointer),
+        retention=Retention(config.retention, removal, Collector(removal, sweep, uploads), checkpointer),
         recovery=recovery,
         neighbours=neighbours,
     )

@@ -112,6 +112,7 @@ def make_server(service: Service) -> tuple[grpc.aio.Server, HealthServicer]:
         service.analysis,
         service.catalog,
         service.attestation,
+        service.transfer,
         store_health=service.store_health,
         info=service.info,
         bounds=bounds,

@@ -173,10 +173,10 @@ REFUSALS = {
         "VALIDATION_ERROR",
     ),
     "image by digest": (
-        jobs_pb2.AnalyzeRequest(plugin="echo", payload={"image_digest": "sha256:00"}).SerializeToString(),
-        "UNIMPLEMENTED",
-        "NOT_IMPLEMENTED",
-        "EXECUTION_ERROR",
+        jobs_pb2.AnalyzeRequest(plugin="echo", payload={"image_digest": "sha256:" + "0" * 64}).SerializeToString(),
+        "FAILED_PRECONDITION",
+        "BLOB_NOT_FOUND",
+        "VALIDATION_ERROR",
     ),
 }
 
@@ -199,7 +199,6 @@ async def test_a_refused_request_has_a_full_envelope_and_leaves_no_job(
     ("method", "request_bytes"),
     [
         ("PluginService/ReloadPlugin", b""),
-        ("BlobService/FindMissingBlobs", b""),
     ],
 )
 async def test_methods_of_later_releases_are_refused_with_an_envelope(

@@ -11,7 +11,16 @@ from google.protobuf.json_format import MessageToDict
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from runward.v1 import blobs_pb2, errors_pb2, governance_pb2, jobs_pb2, jobs_pb2_grpc, plugins_pb2, plugins_pb2_grpc
+from runward.v1 import (
+    blobs_pb2,
+    blobs_pb2_grpc,
+    errors_pb2,
+    governance_pb2,
+    jobs_pb2,
+    jobs_pb2_grpc,
+    plugins_pb2,
+    plugins_pb2_grpc,
+)
 from runward_service.server import bind, make_server
 from tests.harness.service import PNG, running_service
 
@@ -43,6 +52,7 @@ class Api:
     channel: grpc.aio.Channel
     jobs: jobs_pb2_grpc.ExecutionServiceAsyncStub
     plugins: plugins_pb2_grpc.PluginServiceAsyncStub
+    blobs: blobs_pb2_grpc.BlobServiceAsyncStub
 
     def raw(self, method: MethodDescriptor, request: bytes) -> Awaitable[Any]:
         """Call a method with any bytes; the answer, or the first message of a stream."""
@@ -73,6 +83,7 @@ async def serving(folder: Path, *plugins: str, **settings: Any) -> AsyncIterator
                 channel,
                 jobs_pb2_grpc.ExecutionServiceStub(channel),  # type: ignore[arg-type]
                 plugins_pb2_grpc.PluginServiceStub(channel),  # type: ignore[arg-type]
+                blobs_pb2_grpc.BlobServiceStub(channel),  # type: ignore[arg-type]
             )
         health.stop_serving()
         await service.drain(0)

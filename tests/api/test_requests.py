@@ -136,7 +136,7 @@ def test_what_is_absent_is_nothing() -> None:
         (submit(labels={"k": "v" * 256}), ErrorReason.INVALID_FIELD, "labels"),
         (
             submit(payload=jobs_pb2.Payload(image_digest="sha256:x")),
-            ErrorReason.NOT_IMPLEMENTED,
+            ErrorReason.INVALID_FIELD,
             "payload.image_digest",
         ),
         (submit(timeout=Duration(nanos=10**9)), ErrorReason.TIMEOUT_INVALID, None),

@@ -1,24 +1,98 @@
-"""BlobService, of a later release."""
+"""BlobService."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
 
-from runward.v1 import blobs_pb2_grpc
-from runward_service.api.execution_servicer import not_implemented
+from runward.v1 import blobs_pb2, blobs_pb2_grpc
+from runward_service.api.call_interceptor import PRINCIPAL
+from runward_service.api.requests import digest_of, invalid_field
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.limits import MAX_CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from runward_service.api.call_limits import CallLimits
+    from runward_service.execution.blob_transfer import BlobTransfer
+    from runward_service.store.uploads import Upload
+
+MAX_DIGESTS = 1000
 
 
 class BlobServicer(blobs_pb2_grpc.BlobServiceServicer):
-    """Refuses every method with a typed error."""
+    """Converts and delegates; see proto/runward/v1/blobs.proto for what each method does."""
 
-    async def UploadBlob(self, request_iterator: Any, context: Any) -> NoReturn:
-        """Of a later release."""
-        not_implemented("UploadBlob")
+    def __init__(self, transfer: BlobTransfer, limits: CallLimits) -> None:
+        """Move blobs, no more at once than the limits allow."""
+        self._transfer = transfer
+        self._limits = limits
 
-    async def FindMissingBlobs(self, request: Any, context: Any) -> NoReturn:
-        """Of a later release."""
-        not_implemented("FindMissingBlobs")
+    async def UploadBlob(
+        self, request_iterator: AsyncIterator[blobs_pb2.UploadBlobRequest], context: Any
+    ) -> blobs_pb2.UploadBlobResponse:
+        """Store one blob."""
+        first = await anext(request_iterator, None)
+        if first is None:
+            raise GovernedError(ErrorReason.MALFORMED_REQUEST, "The call has no message.")
+        principal, digest, size_bytes = PRINCIPAL.get(), digest_of("digest", first.digest), first.size_bytes
+        self._transfer.check_size(size_bytes)
+        with self._limits.transfer(principal, size_bytes):
+            if await self._transfer.is_kept(principal, digest, size_bytes):
+                return blobs_pb2.UploadBlobResponse(digest=digest, committed_bytes=size_bytes)
+            async with self._transfer.uploading(principal, digest, size_bytes) as upload:
+                await append(upload, first, first.offset)
+                async for message in request_iterator:
+                    check_same_blob(message, upload)
+                    await append(upload, message, message.offset or upload.committed_bytes)
+                if upload.committed_bytes == size_bytes:
+                    await self._transfer.complete(principal, upload)
+                return blobs_pb2.UploadBlobResponse(digest=digest, committed_bytes=upload.committed_bytes)
 
-    def DownloadBlob(self, request: Any, context: Any) -> NoReturn:
-        """Of a later release."""
-        not_implemented("DownloadBlob")
+    async def FindMissingBlobs(
+        self, request: blobs_pb2.FindMissingBlobsRequest, context: Any
+    ) -> blobs_pb2.FindMissingBlobsResponse:
+        """What has to be uploaded."""
+        if len(request.digests) > MAX_DIGESTS:
+            raise invalid_field(
+                "digests", f"has {len(request.digests)} entries; ask for at most {MAX_DIGESTS} at once."
+            )
+        digests = [digest_of(f"digests[{place}]", digest) for place, digest in enumerate(request.digests)]
+        missing = await self._transfer.missing(PRINCIPAL.get(), digests)
+        return blobs_pb2.FindMissingBlobsResponse(missing_digests=missing)
+
+    async def DownloadBlob(self, request: blobs_pb2.DownloadBlobRequest, context: Any) -> AsyncIterator[Any]:
+        """One blob's bytes."""
+        principal, digest = PRINCIPAL.get(), digest_of("digest", request.digest)
+        if request.offset < 0:
+            raise invalid_field("offset", "must not be negative.")
+        size_bytes = self._transfer.found(principal, digest).size_bytes
+        with self._limits.transfer(principal, size_bytes):
+            async with aclosing(self._transfer.download(principal, digest, request.offset)) as chunks:
+                async for chunk in chunks:
+                    yield blobs_pb2.DownloadBlobResponse(data=chunk)
+
+
+async def append(upload: Upload, message: blobs_pb2.UploadBlobRequest, offset: int) -> None:
+    """Add what a message has that is not there yet. Raises GovernedError INVALID_FIELD, or OSError."""
+    data = message.data
+    if len(data) > MAX_CHUNK_BYTES:
+        raise invalid_field("data", f"has {len(data)} bytes; a chunk has at most {MAX_CHUNK_BYTES}.")
+    committed = upload.committed_bytes
+    if not 0 <= offset <= committed:
+        error = invalid_field("offset", f"must be at most {committed}, for so much of the blob is there.")
+        error.details["committed_bytes"] = committed
+        raise error
+    if offset + len(data) > upload.size_bytes:
+        raise invalid_field("data", f"goes beyond the blob's size, {upload.size_bytes} bytes.")
+    if offset + len(data) > committed:
+        await upload.append(data[committed - offset :])
+
+
+def check_same_blob(message: blobs_pb2.UploadBlobRequest, upload: Upload) -> None:
+    """Raises GovernedError INVALID_FIELD for a message that names another blob than the first."""
+    if message.digest not in {"", upload.digest}:
+        raise invalid_field("digest", "must be that of the first message, or empty.")
+    if message.size_bytes not in {0, upload.size_bytes}:
+        raise invalid_field("size_bytes", "must be that of the first message, or 0.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import aclosing
 from contextvars import ContextVar
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 
+from runward_service.api.call_limits import RECEIVE_SECONDS
 from runward_service.api.status import status_of_envelope, status_of_error
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import ANONYMOUS, Principal
+from runward_service.domain.limits import MAX_CHUNK_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 
     from runward_service.api.call_limits import CallLimits, Message
     from runward_service.api.status import CallStatus
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 PREFIXES = ("/runward.v1.", "/grpc.health.v1.")
 MAX_STREAM_REQUEST_BYTES = 64 * 1024
+MAX_CHUNK_MESSAGE_BYTES = MAX_CHUNK_BYTES + MAX_STREAM_REQUEST_BYTES
 Handler: TypeAlias = Any
 """A grpc.RpcMethodHandler; its type stubs know the synchronous form alone."""
 PRINCIPAL: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
@@ -79,7 +83,7 @@ class CallInterceptor(grpc.GenericRpcHandler):
 def wrap(handler: Handler, limits: CallLimits) -> Handler:
     """A handler that decodes requests itself, so that what is malformed gets a typed error too."""
     if handler.request_streaming:
-        return _wrap_stream_unary(handler)
+        return _wrap_stream_unary(handler, limits)
     if handler.response_streaming:
         return _wrap_unary_stream(handler, limits)
     return _wrap_unary_unary(handler, limits)
@@ -133,18 +137,39 @@ def _wrap_unary_stream(handler: Handler, limits: CallLimits) -> Handler:
     return grpc.stream_stream_rpc_method_handler(call, None, None)
 
 
-def _wrap_stream_unary(handler: Handler) -> Handler:
-    behaviour = handler.stream_unary
+def _wrap_stream_unary(handler: Handler, limits: CallLimits) -> Handler:
+    behaviour, decode = handler.stream_unary, handler.request_deserializer
 
-    async def call(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    async def call(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             PRINCIPAL.set(ANONYMOUS)
-            return await behaviour(requests, context)
+            limits.enter()
+            try:
+                async with aclosing(arriving(requests, decode)) as messages:
+                    return await behaviour(messages, context)
+            finally:
+                limits.leave()
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             status = status_of_exception(error)
         return end_with(status, context)
 
-    return grpc.stream_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
+    return grpc.stream_unary_rpc_method_handler(call, None, handler.response_serializer)
+
+
+async def arriving(requests: AsyncIterator[bytes], decode: Callable[[bytes], Any]) -> AsyncGenerator[Any, None]:
+    """The messages of a stream of requests, as they come. Raises GovernedError MALFORMED_REQUEST, also where the next
+    one takes too long.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(RECEIVE_SECONDS):
+                raw = await anext(requests)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            message = f"The next message did not arrive within {RECEIVE_SECONDS:g} s."
+            raise GovernedError(ErrorReason.MALFORMED_REQUEST, message) from None
+        yield decoded(decode, small(raw, MAX_CHUNK_MESSAGE_BYTES))
 
 
 def end_with(status: CallStatus, context: grpc.aio.ServicerContext[Any, Any]) -> None:
@@ -158,13 +183,13 @@ def end_with(status: CallStatus, context: grpc.aio.ServicerContext[Any, Any]) ->
     context.set_trailing_metadata(status.trailers)
 
 
-def small(raw: bytes) -> bytes:
-    """The request of a stream, which is kept as long as that lasts. Raises GovernedError MALFORMED_REQUEST where it is
-    larger than any that means something.
+def small(raw: bytes, limit: int = MAX_STREAM_REQUEST_BYTES) -> bytes:
+    """A message of a stream's requests, of which the first is kept as long as the stream lasts. Raises GovernedError
+    MALFORMED_REQUEST where it is larger than any that means something.
     """
-    if len(raw) > MAX_STREAM_REQUEST_BYTES:
-        message = f"The request of a stream takes {len(raw)} bytes; at most {MAX_STREAM_REQUEST_BYTES} are taken."
-        raise GovernedError(ErrorReason.MALFORMED_REQUEST, message, {"limit_bytes": MAX_STREAM_REQUEST_BYTES})
+    if len(raw) > limit:
+        message = f"The request of a stream takes {len(raw)} bytes; at most {limit} are taken."
+        raise GovernedError(ErrorReason.MALFORMED_REQUEST, message, {"limit_bytes": limit})
     return raw
 
 

@@ -61,6 +61,10 @@ class CallLimits:
         self._receiving: set[Reception] = set()
         self._looking = False
         self._watches_of: Counter[tuple[str, str]] = Counter()
+        self._transfers_of: Counter[tuple[str, str]] = Counter()
+        self.transfers = 0
+        self.transfer_bytes = 0
+        """How large the blobs are that are being uploaded or downloaded."""
         self.calls = 0
         self.watches = 0
         self.request_bytes = 0
@@ -94,6 +98,30 @@ class CallLimits:
             self._watches_of[caller] -= 1
             if not self._watches_of[caller]:
                 del self._watches_of[caller]
+
+    @contextmanager
+    def transfer(self, principal: Principal, size_bytes: int) -> Iterator[None]:
+        """Count an upload or download of a blob of a caller. Raises GovernedError TOO_MANY_CALLS."""
+        caller, bounds = (principal.tenant, principal.name), self._bounds
+        if self.transfers >= bounds.transfers:
+            raise too_many("transfers", bounds.transfers, f"{bounds.transfers} blobs are under way already.")
+        if self._transfers_of[caller] >= bounds.transfers_per_caller:
+            limit = bounds.transfers_per_caller
+            raise too_many("transfers_per_caller", limit, f"{limit} blobs of yours are under way already.")
+        if self.transfers and self.transfer_bytes + size_bytes > bounds.transfer_bytes:
+            limit = bounds.transfer_bytes
+            raise too_many("transfer_bytes", limit, f"Blobs of {limit} bytes are under way already.")
+        self.transfers += 1
+        self.transfer_bytes += size_bytes
+        self._transfers_of[caller] += 1
+        try:
+            yield
+        finally:
+            self.transfers -= 1
+            self.transfer_bytes -= size_bytes
+            self._transfers_of[caller] -= 1
+            if not self._transfers_of[caller]:
+                del self._transfers_of[caller]
 
     async def receive(self, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
         """A call's message. Raises GovernedError TOO_MANY_CALLS where there is no room for it, MALFORMED_REQUEST where

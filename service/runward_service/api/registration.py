@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from runward_service.domain.limits import CallBounds
     from runward_service.domain.server_info import ServerInfo
     from runward_service.execution.analysis_execution_service import AnalysisExecutionService
+    from runward_service.execution.blob_transfer import BlobTransfer
     from runward_service.execution.plugin_catalog import PluginCatalog
     from runward_service.governance.attestation import CodeAttestation
     from runward_service.store.store_health import StoreHealth
@@ -52,17 +53,19 @@ def add_servicers(
     analysis: AnalysisExecutionService,
     catalog: PluginCatalog,
     attestation: CodeAttestation,
+    transfer: BlobTransfer,
     *,
     store_health: StoreHealth,
     info: ServerInfo,
     bounds: CallBounds,
 ) -> HealthServicer:
     """Put the API on a server, all of it behind one CallInterceptor, which takes no more than the bounds allow."""
-    calls = CallInterceptor(CallLimits(bounds, MAX_MESSAGE_BYTES))
+    limits = CallLimits(bounds, MAX_MESSAGE_BYTES)
+    calls = CallInterceptor(limits)
     added_to = cast("grpc.aio.Server", calls)
     jobs_pb2_grpc.add_ExecutionServiceServicer_to_server(ExecutionServicer(analysis, info), added_to)
     plugins_pb2_grpc.add_PluginServiceServicer_to_server(PluginServicer(catalog), added_to)
-    blobs_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(), added_to)
+    blobs_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(transfer, limits), added_to)
     governance_pb2_grpc.add_GovernanceServiceServicer_to_server(
         GovernanceServicer(attestation, catalog, analysis), added_to
     )

@@ -8,6 +8,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from runward_service.domain.digests import DIGEST
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobMode, JobRequest, JobStatus
 from runward_service.store.job_reader import JobQuery
@@ -60,7 +61,7 @@ def required(field: str, value: str) -> str:
 
 
 def analyze_request(message: jobs_pb2.AnalyzeRequest, principal: Principal) -> JobRequest:
-    """An AnalyzeRequest. Raises GovernedError INVALID_FIELD, OPTIONS_INVALID, TIMEOUT_INVALID or NOT_IMPLEMENTED."""
+    """An AnalyzeRequest. Raises GovernedError INVALID_FIELD, OPTIONS_INVALID or TIMEOUT_INVALID."""
     return _job_request(message, principal, JobMode.SYNC, 0, 0)
 
 
@@ -107,9 +108,7 @@ def _job_request(
     payload = message.payload
     if len(payload.mime_type) > MAX_MIME_TYPE:
         raise invalid_field("payload.mime_type", f"has at most {MAX_MIME_TYPE} characters.")
-    if payload.WhichOneof("source") == "image_digest":
-        message_text = "payload.image_digest is not offered by this release. Send payload.image."
-        raise GovernedError(ErrorReason.NOT_IMPLEMENTED, message_text, {"field": "payload.image_digest"}, plugin=plugin)
+    by_digest = payload.WhichOneof("source") == "image_digest"
     timeout_us = _microseconds(message.timeout) if message.HasField("timeout") else 0
     if timeout_us is None:
         raise GovernedError(ErrorReason.TIMEOUT_INVALID, "timeout is no Duration.", plugin=plugin)
@@ -126,7 +125,15 @@ def _job_request(
         priority=priority,
         labels=_labels(message.labels) if message.labels else {},
         retention_us=_retention(message.retention) if message.HasField("retention") else 0,
+        image_digest=digest_of("payload.image_digest", payload.image_digest) if by_digest else "",
     )
+
+
+def digest_of(field: str, value: str) -> str:
+    """A digest. Raises GovernedError INVALID_FIELD for what is none."""
+    if not DIGEST.match(value):
+        raise invalid_field(field, 'must be "sha256:" and 64 hexadecimal digits in lower case.')
+    return value
 
 
 def _retention(value: Duration) -> int:

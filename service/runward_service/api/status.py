@@ -57,6 +57,8 @@ REASON_CODES: dict[ErrorReason, grpc.StatusCode] = {
     ErrorReason.REVISION_COMPACTED: grpc.StatusCode.OUT_OF_RANGE,
     ErrorReason.REVISION_AHEAD: grpc.StatusCode.OUT_OF_RANGE,
     ErrorReason.BLOB_NOT_FOUND: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.BLOB_CORRUPTED: grpc.StatusCode.DATA_LOSS,
+    ErrorReason.BLOB_UNKNOWN: grpc.StatusCode.NOT_FOUND,
     ErrorReason.QUEUE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ErrorReason.DRAINING: grpc.StatusCode.UNAVAILABLE,
     ErrorReason.STORE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,

@@ -9,6 +9,8 @@ import click
 
 from runward_service.domain.limits import (
     GIBIBYTE,
+    MAX_BLOB_BYTES,
+    MAX_CHUNK_BYTES,
     MAX_MESSAGE_BYTES,
     MEBIBYTE,
     PENDING_JOBS,
@@ -30,9 +32,14 @@ SIZE = re.compile(r"(\d+) ?(|KiB|MiB|GiB)\Z")
 
 
 class SizeType(SizeBase):
-    """A number of bytes, such as 512MiB, that holds the largest request at least."""
+    """A number of bytes, such as 512MiB."""
 
     name = "size"
+
+    def __init__(self, least: int, holds: str) -> None:
+        """Refuse less than what it has to hold."""
+        self._least = least
+        self._holds = holds
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number of bytes."""
@@ -40,8 +47,8 @@ class SizeType(SizeBase):
         if match is None:
             self.fail(f"{value!r} is no size, such as 512MiB or 16GiB", param, ctx)
         size = int(match[1]) * UNITS[match[2]]
-        if size < MAX_MESSAGE_BYTES:
-            self.fail(f"it must hold the largest request, {shown(MAX_MESSAGE_BYTES)}", param, ctx)
+        if size < self._least:
+            self.fail(f"it must hold {self._holds}, {shown(self._least)}", param, ctx)
         return size
 
 
@@ -58,12 +65,16 @@ def count_option(name: str, default: int, help_text: str) -> Callable[[Any], Any
     )
 
 
-def size_option(name: str, default: int, help_text: str) -> Callable[[Any], Any]:
+LARGEST_REQUEST = SizeType(MAX_MESSAGE_BYTES, "the largest request")
+CHUNK = SizeType(MAX_CHUNK_BYTES, "a chunk of an upload")
+
+
+def size_option(name: str, default: int, help_text: str, kind: SizeType = LARGEST_REQUEST) -> Callable[[Any], Any]:
     """An option that is a number of bytes."""
     return click.option(
         f"--{name}",
         envvar=variable(name),
-        type=SizeType(),
+        type=kind,
         default=shown(default),
         show_default=True,
         metavar="SIZE",
@@ -99,6 +110,10 @@ OPTIONS = [
         CALLS.request_bytes,
         "How much memory requests may take that are being received or are not stored yet.",
     ),
+    count_option("max-transfers", CALLS.transfers, "How many blobs may be uploaded and downloaded at once."),
+    count_option("max-transfers-per-caller", CALLS.transfers_per_caller, "The same, of one caller."),
+    size_option("max-transfer-bytes", CALLS.transfer_bytes, "How large those blobs may be together."),
+    size_option("max-blob-bytes", MAX_BLOB_BYTES, "The largest blob that may be uploaded.", CHUNK),
 ]
 
 
@@ -124,5 +139,9 @@ def limits_of(values: Mapping[str, int]) -> dict[str, Any]:
             values["max_watches"],
             values["max_watches_per_caller"],
             values["max_request_bytes"],
+            values["max_transfers"],
+            values["max_transfers_per_caller"],
+            values["max_transfer_bytes"],
         ),
+        "max_blob_bytes": values["max_blob_bytes"],
     }

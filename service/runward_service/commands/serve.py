@@ -98,6 +98,15 @@ if TYPE_CHECKING:
     metavar="DURATION",
     help="The longest time that a request may have its job kept.",
 )
+@click.option(
+    "--retain-uploads",
+    envvar="RUNWARD_RETAIN_UPLOADS",
+    type=DurationParameter(),
+    default="1d",
+    show_default=True,
+    metavar="DURATION",
+    help="How long an uploaded blob is kept that no job has.",
+)
 @limit_options
 @click.option("--json", "as_json", is_flag=True, help="Say that the server is ready as a line of JSON.")
 @click.option(
@@ -119,6 +128,7 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     retain_for: int,
     retain_jobs: int,
     max_retention: int,
+    retain_uploads: int,
     log_level: str,
     as_json: bool,
     **limits: int,
@@ -139,6 +149,7 @@ def serve(  # noqa: PLR0917 - click passes each option by name
         grace=grace,
         retention=retention,
         max_retention_us=max_retention,
+        retain_uploads_us=retain_uploads,
         **limits_of(limits),
     )
     try:

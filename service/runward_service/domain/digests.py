@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import rfc8785
@@ -11,6 +12,8 @@ import rfc8785
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+"""How a digest is written."""
 EXACT_INTEGERS = 2**53 - 1
 EMPTY_OBJECT = f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
 """The digest of the object without members, which most options are."""

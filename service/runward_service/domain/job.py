@@ -64,7 +64,8 @@ class JobRequest:
     """What a caller asks for, converted from the API and not yet validated.
 
     ``timeout_us``, ``queue_timeout_us`` and ``retention_us`` are microseconds, 0 where the caller gave none;
-    ``retry_of`` is the id of the failed job whose input this is.
+    ``image_digest`` stands for an image that the caller's tenant has stored, ``stored`` is that image once it was
+    found; then ``image`` is empty. ``retry_of`` is the id of the failed job whose input this is.
     """
 
     plugin: str
@@ -80,10 +81,14 @@ class JobRequest:
     labels: Mapping[str, str] = field(default_factory=dict)
     retention_us: int = 0
     retry_of: str = ""
+    image_digest: str = ""
+    stored: StoredImage | None = None
 
     @property
     def image_bytes(self) -> int:
         """The size of the image; 0 where what stands for it is none, which validation refuses."""
+        if self.stored is not None:
+            return self.stored.size_bytes
         image: object = self.image
         return len(image) if isinstance(image, bytes) else 0
 

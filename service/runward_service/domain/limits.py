@@ -8,6 +8,10 @@ MEBIBYTE = 1024 * 1024
 GIBIBYTE = 1024 * MEBIBYTE
 MAX_MESSAGE_BYTES = 65 * MEBIBYTE
 """An image of the largest size and what comes with it."""
+MAX_BLOB_BYTES = 64 * MEBIBYTE
+"""The largest blob that may be uploaded, by default: as large as an image may be."""
+MAX_CHUNK_BYTES = MEBIBYTE
+"""The largest chunk of an upload."""
 MAX_METADATA_BYTES = 16 * 1024
 """What a call may carry beside its message."""
 
@@ -24,12 +28,17 @@ class QueueLimits:
 
 @dataclass(frozen=True, slots=True)
 class CallBounds:
-    """How much may be under way at once: unary calls, streams in all and of one caller, bytes of requests."""
+    """How much may be under way at once: unary calls, streams in all and of one caller, bytes of requests; uploads and
+    downloads of blobs in all and of one caller, and how large the blobs may be together.
+    """
 
     calls: int = 2000
     watches: int = 10_000
     watches_per_caller: int = 8000
     request_bytes: int = 512 * MEBIBYTE
+    transfers: int = 32
+    transfers_per_caller: int = 16
+    transfer_bytes: int = 2 * GIBIBYTE
 
 
 WAITING_CALLS = QueueLimits(1000, 500, GIBIBYTE, 512 * MEBIBYTE)

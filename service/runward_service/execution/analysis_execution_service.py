@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runward_service.domain.blob_errors import blob_not_found
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.job import JobMode
 from runward_service.execution.scheduler import Place, cancelled_error
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from runward_service.execution.scheduler import Scheduler, Slot
     from runward_service.execution.verifier import Verifier
     from runward_service.runtime.run_control import RunControl
+    from runward_service.store.blobs import SqliteBlobs
     from runward_service.store.job_reader import JobPage, JobQuery
     from runward_service.store.store_health import StoreHealth
     from runward_service.watch.log_watcher import LogWatcher
@@ -44,10 +47,11 @@ class AnalysisExecutionService:
         verifier: Verifier,
         admit: Callable[[], None],
         store_health: StoreHealth,
+        blobs: SqliteBlobs,
     ) -> None:
         """Create and run through the job service, in the order that the scheduler gives, with as many stored jobs
         ``pending`` as those bounds allow; ``admit`` raises GovernedError where this server may take no work;
-        ``store_health`` knows whether the store takes any.
+        ``store_health`` knows whether the store takes any; ``blobs`` has the images that requests name by digest.
         """
         self._finished = finished
         self._verifier = verifier
@@ -59,6 +63,7 @@ class AnalysisExecutionService:
         self._expiry = expiry
         self._admit = admit
         self._store_health = store_health
+        self._blobs = blobs
         self.on_stored: Callable[[], None] = lambda: None
         """Hears whenever jobs were stored."""
         self.on_cancel_requested: Callable[[], None] = lambda: None
@@ -74,6 +79,7 @@ class AnalysisExecutionService:
         self._admit()
         if self._store_health.failing:
             await self._store_health.probe()  # else the plugin would run, and its end could not be stored
+        request = self._with_image(request)
         beginning, principal = self._begin(request), request.principal
         # A large image's job is written before it runs; all others are begun before anything could be hung up on.
         job = await (self._uninterrupted(beginning) if request.image_bytes > INLINE_BYTES else beginning)
@@ -96,6 +102,7 @@ class AnalysisExecutionService:
         """
         self._admit()
         self._scheduler.check_open()
+        request = self._with_image(request)
         self._pending.enter(request.plugin, request.image_bytes)
         # Shielded: a caller that hangs up does not call back what is on its way to disk, and that has to be run.
         return await asyncio.shield(self._submit(request))
@@ -109,14 +116,27 @@ class AnalysisExecutionService:
         self._admit()
         self._scheduler.check_open()
         refusals: dict[int, GovernedError] = {}
+        entered: list[JobRequest] = []
         for place, request in enumerate(requests):
             try:
-                self._pending.enter(request.plugin, request.image_bytes)
+                found = self._with_image(request)
+                self._pending.enter(found.plugin, found.image_bytes)
+                entered.append(found)
             except GovernedError as error:
                 refusals[place] = error
-        entered = [request for place, request in enumerate(requests) if place not in refusals]
         answers = iter(await asyncio.shield(self._submit_batch(entered)))
         return [refusals.get(place) or next(answers) for place in range(len(requests))]
+
+    def _with_image(self, request: JobRequest) -> JobRequest:
+        """A request whose image, where it is named by digest, was found. Raises GovernedError BLOB_NOT_FOUND or
+        STORE_UNAVAILABLE.
+        """
+        if not request.image_digest:
+            return request
+        found = self._blobs.find(request.principal.tenant, request.image_digest)
+        if found is None:
+            raise blob_not_found(request.image_digest, request.plugin)
+        return replace(request, stored=found)
 
     async def _submit_batch(self, requests: Sequence[JobRequest]) -> list[Job | GovernedError]:
         """Store requests for which there is room."""
@@ -218,8 +238,7 @@ class AnalysisExecutionService:
         """
         self._admit()
         self._scheduler.check_open()
-        async with self._finished.retrying:
-            return await self.submit(await self._finished.request_again(job_id, principal, request_id))
+        return await self.submit(await self._finished.request_again(job_id, principal, request_id))
 
     async def delete(self, job_id: str, principal: Principal) -> None:
         """Erase a finished job; see FinishedJobs.delete."""

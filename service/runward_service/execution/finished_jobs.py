@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.image import StoredImage
 from runward_service.domain.job import JobMode, JobRequest, JobStatus
 
 if TYPE_CHECKING:
@@ -16,10 +15,6 @@ if TYPE_CHECKING:
     from runward_service.store.job_reader import SqliteJobReader
     from runward_service.store.job_removal import SqliteJobRemoval
 
-RETRIES_AT_ONCE = 4
-
-logger = logging.getLogger(__name__)
-
 
 class FinishedJobs:
     """Deletes finished jobs, and reads their inputs again."""
@@ -28,8 +23,6 @@ class FinishedJobs:
         self, reader: SqliteJobReader, removal: SqliteJobRemoval, images: ImageStore, checkpointer: Checkpointer
     ) -> None:
         """Read and remove in the given stores."""
-        self.retrying = asyncio.Semaphore(RETRIES_AT_ONCE)
-        """Held while a retried job's image is in memory: a call that asks for one is small, the image need not be."""
         self._reader = reader
         self._removal = removal
         self._images = images
@@ -61,7 +54,8 @@ class FinishedJobs:
             raise GovernedError(ErrorReason.JOB_STATUS_CONFLICT, message, {"status": job.status.name, "job_id": job.id})
         return JobRequest(
             plugin=job.plugin,
-            image=await self._image_of(job),
+            image=b"",
+            stored=self._image_of(job),
             mime_type=job.mime_type,
             options=job.options,
             mode=JobMode.ASYNC,
@@ -75,11 +69,13 @@ class FinishedJobs:
             retry_of=job.id,
         )
 
-    async def _image_of(self, job: Job) -> bytes:
-        try:
-            return await self._images.read(job.image)
-        except OSError as error:
-            logger.exception("the image of job %s cannot be read", job.id)
+    def _image_of(self, job: Job) -> StoredImage:
+        image = job.image
+        if image.data is not None:
+            return image
+        path = self._images.path_of(image.digest)
+        if not path.exists():
             message = "The job's image is not there any more. Submit it again."
-            details = {"digest": job.image.digest, "job_id": job.id}
-            raise GovernedError(ErrorReason.BLOB_NOT_FOUND, message, details, plugin=job.plugin) from error
+            details = {"digest": image.digest, "job_id": job.id}
+            raise GovernedError(ErrorReason.BLOB_NOT_FOUND, message, details, plugin=job.plugin)
+        return StoredImage(image.digest, image.size_bytes, path=path)

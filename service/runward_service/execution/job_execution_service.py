@@ -116,7 +116,9 @@ class JobExecutionService:
         """Each request as a job that is not stored yet, or why it is refused."""
         # Large images go to files side by side. The others suspend nothing, and a task would cost more than they do.
         large = [
-            asyncio.ensure_future(_or_refusal(self._new_job(request))) if is_large(request.image) else None
+            asyncio.ensure_future(_or_refusal(self._new_job(request)))
+            if request.stored is None and is_large(request.image)
+            else None
             for request in requests
         ]
         try:
@@ -136,7 +138,7 @@ class JobExecutionService:
         timeout_us = checked_timeout(request, description)
         retention_us = checked_retention(request, self._max_retention_us)
         try:
-            image = await self._images.put(request.image)
+            image = request.stored or await self._images.put(request.image)
         except OSError as error:
             logger.exception("an image cannot be stored")
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The image cannot be stored. Try again.") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runward_service.domain.blob_errors import blob_not_found
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.image import HEAD_BYTES
 from runward_service.domain.plugin_state import PluginState
@@ -36,9 +37,7 @@ class PluginExecutionService:
             message = f"The plugin {entry.name} is unavailable: {reason}"
             details = {"state_reason": reason}
             raise GovernedError(ErrorReason.PLUGIN_UNAVAILABLE, message, details, plugin=entry.name)
-        image: object = request.image
-        head, size_bytes = (image[:HEAD_BYTES], len(image)) if isinstance(image, bytes) else (image, 0)
-        entry.validator.validate(head, size_bytes, request.mime_type, request.options)
+        entry.validator.validate(head_of(request), request.image_bytes, request.mime_type, request.options)
         return entry.description
 
     def description(self, name: str) -> PluginDescription | None:
@@ -56,3 +55,16 @@ class PluginExecutionService:
     def end_without_run(self, job: Job, error: GovernedError) -> Outcome:
         """What a job comes to that ends without a run."""
         return self._tool_runner.end_without_run(job, error)
+
+
+def head_of(request: JobRequest) -> object:
+    """The first bytes of a request's image, or whatever stands for it. Raises GovernedError BLOB_NOT_FOUND where the
+    image was stored and is gone.
+    """
+    if request.stored is None:
+        image: object = request.image
+        return image[:HEAD_BYTES] if isinstance(image, bytes) else image
+    try:
+        return request.stored.head()
+    except OSError as error:
+        raise blob_not_found(request.stored.digest, request.plugin) from error

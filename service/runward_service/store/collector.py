@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from runward_service.domain.retention_policy import RetentionPolicy
     from runward_service.store.image_sweep import ImageSweep
     from runward_service.store.job_removal import SqliteJobRemoval
+    from runward_service.store.uploads import Uploads
 
 PAUSE_SECONDS = 0.01
 """Between two steps, so that callers' writes come between them."""
@@ -24,9 +25,10 @@ logger = logging.getLogger(__name__)
 class Collector:
     """Removes in small steps, off the callers' way."""
 
-    def __init__(self, removal: SqliteJobRemoval, sweep: ImageSweep) -> None:
-        """Remove jobs by one, find what crashes left by the other."""
+    def __init__(self, removal: SqliteJobRemoval, sweep: ImageSweep, uploads: Uploads) -> None:
+        """Remove jobs by the first, find what crashes left by the second, give up uploads of the third."""
         self._removal = removal
+        self._uploads = uploads
         self._sweep = sweep
 
     async def collect(
@@ -40,9 +42,11 @@ class Collector:
         for step in (
             lambda: self._removal.compact_log(policy, now),
             lambda: self._removal.remove_expired(now),
+            lambda: self._removal.remove_uploads(now),
             self._removal.remove_files,
         ):
             total = await self._repeat(step, total, progress)
+        await self._uploads.sweep(now)
         if total.jobs:
             logger.info("retention: %d jobs, %d events, %d images removed", total.jobs, total.events, total.images)
         return total

@@ -28,7 +28,7 @@ class SchemaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The data folder: the database file, the large images, the owners' lock files."""
+    """The data folder: the database file, the large images, unfinished uploads, the owners' lock files."""
 
     folder: Path
 
@@ -43,6 +43,11 @@ class Database:
         return self.folder / "images"
 
     @property
+    def uploads(self) -> Path:
+        """The folder of unfinished uploads."""
+        return self.folder / "uploads"
+
+    @property
     def owners(self) -> Path:
         """The folder of the owners' lock files."""
         return self.folder / "owners"
@@ -54,7 +59,7 @@ class Database:
         """
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise SchemaError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed.")
-        for folder in (self.folder, self.images, self.owners):
+        for folder in (self.folder, self.images, self.uploads, self.owners):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             connection = self.connect()

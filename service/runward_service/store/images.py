@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import re
+import secrets
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,12 @@ loop.
 
 def is_large(data: bytes) -> bool:
     """Whether an image goes to a file of its own."""
-    return len(data) > INLINE_BYTES
+    return is_large_size(len(data))
+
+
+def is_large_size(size_bytes: int) -> bool:
+    """Whether an image of a size goes to a file of its own."""
+    return size_bytes > INLINE_BYTES
 
 
 TEMPORARY = re.compile(r"\.new-(?:(?P<owner>[0-9a-f-]{36})-)?")
@@ -64,9 +70,8 @@ class ImageStore:
     def _put_file(self, data: bytes) -> StoredImage:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         path = self.path_of(digest)
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(self._folder)
+        if not is_whole(path, len(data)):
+            self._make_folder_of(path)
             descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".new-{self._owner}-")
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -80,6 +85,32 @@ class ImageStore:
         # Also where the file was there: whoever put it may not have come so far yet.
         sync_folder(path.parent)
         return StoredImage(digest, len(data), path=path)
+
+    def adopt(self, source: Path, digest: str, size_bytes: int) -> Path:
+        """Make a file with an image's bytes, which are on disk, the file of its digest, unless that is there already.
+        It is synced when this returns. Raises OSError.
+        """
+        path = self.path_of(digest)
+        if not is_whole(path, size_bytes):
+            self._make_folder_of(path)
+            temporary = path.with_name(f".new-{self._owner}-{secrets.token_hex(8)}")
+            temporary.hardlink_to(source)
+            temporary.replace(path)
+            temporary.unlink(missing_ok=True)  # left where both were one file already
+        sync_folder(path.parent)
+        return path
+
+    def _make_folder_of(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(self._folder)
+
+
+def is_whole(path: Path, size_bytes: int) -> bool:
+    """Whether there is a file of that size: one that a fault of the disk cut short is written anew."""
+    try:
+        return path.stat().st_size == size_bytes
+    except FileNotFoundError:
+        return False
 
 
 def sync_folder(folder: Path) -> None:

@@ -96,6 +96,19 @@ class SqliteJobRemoval:
 
         return self._writer.submit(operation)
 
+    def remove_uploads(self, now: int) -> Awaitable[Removed]:
+        """Let go of some of the uploaded blobs whose time is over, and remove those that no job has."""
+
+        def operation(tx: Transaction) -> Removed:
+            found = tx.execute(SQL["outlived_uploads"], (now, JOBS_A_STEP)).fetchall()
+            step = [seq for seq, _ in found[: _affordable([image_bytes for _, image_bytes in found])]]
+            if not step:
+                return Removed()
+            tx.execute(SQL["end_uploads"], (json.dumps(step),))
+            return _remove_images(tx, step).plus(Removed(more=len(step) < len(found) or len(found) == JOBS_A_STEP))
+
+        return self._writer.submit(operation)
+
     def mark_unused(self, digests: Sequence[str]) -> Awaitable[int]:
         """Mark the files of these digests for removal as far as no image has them; how many are new."""
         listed = json.dumps(digests)
@@ -178,16 +191,24 @@ def _count_past(tx: Transaction, revisions: Sequence[int]) -> None:
         tx.execute(SQL["count_past"], (above,))
 
 
-def _remove_jobs(tx: Transaction, seqs: Sequence[int], *, more: bool = False) -> Removed:
+def _remove_jobs(tx: Transaction, seqs: Sequence[int], *, more: bool = False, uploads: bool = False) -> Removed:
+    """Remove jobs with their images; with ``uploads``, also where those were uploaded and are to be kept yet."""
     if not seqs:
         return Removed(more=more)
     listed = json.dumps(seqs)
     events = tx.execute(SQL["delete_events_of_jobs"], (listed,)).rowcount
     image_seqs = [row[0] for row in tx.execute(SQL["delete_jobs"], (listed,)).fetchall()]
-    images = tx.execute(SQL["delete_unused_images"], (json.dumps(image_seqs),)).fetchall()
+    if uploads:
+        tx.execute(SQL["end_uploads"], (json.dumps(image_seqs),))
+    return Removed(len(seqs), events).plus(_remove_images(tx, image_seqs)).plus(Removed(more=more))
+
+
+def _remove_images(tx: Transaction, seqs: Sequence[int]) -> Removed:
+    """Remove those of some images that nothing refers to any more."""
+    images = tx.execute(SQL["delete_unused_images"], (json.dumps(seqs),)).fetchall()
     if files := [digest for digest, _, is_file in images if is_file]:
         tx.execute(SQL["insert_unused_files"], (json.dumps(files),))
-    return Removed(len(seqs), events, len(images), sum(size for _, size, _ in images), more)
+    return Removed(images=len(images), image_bytes=sum(size for _, size, _ in images))
 
 
 def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> str | GovernedError:
@@ -202,7 +223,7 @@ def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> str | Gov
         message = f"The job is {name}. Cancel it first, or wait for its end."
         return GovernedError(ErrorReason.JOB_STATUS_CONFLICT, message, {"status": name, "job_id": job_id})
     _count_past(tx, [revision])
-    _remove_jobs(tx, [seq])
+    _remove_jobs(tx, [seq], uploads=True)
     taken = tx.next_revision()
     tx.execute(SQL["take_revision"], (taken,))
     tx.execute(SQL["insert_deletion"], (taken, job_id, principal.tenant, principal.name, now_us()))

@@ -15,6 +15,7 @@ from runward_service.store.image_sweep import ImageSweep
 from runward_service.store.images import ImageStore
 from runward_service.store.job_removal import SqliteJobRemoval
 from runward_service.store.owner_lock import living_owners
+from runward_service.store.uploads import Uploads
 from runward_service.store.writer import GroupCommitWriter
 
 if TYPE_CHECKING:
@@ -61,14 +62,16 @@ async def collect_garbage(
     writer = GroupCommitWriter(database, lambda _: None)
     writer.start()
     try:
-        removal = SqliteJobRemoval(writer, ImageStore(database.images, "").path_of)
+        images = ImageStore(database.images, "")
+        removal = SqliteJobRemoval(writer, images.path_of)
         stored = await removal.policy() or RetentionPolicy()
         policy = RetentionPolicy(
             stored.retain_for_us if retain_for_us is None else retain_for_us,
             stored.retain_jobs if retain_jobs is None else retain_jobs,
         )
         checkpointer = Checkpointer(database)
-        collector = Collector(removal, ImageSweep(database.images, database.owners, removal))
+        sweep = ImageSweep(database.images, database.owners, removal)
+        collector = Collector(removal, sweep, Uploads(database.uploads, images))
         removed = await collector.collect(policy, now_us(), lambda so_far: progress("jobs", so_far.jobs, 0))
         progress("stray files", 0, 0)
         strays = await collector.sweep(now_us())

@@ -6,7 +6,12 @@ from runward.v1 import blobs_pb2 as runward_dot_v1_dot_blobs__pb2
 
 
 class BlobServiceStub(object):
-    """Stores and serves content by its SHA-256 digest, per tenant.
+    """Stores and serves content by its SHA-256 digest, per tenant: whoever knows a digest has no access to another tenant's blob. The
+    images of jobs, whether sent with them or uploaded before, and what runs give back (Job.artifacts) are all blobs. A blob is there
+    as long as a job has it; one that was uploaded also for a time of the server's after its upload.
+
+    Every method can end with INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_FIELD: mend the request), RESOURCE_EXHAUSTED
+    (TOO_MANY_CALLS: call again after RetryInfo), UNAVAILABLE (STORE_UNAVAILABLE: likewise) and INTERNAL (a fault of the service).
     """
 
     def __init__(self, channel):
@@ -33,26 +38,47 @@ class BlobServiceStub(object):
 
 
 class BlobServiceServicer(object):
-    """Stores and serves content by its SHA-256 digest, per tenant.
+    """Stores and serves content by its SHA-256 digest, per tenant: whoever knows a digest has no access to another tenant's blob. The
+    images of jobs, whether sent with them or uploaded before, and what runs give back (Job.artifacts) are all blobs. A blob is there
+    as long as a job has it; one that was uploaded also for a time of the server's after its upload.
+
+    Every method can end with INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_FIELD: mend the request), RESOURCE_EXHAUSTED
+    (TOO_MANY_CALLS: call again after RetryInfo), UNAVAILABLE (STORE_UNAVAILABLE: likewise) and INTERNAL (a fault of the service).
     """
 
     def UploadBlob(self, request_iterator, context):
-        """Stores one blob, in chunks. The same content again changes nothing. INVALID_ARGUMENT when the bytes do not have the
-        declared digest or size.
+        """Stores one blob, in chunks. The first message names the blob; each adds a chunk. When all bytes are there and have the declared
+        digest, the blob is stored, and on disk once this is answered. The same content again changes nothing, but is kept as
+        if it had just been uploaded; the answer then comes without the rest being read.
+
+        What has come is kept, over restarts of the server too, when the call breaks off or the stream ends early; then another call goes
+        on. A call whose stream ends early is answered OK, with committed_bytes below the size. So to learn where to go on,
+        send a first message without data, and end the stream: committed_bytes is the next offset. Uploads that nobody goes on with are
+        given up after a day.
+
+        INVALID_ARGUMENT (INVALID_FIELD: an offset beyond committed_bytes, which details.committed_bytes tells; or bytes that do not
+        have the declared digest: details.field is "digest", and nothing of the upload is kept; IMAGE_TOO_LARGE),
+        RESOURCE_EXHAUSTED (TOO_MANY_CALLS: too many uploads and downloads, or another call is uploading this blob).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FindMissingBlobs(self, request, context):
-        """Tells which of these digests the server lacks, so that only those are uploaded.
+        """Tells which of these digests the server lacks of the caller's tenant, so that only those are uploaded. INVALID_ARGUMENT
+        (INVALID_FIELD) for what is no digest, and for more than 1,000.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DownloadBlob(self, request, context):
-        """Sends one blob, in chunks, in order. NOT_FOUND when there is none.
+        """Sends one blob, in chunks, in order. All its bytes are verified, those before the offset too; the last chunk is sent once that
+        is done. So whoever has the blob's size of bytes and the end OK has the blob. A download that breaks off is resumed
+        with offset = the number of bytes received.
+
+        NOT_FOUND (BLOB_UNKNOWN), DATA_LOSS (BLOB_CORRUPTED: what was sent before is not to be used; upload the blob
+        again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +110,12 @@ def add_BlobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BlobService(object):
-    """Stores and serves content by its SHA-256 digest, per tenant.
+    """Stores and serves content by its SHA-256 digest, per tenant: whoever knows a digest has no access to another tenant's blob. The
+    images of jobs, whether sent with them or uploaded before, and what runs give back (Job.artifacts) are all blobs. A blob is there
+    as long as a job has it; one that was uploaded also for a time of the server's after its upload.
+
+    Every method can end with INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_FIELD: mend the request), RESOURCE_EXHAUSTED
+    (TOO_MANY_CALLS: call again after RetryInfo), UNAVAILABLE (STORE_UNAVAILABLE: likewise) and INTERNAL (a fault of the service).
     """
 
     @staticmethod

@@ -132,7 +132,15 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     then watch from the list's revision.
     """
     ERROR_REASON_BLOB_NOT_FOUND: _ErrorReason.ValueType  # 45
-    """FAILED_PRECONDITION. No blob has this digest; details.digest names it. Upload it, then call again."""
+    """FAILED_PRECONDITION. The image is named by a digest of which the caller's tenant has no blob; details.digest names it. Upload
+    it, then call again.
+    """
+    ERROR_REASON_BLOB_CORRUPTED: _ErrorReason.ValueType  # 46
+    """DATA_LOSS. The bytes that the server has stored of a blob are not those of its digest any more, or cannot be read, as after a
+    fault of its disk; details.digest names it. What was to run on it did not. Upload it again, then make a new job.
+    """
+    ERROR_REASON_BLOB_UNKNOWN: _ErrorReason.ValueType  # 47
+    """NOT_FOUND. What was to be downloaded is not there: no blob of the caller's tenant has this digest; details.digest names it."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 50
     """RESOURCE_EXHAUSTED, with RetryInfo. Too much is waiting for a worker. details.queue is "waiting_calls" (of Analyze) or
     "pending_jobs", details.bound "count" or "image_bytes", details.scope "plugin" or "server", details.limit the limit
@@ -154,7 +162,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """
     ERROR_REASON_TOO_MANY_CALLS: _ErrorReason.ValueType  # 56
     """RESOURCE_EXHAUSTED, with RetryInfo. Too many calls or streams are under way, or too much of requests is being received;
-    nothing was accepted. details.bound is "calls", "watches", "watches_per_caller" or "request_bytes", details.limit the
+    nothing was accepted. details.bound is "calls", "watches", "watches_per_caller", "request_bytes", "transfers",
+    "transfers_per_caller", "transfer_bytes" or "calls_per_upload" (another call is uploading the same blob), details.limit the
     limit that is reached. Try again after the delay; where it is watches_per_caller, end one of your own first.
     """
 
@@ -228,7 +237,15 @@ ERROR_REASON_REVISION_AHEAD: ErrorReason.ValueType  # 44
 then watch from the list's revision.
 """
 ERROR_REASON_BLOB_NOT_FOUND: ErrorReason.ValueType  # 45
-"""FAILED_PRECONDITION. No blob has this digest; details.digest names it. Upload it, then call again."""
+"""FAILED_PRECONDITION. The image is named by a digest of which the caller's tenant has no blob; details.digest names it. Upload
+it, then call again.
+"""
+ERROR_REASON_BLOB_CORRUPTED: ErrorReason.ValueType  # 46
+"""DATA_LOSS. The bytes that the server has stored of a blob are not those of its digest any more, or cannot be read, as after a
+fault of its disk; details.digest names it. What was to run on it did not. Upload it again, then make a new job.
+"""
+ERROR_REASON_BLOB_UNKNOWN: ErrorReason.ValueType  # 47
+"""NOT_FOUND. What was to be downloaded is not there: no blob of the caller's tenant has this digest; details.digest names it."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 50
 """RESOURCE_EXHAUSTED, with RetryInfo. Too much is waiting for a worker. details.queue is "waiting_calls" (of Analyze) or
 "pending_jobs", details.bound "count" or "image_bytes", details.scope "plugin" or "server", details.limit the limit
@@ -250,7 +267,8 @@ why. An operator has to act.
 """
 ERROR_REASON_TOO_MANY_CALLS: ErrorReason.ValueType  # 56
 """RESOURCE_EXHAUSTED, with RetryInfo. Too many calls or streams are under way, or too much of requests is being received;
-nothing was accepted. details.bound is "calls", "watches", "watches_per_caller" or "request_bytes", details.limit the
+nothing was accepted. details.bound is "calls", "watches", "watches_per_caller", "request_bytes", "transfers",
+"transfers_per_caller", "transfer_bytes" or "calls_per_upload" (another call is uploading the same blob), details.limit the
 limit that is reached. Try again after the delay; where it is watches_per_caller, end one of your own first.
 """
 global___ErrorReason = ErrorReason

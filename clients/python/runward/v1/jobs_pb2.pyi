@@ -67,7 +67,10 @@ class Payload(google.protobuf.message.Message):
     image: builtins.bytes
     """The image file's bytes, as they are on disk; at most what GetServerInfo tells."""
     image_digest: builtins.str
-    """The digest of an uploaded blob, "sha256:<hex>". UNIMPLEMENTED in this release."""
+    """The digest of an image that the server has of the caller's tenant, "sha256:<hex>": one that was uploaded (UploadBlob) or
+    that another job has. It stands for the same bytes, also for request_id. FAILED_PRECONDITION (BLOB_NOT_FOUND) where
+    there is none.
+    """
     mime_type: builtins.str
     """The image's type, such as "image/png". Required; it must be what the bytes are."""
     @property

@@ -91,11 +91,12 @@ class ExecutionServiceServicer(object):
 
         Not accepted, no job stored: INVALID_ARGUMENT (IMAGE_MISSING, MIME_TYPE_MISSING, MIME_TYPE_MISMATCH,
         MIME_TYPE_UNSUPPORTED, OPTIONS_INVALID, IMAGE_TOO_LARGE, TIMEOUT_INVALID: mend the request), NOT_FOUND
-        (PLUGIN_NOT_FOUND), FAILED_PRECONDITION (PLUGIN_UNAVAILABLE: an operator has to act), ALREADY_EXISTS
-        (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (QUEUE_FULL: call again after RetryInfo), UNIMPLEMENTED (image_digest).
+        (PLUGIN_NOT_FOUND), FAILED_PRECONDITION (PLUGIN_UNAVAILABLE: an operator has to act; BLOB_NOT_FOUND: upload the
+        image, then call again), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (QUEUE_FULL: call again after RetryInfo).
 
         Accepted and FAILED, the job named in ErrorInfo.metadata["job_id"]: INVALID_ARGUMENT (INPUT_REJECTED), INTERNAL
-        (OUTPUT_INVALID, PLUGIN_RAISED, MEMORY_LIMIT, WORKER_LOST, INTERRUPTED), DEADLINE_EXCEEDED (TIMEOUT), CANCELLED.
+        (OUTPUT_INVALID, PLUGIN_RAISED, MEMORY_LIMIT, WORKER_LOST, INTERRUPTED), DEADLINE_EXCEEDED (TIMEOUT), CANCELLED,
+        DATA_LOSS (BLOB_CORRUPTED).
         Calling again makes a new job, unless with the same request_id: that gives the same answer again.
 
         A caller that hangs up, or whose deadline passes, cancels the job, unless another call with the same request_id waits

@@ -41,8 +41,22 @@ DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?)) RETURNING image_se
 
 -- name: delete_unused_images
 DELETE FROM image
-WHERE seq IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM job WHERE job.image_seq = image.seq)
+WHERE seq IN (SELECT value FROM json_each(?))
+  AND NOT EXISTS (SELECT 1 FROM job WHERE job.image_seq = image.seq)
+  AND NOT EXISTS (SELECT 1 FROM upload WHERE upload.image_seq = image.seq)
+  AND NOT EXISTS (SELECT 1 FROM job_artifact WHERE job_artifact.image_seq = image.seq)
 RETURNING digest, size_bytes, data IS NULL;
+
+-- name: end_uploads
+-- Blobs that were uploaded go with a job that is deleted on request.
+DELETE FROM upload WHERE image_seq IN (SELECT value FROM json_each(?));
+
+-- name: outlived_uploads
+SELECT upload.image_seq, CASE WHEN image.data IS NULL THEN 0 ELSE image.size_bytes END
+FROM upload CROSS JOIN image ON image.seq = upload.image_seq
+WHERE upload.expire_time <= ?
+ORDER BY upload.expire_time
+LIMIT ?;
 
 -- name: insert_unused_files
 INSERT INTO unused_image_file (digest) SELECT value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING;

@@ -1,7 +1,8 @@
 -- name: insert_images
--- Images live once a tenant, by content.
+-- Images live once a tenant, by content. A small one whose bytes were lost gets them again.
 INSERT INTO image (tenant, digest, size_bytes, create_time, data) VALUES {rows}
-ON CONFLICT (digest, tenant) DO NOTHING;
+ON CONFLICT (digest, tenant) DO UPDATE SET data = excluded.data
+WHERE image.data IS NULL AND excluded.data IS NOT NULL;
 
 -- name: insert_jobs
 INSERT INTO job (id, tenant, principal, request_id, mode, plugin, plugin_version, status, image_seq, mime_type, options,

@@ -1,0 +1,107 @@
+"""Blobs by content: which of them a tenant has. A tenant neither sees nor uses another's, whatever digests it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+from typing import TYPE_CHECKING
+
+import aiosqlite
+
+from runward_service.domain.clock import now_us
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.image import StoredImage
+from runward_service.store.database import BUSY_TIMEOUT_MS
+from runward_service.store.row_statements import by_chunk
+from runward_service.store.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+    from pathlib import Path
+
+    from runward_service.store.batch import Transaction
+    from runward_service.store.database import Database
+    from runward_service.store.images import ImageStore
+    from runward_service.store.writer import GroupCommitWriter
+
+SQL = statements("blobs.sql")
+
+logger = logging.getLogger(__name__)
+
+
+class SqliteBlobs:
+    """The rows of blobs, and the files that some of them have."""
+
+    def __init__(self, writer: GroupCommitWriter, database: Database, images: ImageStore) -> None:
+        """Write with a writer; read on connections of its own."""
+        self._writer = writer
+        self._database = database
+        self._images = images
+        self._connection: sqlite3.Connection
+        self._reader: aiosqlite.Connection
+
+    async def open(self) -> None:
+        """Open the connections, on which writing is refused."""
+        # It never waits: with write-ahead logging a reader has to in no case but a recovery.
+        self._connection = sqlite3.connect(self._database.path, isolation_level=None, timeout=0)
+        self._connection.execute("PRAGMA query_only = ON")
+        self._reader = await aiosqlite.connect(self._database.path, isolation_level=None)
+        await self._reader.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        await self._reader.execute_fetchall("PRAGMA query_only = ON")
+
+    async def close(self) -> None:
+        """Close them."""
+        self._connection.close()
+        await self._reader.close()
+
+    def find(self, tenant: str, digest: str) -> StoredImage | None:
+        """A tenant's blob with its bytes or their file; None where it has none, or they are gone.
+
+        Answered on the loop: a point query of an index takes microseconds, a hop to another thread ten times that, and
+        every call with a digest asks. Raises GovernedError STORE_UNAVAILABLE.
+        """
+        try:
+            row = self._connection.execute(SQL["blob"], (digest, tenant)).fetchone()
+        except sqlite3.Error as error:
+            logger.exception("blobs cannot be read")
+            raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store cannot be read. Try again.") from error
+        if row is None:
+            return None
+        size_bytes, data = row
+        path = self._images.path_of(digest) if data is None else None
+        return None if path is not None and not path.exists() else StoredImage(digest, size_bytes, data, path)
+
+    async def missing(self, tenant: str, digests: Sequence[str]) -> list[str]:
+        """Those of some digests that a tenant lacks, in order."""
+        rows = await self._reader.execute_fetchall(SQL["blobs"], (json.dumps(digests), tenant))
+        in_file = {row[0]: bool(row[1]) for row in rows}
+        return await asyncio.to_thread(
+            lambda: [
+                digest
+                for digest in digests
+                if digest not in in_file or (in_file[digest] and not self._images.path_of(digest).exists())
+            ]
+        )
+
+    def keep(self, tenant: str, digest: str, expire_time_us: int) -> Awaitable[bool]:
+        """Keep a tenant's blob until a time at least, as one that was uploaded; False where it has none."""
+        values = (expire_time_us, digest, tenant)
+        return self._writer.submit(lambda tx: tx.execute(SQL["keep_upload"], values).rowcount > 0)
+
+    def add(self, tenant: str, blob: StoredImage, source: Path, expire_time_us: int) -> Awaitable[None]:
+        """Store a tenant's blob, which was uploaded and is kept until a time at least. ``source`` is a file with the
+        same bytes, from which a large blob's own is made again where it was removed since it was put.
+        """
+        row = (tenant, blob.digest, blob.size_bytes, now_us(), blob.data)
+
+        def operation(tx: Transaction) -> None:
+            if blob.path is not None and not blob.path.exists():
+                # Files are removed under the write lock, which is held here: now it stays.
+                self._images.adopt(source, blob.digest, blob.size_bytes)
+            for sql, parameters, _ in by_chunk("transitions.sql", "insert_images", [row]):
+                tx.execute(sql, parameters)
+            tx.execute(SQL["keep_upload"], (expire_time_us, blob.digest, tenant))
+
+        return self._writer.submit(operation)
