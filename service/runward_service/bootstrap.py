@@ -18,6 +18,7 @@ from runward_service.domain.outcome import OutcomeSeal
 from runward_service.domain.server_info import ServerInfo
 from runward_service.execution.analysis_execution_service import AnalysisExecutionService
 from runward_service.execution.blob_transfer import BlobTransfer
+from runward_service.execution.cache_eviction import CacheEviction
 from runward_service.execution.canary import Canary
 from runward_service.execution.expiry import Expiry
 from runward_service.execution.finished_jobs import FinishedJobs
@@ -34,6 +35,7 @@ from runward_service.execution.verifier import Verifier
 from runward_service.governance.attestation import CodeAttestation
 from runward_service.plugins.loader import discover
 from runward_service.plugins.registry import PluginRegistry
+from runward_service.runtime.result_cache import ResultCache
 from runward_service.runtime.tool_runner import ToolRunner
 from runward_service.runtime.validation import MAX_IMAGE_BYTES, MAX_RESULT_BYTES
 from runward_service.runtime.worker_pool import LocalWorkerPool
@@ -46,6 +48,7 @@ from runward_service.store.images import ImageStore
 from runward_service.store.job_reader import SqliteJobReader
 from runward_service.store.job_removal import SqliteJobRemoval
 from runward_service.store.job_store import SqliteJobStore
+from runward_service.store.kept_results import SqliteKeptResults
 from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.owner_wakes import OwnerWakes, Wake
 from runward_service.store.request_ids import RequestIds
@@ -85,6 +88,7 @@ class Service:
     transfer: BlobTransfer
     verifications: SqliteVerifications
     request_ids: RequestIds
+    kept_results: SqliteKeptResults
     store: SqliteJobStore
     tail: LogTail
     registry: PluginRegistry
@@ -97,6 +101,7 @@ class Service:
     expiry: Expiry
     canary: Canary
     retention: Retention
+    eviction: CacheEviction
     recovery: Recovery
     neighbours: Neighbours
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -125,6 +130,8 @@ class Service:
         self.opened.push_async_callback(self.verifications.close)
         self.request_ids.open()
         self.opened.callback(self.request_ids.close)
+        self.kept_results.open()
+        self.opened.callback(self.kept_results.close)
         await self.store.add_owner(os.getpid())
         self.opened.push_async_callback(self._resign)
         self.opened.push_async_callback(self.supervisor.close)
@@ -147,6 +154,7 @@ class Service:
         self.supervisor.supervise(self.expiry.run(), "the expiry of pending jobs")
         self.supervisor.supervise(self.neighbours.run(), "the watch on other processes")
         self.supervisor.supervise(self.retention.run(), "the removal of finished jobs")
+        self.supervisor.supervise(self.eviction.run(), "the eviction of kept outputs")
         self.supervisor.supervise(self.stored_queue.run(), "the count of pending jobs")
 
     async def _writer_end(self) -> None:
@@ -215,10 +223,12 @@ def build(config: Config) -> Service:
     verifications = SqliteVerifications(writer, database, images.path_of)
     checkpointer = Checkpointer(database)
     request_ids = RequestIds(database)
+    kept_results = SqliteKeptResults(database, writer)
     registry = PluginRegistry()
     pool = LocalWorkerPool(registry, config.workers, supervisor.supervise, config.worker_variables)
     pool.on_loaded = attestation.check_worker
-    tool_runner = ToolRunner(registry, pool, seal)
+    cache = ResultCache(kept_results, enabled=config.cache.enabled)
+    tool_runner = ToolRunner(registry, pool, cache, seal)
     plugins = PluginExecutionService(registry, tool_runner)
     jobs = JobExecutionService(
         plugins, store, reader, images, request_ids, owner, supervisor.supervise, config.max_retention_us
@@ -263,6 +273,7 @@ def build(config: Config) -> Service:
         transfer=BlobTransfer(blobs, uploads, config.max_blob_bytes, config.retain_uploads_us),
         verifications=verifications,
         request_ids=request_ids,
+        kept_results=kept_results,
         store=store,
         tail=tail,
         registry=registry,
@@ -275,6 +286,7 @@ def build(config: Config) -> Service:
         expiry=expiry,
         canary=Canary(registry, plugins, supervisor.supervise),
         retention=Retention(config.retention, removal, Collector(removal, sweep, uploads), checkpointer),
+        eviction=CacheEviction(kept_results, config.cache),
         recovery=recovery,
         neighbours=neighbours,
     )

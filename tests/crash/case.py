@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runward_service.domain.job import JobMode
-from runward_service.execution import neighbours, retention, stored_queue
+from runward_service.execution import cache_eviction, neighbours, retention, stored_queue
 from runward_service.runtime import vital_signs
 from runward_service.store import writer
 from tests.crash.instruments import instrument, instrument_host
@@ -122,7 +122,8 @@ def play(life: Life, at: Point | None, victim: Victim, world: World) -> None:
     if life.defer_seconds is not None:
         writer.DEFER_SECONDS = life.defer_seconds
     vital_signs.PING_SECONDS = life.ping_seconds
-    retention.INTERVAL_SECONDS = stored_queue.SYNC_SECONDS = neighbours.POLL_SECONDS = NEVER_SECONDS
+    retention.INTERVAL_SECONDS = cache_eviction.INTERVAL_SECONDS = NEVER_SECONDS
+    stored_queue.SYNC_SECONDS = neighbours.POLL_SECONDS = NEVER_SECONDS
     with_service(world, life, probe, playing, life.workers + 2 * (victim is not Victim.SERVICE))
 
 

@@ -54,6 +54,7 @@ def broken_invariants(data: Path, *, some_deleted: bool = False) -> list[str]:
         found += [problem for job in jobs for problem in wrong_history(connection, job, some_deleted=some_deleted)]
         found += wrong_counters(connection, jobs, some_deleted=some_deleted)
         found += missing_images(connection, data)
+        found += wrong_kept_results(connection)
         found += owners_left(connection, data)
     return found
 
@@ -114,6 +115,17 @@ def wrong_counters(connection: sqlite3.Connection, jobs: list[JobRow], *, some_d
     for plugin, runs, durations in connection.execute(sql):
         if runs != durations or runs > sum(counted[plugin]):
             yield f"{plugin} has {runs} runs, {durations} durations, {sum(counted[plugin])} ends"
+
+
+def wrong_kept_results(connection: sqlite3.Connection) -> Iterator[str]:
+    """Kept outputs that are not those of a job that ended SUCCESS, byte for byte."""
+    sql = """SELECT kept.job_seq, kept.checksum, kept.size_bytes, job.status, job.result, job.output_digest
+             FROM kept_result AS kept LEFT JOIN job ON job.seq = kept.job_seq"""
+    for seq, checksum, size, status, result, digest in connection.execute(sql):
+        if status != JobStatus.SUCCESS.value:
+            yield f"an output is kept of job {seq}, whose status is {status}"
+        elif len(result) != size or hashlib.sha256(digest.encode() + result).digest() != checksum:
+            yield f"the kept output of job {seq} is another"
 
 
 def owners_left(connection: sqlite3.Connection, data: Path) -> Iterator[str]:

@@ -9,16 +9,20 @@ from tests.crash.plays import (
     analyze_at_once,
     analyze_fault,
     analyzed_once,
+    ask_again,
     cancel_pending,
     cancel_running,
     delete,
+    delete_kept,
     disable,
     expire,
     expire_finished,
     finish_large,
+    follow,
     full_house,
     hang_up,
     heartbeat,
+    kept_once,
     lose_every_worker,
     lose_worker,
     nothing,
@@ -35,7 +39,7 @@ from tests.crash.plays import (
     submitted_once,
     time_out,
 )
-from tests.crash.scene import TARGETS
+from tests.crash.scene import CACHEABLE, TARGETS
 
 INTERRUPTED = ("INTERRUPTED",)
 BY_A_CALLER = {"cut_ends": {"job": INTERRUPTED}}
@@ -69,6 +73,31 @@ LIVES = (
     ),
     Life(
         "caller hangs up", "the caller goes while its job runs", hang_up, {"job": "CANCELLED"}, workers=2, **BY_A_CALLER
+    ),
+    Life(
+        "analyze, kept",
+        "the output of a caller's job is kept for equal ones",
+        kept_once,
+        {"kept": SUCCESS},
+        plugins=CACHEABLE,
+        cut_ends={"kept": INTERRUPTED},
+    ),
+    Life(
+        "asked again",
+        "a caller's job and a submitted one get an output that is kept",
+        ask_again,
+        {"kept": SUCCESS, "job": SUCCESS, "later": SUCCESS},
+        plugins=CACHEABLE,
+        prepare=kept_once,
+        **BY_A_CALLER,
+    ),
+    Life(
+        "asked at once",
+        "a caller's job gets the output of one that runs",
+        follow,
+        {"job": SUCCESS, "second": SUCCESS},
+        plugins=CACHEABLE,
+        cut_ends={"job": INTERRUPTED, "second": INTERRUPTED},
     ),
     Life("submit", "a submitted job", submit, {"job": SUCCESS}),
     Life("submit, refused", "the plugin raises PluginError", submit_error, {"job": "PLUGIN_RAISED"}),
@@ -159,6 +188,15 @@ LIVES = (
         {"job": SUCCESS, "other": SUCCESS},
         prepare=finish_large,
         removes=("job",),
+    ),
+    Life(
+        "delete, kept",
+        "a finished job is erased whose output is kept",
+        delete_kept,
+        {"kept": SUCCESS},
+        plugins=CACHEABLE,
+        prepare=kept_once,
+        removes=("kept",),
     ),
     Life(
         "retention",

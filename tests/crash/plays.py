@@ -180,6 +180,40 @@ async def expire_finished(scene: Scene) -> None:
     await retention.collector.collect(retention.policy, now_us() + A_CENTURY_US)
 
 
+async def analyze_kept(scene: Scene) -> None:
+    """Analyze with a plugin whose outputs are kept."""
+    await scene.analyze("kept", "hold", plugin="acting_again")
+
+
+async def kept_once(scene: Scene) -> None:
+    """Have an output kept."""
+    scene.world.open_gate()
+    await analyze_kept(scene)
+
+
+async def ask_again(scene: Scene) -> None:
+    """Analyze and submit what has been answered before."""
+    await scene.analyze("job", "hold", plugin="acting_again")
+    await scene.submit("later", "hold", plugin="acting_again")
+    await scene.ended("later")
+
+
+async def delete_kept(scene: Scene) -> None:
+    """Erase the job whose output is kept."""
+    await scene.delete("kept", scene.world.acknowledgements()[0].job_id)
+
+
+async def follow(scene: Scene) -> None:
+    """Two callers ask for the same at the same time."""
+    first = asyncio.ensure_future(scene.analyze("job", "hold", plugin="acting_again"))
+    await scene.began("job")
+    second = asyncio.ensure_future(scene.analyze("second", "hold", plugin="acting_again"))
+    await scene.status("second", *list(JobStatus)[1:])
+    scene.world.open_gate()
+    await first
+    await second
+
+
 async def heartbeat(scene: Scene) -> None:
     """A worker is asked for signs of life, once."""
     await scene.passed(Kind.FROM_WORKER, "pong")

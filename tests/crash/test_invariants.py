@@ -32,6 +32,8 @@ DAMAGES = {
     "has other bytes": ("UPDATE image SET data = zeroblob(size_bytes) WHERE data IS NOT NULL",),
     "events belong to no job": ("DELETE FROM job WHERE seq = 1",),
     "foreign_key_check": ("DELETE FROM job WHERE seq = 1",),
+    "the kept output of job 5 is another": ("UPDATE kept_result SET size_bytes = 1",),
+    "an output is kept of job 3": ("UPDATE kept_result SET job_seq = 3",),
     "attempts were lost": ("UPDATE job SET lost_attempts = 1, max_attempts = 1 WHERE seq = 1",),
 }
 """What is said of a damage, and the statements that do it."""
@@ -41,11 +43,12 @@ DAMAGES = {
 async def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a service that has ended some jobs, one of them in two attempts, and has stopped."""
     folder: Path = tmp_path_factory.mktemp("store") / "data"
-    async with running_service(folder, "Noop", "Fails", "FailsOnce") as service:
+    async with running_service(folder, "Noop", "Fails", "FailsOnce", "changing:Steady") as service:
         await ended(service, (await submit(service, "noop")).id)
         await analyze(service, "noop", image=LARGE_IMAGE)
         await analyze(service, "fails")
         await analyze(service, "fails_once")
+        await analyze(service, "steady")
     return folder
 
 

@@ -50,3 +50,10 @@ class ActingTwice(Acting):
 
     name = "acting_twice"
     concurrency = 2
+
+
+class ActingAgain(Acting):
+    """Says that what it gave once stands for all further runs."""
+
+    name = "acting_again"
+    cacheable = True

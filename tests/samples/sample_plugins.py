@@ -470,6 +470,14 @@ class Puppet(Plugin):
         return {"orders": "none left"}
 
 
+class Understudy(Puppet):
+    """As Puppet, and says that what it gave once stands for all further runs."""
+
+    name = "understudy"
+    cacheable = True
+    concurrency = 3
+
+
 class QuickPuppet(Puppet):
     """Returns its process id at once, unless it is sent to a stage; with ``spoil``, leaves a thread behind."""
 

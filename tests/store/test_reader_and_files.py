@@ -31,9 +31,10 @@ WIDTHS = {
     "claim_jobs": 4,
     "add_durations": 3,
     "insert_images": 5,
-    "insert_jobs": 22,
+    "insert_jobs": 23,
     "start_jobs": 4,
-    "finish_jobs": 13,
+    "finish_jobs": 14,
+    "keep": 4,
 }
 """How many values a row of the statements for many rows has."""
 HOLD = "import sys; from pathlib import Path; from runward_service.store.owner_lock import OwnerLock; "
@@ -56,7 +57,16 @@ async def test_readers_cannot_write(tmp_path: Path, sql: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["backup.sql", "claims.sql", "job_store.sql", "job_reader.sql", "job_removal.sql", "transitions.sql"]
+    "name",
+    [
+        "backup.sql",
+        "claims.sql",
+        "job_store.sql",
+        "job_reader.sql",
+        "job_removal.sql",
+        "kept_results.sql",
+        "transitions.sql",
+    ],
 )
 def test_every_statement_fits_the_schema(tmp_path: Path, name: str) -> None:
     """Each named statement is one that SQLite can prepare against the migrated database."""

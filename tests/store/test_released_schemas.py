@@ -23,7 +23,7 @@ KEPT = {
     "job_event": "*",
     "job_traceback": "*",
     "image": "tenant, digest, size_bytes, create_time, data",
-    "plugin_counter": "*",
+    "plugin_counter": "plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time",
     "plugin_duration": "*",
     "disabled_plugin": "*",
     "owner": "*",

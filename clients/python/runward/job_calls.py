@@ -36,6 +36,7 @@ class JobCalls(Caller):
         labels: Mapping[str, str] | None = None,
         request_id: str | None = None,
         retention: float | timedelta | None = None,
+        skip_cache: bool = False,
         deadline: float | None = None,
     ) -> Job:
         """Run a plugin on an image and give the job when it has ended SUCCESS.
@@ -56,6 +57,7 @@ class JobCalls(Caller):
             request_id: unique per caller; the same request again gives the same job rather than a new one. By default a
                 new one for each call.
             retention: how long the job is kept after its end, in seconds; by default as long as the server keeps jobs.
+            skip_cache: have a run of its own, also where the output of an equal job could stand for it.
             deadline: the longest time of this call in seconds, waiting for a worker included; by default no limit.
 
         Raises:
@@ -65,7 +67,7 @@ class JobCalls(Caller):
             TransportError: the server did not answer.
             OSError: the image cannot be read.
         """
-        terms = RunTerms(mime_type, options, timeout, labels, request_id, retention)
+        terms = RunTerms(mime_type, options, timeout, labels, request_id, retention, skip_cache)
         request = await make_run_request(jobs_pb2.AnalyzeRequest, plugin, image, terms)
         connection = self._connection
         response = await connection.call(
@@ -89,6 +91,7 @@ class JobCalls(Caller):
         labels: Mapping[str, str] | None = None,
         request_id: str | None = None,
         retention: float | timedelta | None = None,
+        skip_cache: bool = False,
         deadline: float | None = None,
     ) -> Job:
         """Store a job and give it at once, PENDING. Once given, it survives a crash of the server.
@@ -97,7 +100,7 @@ class JobCalls(Caller):
         server gives the same job.
 
         Args:
-            plugin, image, mime_type, options, labels, request_id, retention: as in analyze.
+            plugin, image, mime_type, options, labels, request_id, retention, skip_cache: as in analyze.
             timeout: the longest time of one attempt, in seconds; by default the plugin's own.
             queue_timeout: the longest wait for a worker, in seconds; by default no limit.
             priority: higher runs earlier, among this caller's jobs of one plugin; from -1000 to 1000.
@@ -110,7 +113,7 @@ class JobCalls(Caller):
             TransportError: the server did not answer.
             OSError: the image cannot be read.
         """
-        terms = RunTerms(mime_type, options, timeout, labels, request_id, retention)
+        terms = RunTerms(mime_type, options, timeout, labels, request_id, retention, skip_cache)
         wait = None if queue_timeout is None else to_duration(queue_timeout, "queue_timeout")
         request = await make_run_request(
             jobs_pb2.SubmitJobRequest, plugin, image, terms, priority=priority, queue_timeout=wait
@@ -133,6 +136,7 @@ class JobCalls(Caller):
         priority: int = 0,
         labels: Mapping[str, str] | None = None,
         retention: float | timedelta | None = None,
+        skip_cache: bool = False,
         deadline: float | None = None,
     ) -> list[Job | RunwardError]:
         """Store a job for each image, many with one call, and give in order each job, or the error that it met.
@@ -144,13 +148,14 @@ class JobCalls(Caller):
         Args:
             plugin: the plugin's name.
             images: as in analyze; they are read as they are sent, not all at once.
-            mime_type, options, timeout, queue_timeout, priority, labels, retention: as in submit, for all the jobs.
+            mime_type, options, timeout, queue_timeout, priority, labels, retention, skip_cache: as in submit, for all
+                the jobs.
             deadline: the longest time of each call, in seconds; by default no limit.
 
         Raises:
             ValidationError: what the jobs have in common cannot be sent, such as a timeout that is no duration.
         """
-        terms = RunTerms(mime_type, options, timeout, labels, None, retention)
+        terms = RunTerms(mime_type, options, timeout, labels, None, retention, skip_cache)
         wait = None if queue_timeout is None else to_duration(queue_timeout, "queue_timeout")
         connection = self._connection
         method = connection.execution.BatchSubmitJobs

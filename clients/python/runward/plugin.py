@@ -53,6 +53,8 @@ class PluginMetrics:
     diverged_count: int
     unverifiable_count: int
     last_divergence: Divergence | None
+    cached_count: int
+    """Jobs of success_count that got the output of an equal job, without a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Plugin:
     """Whether it says that the same image and options give the same output, so that its jobs can be verified."""
     cacheable: bool
     """Whether it says that a stored output may stand for that of another run."""
+    caching_disabled_reason: str
+    """Why none does all the same: a verification of its present code diverged. Empty where there is no such reason."""
 
     @classmethod
     def from_proto(cls, plugin: plugins_pb2.Plugin) -> Plugin:
@@ -105,10 +109,12 @@ class Plugin:
                 diverged_count=metrics.diverged_count,
                 unverifiable_count=metrics.unverifiable_count,
                 last_divergence=_divergence(metrics.last_divergence) if metrics.HasField("last_divergence") else None,
+                cached_count=metrics.cached_count,
             ),
             code_digest=plugin.code_digest,
             deterministic=plugin.deterministic,
             cacheable=plugin.cacheable,
+            caching_disabled_reason=plugin.caching_disabled_reason,
         )
 
 

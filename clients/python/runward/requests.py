@@ -45,6 +45,7 @@ class RunTerms:
     labels: Mapping[str, str] | None
     request_id: str | None
     retention: float | timedelta | None
+    skip_cache: bool
 
 
 def new_request_id() -> str:
@@ -60,7 +61,9 @@ async def make_run_request(
     Raises what make_request, to_struct, to_duration and load_image raise.
     """
     labels, request_id = dict(terms.labels or {}), terms.request_id or new_request_id()
-    request = make_request(kind, plugin=plugin, labels=labels, request_id=request_id, **fields)
+    request = make_request(
+        kind, plugin=plugin, labels=labels, request_id=request_id, skip_cache=terms.skip_cache, **fields
+    )
     if terms.timeout is not None:
         request.timeout.CopyFrom(to_duration(terms.timeout, "timeout", "TIMEOUT_INVALID"))
     if terms.retention is not None:

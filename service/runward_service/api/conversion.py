@@ -137,6 +137,7 @@ def plugin_to_proto(view: PluginView) -> plugins_pb2.Plugin:
             error_count=counters.error_count,
             in_flight=entry.in_flight,
             queued=view.queued,
+            cached_count=counters.cached_count,
         ),
     )
     fill_verifications(message.metrics, view.verifications)
@@ -151,6 +152,7 @@ def plugin_to_proto(view: PluginView) -> plugins_pb2.Plugin:
         message.code_digest = description.code_digest
         message.deterministic = description.deterministic
         message.cacheable = description.cacheable
+        message.caching_disabled_reason = view.caching_disabled_reason
         message.description = description.description
         message.mime_types.extend(description.mime_types)
         message.options_schema.update(description.options_schema)

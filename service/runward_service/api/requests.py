@@ -126,6 +126,7 @@ def _job_request(
         labels=_labels(message.labels) if message.labels else {},
         retention_us=_retention(message.retention) if message.HasField("retention") else 0,
         image_digest=digest_of("payload.image_digest", payload.image_digest) if by_digest else "",
+        skip_cache=message.skip_cache,
     )
 
 

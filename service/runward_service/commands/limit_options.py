@@ -15,6 +15,7 @@ from runward_service.domain.limits import (
     MEBIBYTE,
     PENDING_JOBS,
     WAITING_CALLS,
+    CacheLimits,
     CallBounds,
     QueueLimits,
 )
@@ -27,6 +28,7 @@ else:
     SizeBase = click.ParamType  # generic since click 8.2 alone
 
 CALLS = CallBounds()
+CACHE = CacheLimits()
 UNITS = {"": 1, "KiB": 1024, "MiB": MEBIBYTE, "GiB": GIBIBYTE}
 SIZE = re.compile(r"(\d+) ?(|KiB|MiB|GiB)\Z")
 
@@ -58,15 +60,21 @@ def shown(size: int) -> str:
     return f"{size // factor}{unit}"
 
 
-def count_option(name: str, default: int, help_text: str) -> Callable[[Any], Any]:
+def count_option(name: str, default: int, help_text: str, smallest: int = 1) -> Callable[[Any], Any]:
     """An option that is a number of things."""
     return click.option(
-        f"--{name}", envvar=variable(name), type=click.IntRange(1), default=default, show_default=True, help=help_text
+        f"--{name}",
+        envvar=variable(name),
+        type=click.IntRange(smallest),
+        default=default,
+        show_default=True,
+        help=help_text,
     )
 
 
 LARGEST_REQUEST = SizeType(MAX_MESSAGE_BYTES, "the largest request")
 CHUNK = SizeType(MAX_CHUNK_BYTES, "a chunk of an upload")
+ANY_SIZE = SizeType(0, "nothing")
 
 
 def size_option(name: str, default: int, help_text: str, kind: SizeType = LARGEST_REQUEST) -> Callable[[Any], Any]:
@@ -114,6 +122,8 @@ OPTIONS = [
     count_option("max-transfers-per-caller", CALLS.transfers_per_caller, "The same, of one caller."),
     size_option("max-transfer-bytes", CALLS.transfer_bytes, "How large those blobs may be together."),
     size_option("max-blob-bytes", MAX_BLOB_BYTES, "The largest blob that may be uploaded.", CHUNK),
+    count_option("cache-entries", CACHE.entries, "How many outputs are kept for equal jobs; 0: none.", 0),
+    size_option("cache-bytes", CACHE.size_bytes, "How large they may be together; 0: none are kept.", ANY_SIZE),
 ]
 
 
@@ -144,4 +154,5 @@ def limits_of(values: Mapping[str, int]) -> dict[str, Any]:
             values["max_transfer_bytes"],
         ),
         "max_blob_bytes": values["max_blob_bytes"],
+        "cache": CacheLimits(values["cache_entries"], values["cache_bytes"]),
     }

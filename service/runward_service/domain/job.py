@@ -65,7 +65,8 @@ class JobRequest:
 
     ``timeout_us``, ``queue_timeout_us`` and ``retention_us`` are microseconds, 0 where the caller gave none;
     ``image_digest`` stands for an image that the caller's tenant has stored, ``stored`` is that image once it was
-    found; then ``image`` is empty. ``retry_of`` is the id of the failed job whose input this is.
+    found; then ``image`` is empty. ``retry_of`` is the id of the failed job whose input this is; ``skip_cache`` asks
+    for a run of its own.
     """
 
     plugin: str
@@ -83,6 +84,7 @@ class JobRequest:
     retry_of: str = ""
     image_digest: str = ""
     stored: StoredImage | None = None
+    skip_cache: bool = False
 
     @property
     def image_bytes(self) -> int:
@@ -135,3 +137,5 @@ class Job(NamedTuple):
     """The id of the failed job whose input it has."""
     artifacts: tuple[Artifact, ...] = ()
     """The files that its run gave back."""
+    skip_cache: bool = False
+    """Whether it has to have a run of its own."""

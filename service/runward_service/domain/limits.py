@@ -41,6 +41,19 @@ class CallBounds:
     transfer_bytes: int = 2 * GIBIBYTE
 
 
+@dataclass(frozen=True, slots=True)
+class CacheLimits:
+    """How many outputs are kept for equal jobs, and how large they may be together, in bytes; 0 of either: none are."""
+
+    entries: int = 100_000
+    size_bytes: int = GIBIBYTE
+
+    @property
+    def enabled(self) -> bool:
+        """Whether any may be kept."""
+        return self.entries > 0 and self.size_bytes > 0
+
+
 WAITING_CALLS = QueueLimits(1000, 500, GIBIBYTE, 512 * MEBIBYTE)
 """Analyze calls that wait for a worker, by default; small images wait in memory, larger ones in files."""
 PENDING_JOBS = QueueLimits(100_000, 50_000, 16 * GIBIBYTE, 8 * GIBIBYTE)

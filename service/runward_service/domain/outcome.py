@@ -25,7 +25,9 @@ class Outcome:
 
     ``ran`` tells whether the plugin's run began; ``duration_us`` how long it took, in microseconds; ``retryable`` that
     the plugin's retry policy asks for another attempt; ``artifacts`` are the files that a successful run gave back, in
-    its order. An outcome equals itself alone, for a copy of one that ToolRunner made is none that ToolRunner made.
+    its order; ``cached`` tells that the result is that of an equal job, ``cache_key`` under which it is kept for
+    further ones, empty where it is not. An outcome equals itself alone, for a copy of one that ToolRunner made is none
+    that ToolRunner made.
     """
 
     job_id: str
@@ -39,6 +41,8 @@ class Outcome:
     envelope: ErrorEnvelope | None = None
     retryable: bool = False
     artifacts: tuple[Artifact, ...] = ()
+    cached: bool = False
+    cache_key: bytes = b""
 
     def __post_init__(self) -> None:
         """Refuse an outcome that is neither or both, or a failure that left artifacts. Raises ValueError."""

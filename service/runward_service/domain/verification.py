@@ -48,7 +48,7 @@ def unverifiable(reason: str) -> Verification:
 @dataclass(frozen=True, slots=True)
 class VerificationCounters:
     """How verifications of a plugin's jobs ended, and the last one that diverged: its job, path and time in
-    microseconds, 0 where none has.
+    microseconds, 0 where none has. ``diverged_codes`` are the versions and code digests of which any has.
     """
 
     reproducible_count: int = 0
@@ -57,3 +57,4 @@ class VerificationCounters:
     diverged_job: str = ""
     diverged_path: str = ""
     diverged_time_us: int = 0
+    diverged_codes: frozenset[tuple[str, str]] = frozenset()

@@ -10,6 +10,7 @@ from runward_service.domain.blob_errors import blob_not_found
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.job import JobMode
 from runward_service.execution.scheduler import Place, cancelled_error
+from runward_service.execution.turn import Turn
 from runward_service.store.images import INLINE_BYTES
 
 if TYPE_CHECKING:
@@ -208,7 +209,11 @@ class AnalysisExecutionService:
 
     async def run_claimed(self, job: Job, control: RunControl, slot: Slot) -> Job:
         """Run a job that the scheduler claimed from the store."""
-        return await self._jobs.run_job(job, control, slot.free)
+        control.turn = turn = Turn(self._scheduler, job, control, slot)
+        try:
+            return await self._jobs.run_job(job, control, turn.free)
+        finally:
+            turn.free()
 
     async def cancel(self, job_id: str, principal: Principal) -> Job:
         """Cancel a job and wait for its end; one that has ended is returned as it is. Raises GovernedError
@@ -278,14 +283,19 @@ class AnalysisExecutionService:
             self._jobs.release_request_id(job)
 
     async def _run_in_turn(self, job: Job, control: RunControl, place: Place) -> Job:
+        control.turn = turn = Turn(self._scheduler, job, control)
+        entered = self._jobs.answerable(job, control)
+        if not entered:
+            try:
+                turn.give(await self._scheduler.slot(place, control))
+            except GovernedError as error:
+                return await self._jobs.end_unrun_job(job, error)
         try:
-            slot = await self._scheduler.slot(place, control)
-        except GovernedError as error:
-            return await self._jobs.end_unrun_job(job, error)
-        try:
-            return await self._jobs.run_job(self._jobs.start_job(job), control, slot.free)
+            return await self._jobs.run_job(self._jobs.start_job(job), control, turn.free)
         finally:
-            slot.free()
+            turn.free()
+            if entered:
+                self._scheduler.leave(place)
 
     async def _end_of(self, job: Job, principal: Principal) -> Job:
         last = job

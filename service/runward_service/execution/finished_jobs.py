@@ -67,6 +67,7 @@ class FinishedJobs:
             labels=job.labels,
             retention_us=job.retention_us,
             retry_of=job.id,
+            skip_cache=job.skip_cache,
         )
 
     def _image_of(self, job: Job) -> StoredImage:

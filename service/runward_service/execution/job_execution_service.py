@@ -170,6 +170,7 @@ class JobExecutionService:
             revision=0,
             retention_us=retention_us,
             retry_of=request.retry_of,
+            skip_cache=request.skip_cache,
         )
 
     async def _created(self, job: Job, created: Creation) -> tuple[Job, bool]:
@@ -183,6 +184,10 @@ class JobExecutionService:
         now = now_us()
         self._store.defer_start(job.id, now)
         return job._replace(status=JobStatus.RUNNING, attempt=1, start_time_us=now)
+
+    def answerable(self, job: Job, control: RunControl) -> bool:
+        """Whether a job that is to wait for a slot needs none, for an equal one's output will stand for its own."""
+        return self._plugins.answerable(job, control)
 
     async def claim_jobs(self, plugin: str, limit: int) -> list[Job]:
         """Claim waiting ASYNC jobs of a plugin: RUNNING, for this process."""
@@ -216,6 +221,8 @@ class JobExecutionService:
             instead = self._plugins.end_without_run(job, unstored_end(job))
             self._supervise(self._store_later(job, instead), "storing the end of a job")
             raise unstored_end(job) from error
+        finally:
+            self._plugins.stored(job, control)
         return await self._ended(job, outcome, revision)
 
     async def _following_attempt(self, job: Job, outcome: Outcome, control: RunControl) -> Job | None:
@@ -304,6 +311,7 @@ class JobExecutionService:
             result=outcome.result,
             output_digest=outcome.output_digest,
             error=outcome.envelope,
+            cached=outcome.cached,
         )
 
     async def _stored(self, job: Job) -> Job:

@@ -26,6 +26,16 @@ class PluginView:
     queued: int
     verifications: VerificationCounters
 
+    @property
+    def caching_disabled_reason(self) -> str:
+        """Why no output stands for that of another run, though the plugin is cacheable; empty where there is none."""
+        description = self.entry.description
+        if description is None or not description.cacheable:
+            return ""
+        if (description.version, description.code_digest) not in self.verifications.diverged_codes:
+            return ""
+        return "a verification of its present code diverged"
+
 
 class PluginCatalog:
     """Reads the registry and the counters; stores what operators disable."""

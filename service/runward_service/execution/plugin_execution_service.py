@@ -48,6 +48,14 @@ class PluginExecutionService:
             return None
         return None if entry.state is PluginState.UNAVAILABLE or entry.validator is None else entry.description
 
+    def answerable(self, job: Job, control: RunControl) -> bool:
+        """Whether a job that is to wait for its turn needs none."""
+        return self._tool_runner.answerable(job, control)
+
+    def stored(self, job: Job, control: RunControl) -> None:
+        """A job's end is in the store, or could not be stored."""
+        self._tool_runner.stored(job, control)
+
     async def execute(self, job: Job, control: RunControl) -> Outcome:
         """Make one attempt of a RUNNING job."""
         return await self._tool_runner.run(job, control)

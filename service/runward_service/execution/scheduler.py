@@ -26,6 +26,11 @@ ENTERING_SECONDS = 0.01
 CLAIM_RETRY_SECONDS = 1.0
 """The pause after a claim that the store did not take; nothing tells when it will."""
 
+MOST_LENT = 64
+"""Jobs of a plugin that wait for another's answer without a slot, beyond which no more are claimed, for they are in
+memory.
+"""
+
 logger = logging.getLogger(__name__)
 
 
@@ -87,6 +92,8 @@ class PluginQueue:
     """Slots that are out."""
     running: int = 0
     """Those of them that count: a run that waits at a busy worker takes that worker's place, not another one."""
+    lent: int = 0
+    """Jobs that have given their slots back until another's run has answered for them, or has not."""
     claiming: bool = False
     callers_first: bool = True
     usable: bool = True
@@ -177,23 +184,36 @@ class Scheduler:
 
     async def slot(self, place: Place, control: RunControl) -> Slot:
         """Wait for a slot, for a caller that entered. Raises what ``control`` is stopped with meanwhile."""
-        plugin = place.plugin
-        queue = self._queue(plugin)
-        waited = False
+        waited = True
         try:
-            if not queue.callers and self._free(plugin, queue) > 0:
-                return self._take(plugin, queue)
-            future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
-            control.bind(future)
-            queue.callers.append(place.caller, future)
-            slot = await future
-            waited = True
-            return slot
+            if (slot := self._free_slot(place.plugin)) is not None:
+                waited = False
+                return slot
+            return await self._wait(place.plugin, place.caller, control)
         except GovernedError:
-            queue.callers.discard(place.caller, future)  # not there where its turn came after it had been stopped
+            waited = False
             raise
         finally:
-            self._calls.leave(plugin, place.image_bytes, drained=waited)
+            self._calls.leave(place.plugin, place.image_bytes, drained=waited)
+
+    async def next_slot(self, plugin: str, caller: Caller, control: RunControl) -> Slot:
+        """Wait for a slot, for a job that was accepted before. Raises what ``control`` is stopped with meanwhile."""
+        return self._free_slot(plugin) or await self._wait(plugin, caller, control)
+
+    def _free_slot(self, plugin: str) -> Slot | None:
+        queue = self._queue(plugin)
+        return self._take(plugin, queue) if not queue.callers and self._free(plugin, queue) > 0 else None
+
+    async def _wait(self, plugin: str, caller: Caller, control: RunControl) -> Slot:
+        queue = self._queue(plugin)
+        future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        control.bind(future)
+        queue.callers.append(caller, future)
+        try:
+            return await future
+        except GovernedError:
+            queue.callers.discard(caller, future)  # not there where its turn came after it had been stopped
+            raise
 
     def job_stored(self, plugin: str) -> None:
         """A claimable job of the plugin was stored."""
@@ -219,6 +239,15 @@ class Scheduler:
         for name, queue in list(self._queues.items()):
             if queue.callers or queue.stored:
                 self._dispatch(name)
+
+    def lend(self, plugin: str) -> None:
+        """A job gives its slot back for a while."""
+        self._queue(plugin).lent += 1
+
+    def end_lending(self, plugin: str) -> None:
+        """A job that gave its slot back for a while has ended, or is about to wait for another."""
+        self._queue(plugin).lent -= 1
+        self._dispatch(plugin)
 
     def _queue(self, plugin: str) -> PluginQueue:
         queue = self._queues.get(plugin)
@@ -269,7 +298,7 @@ class Scheduler:
         """Give free slots out: to callers and to stored jobs in turns, where both wait."""
         queue = self._queue(plugin)
         while (free := self._free(plugin, queue)) > 0:
-            claimable = queue.stored and not queue.claiming and not self._stopping
+            claimable = queue.stored and not queue.claiming and not self._stopping and queue.lent < MOST_LENT
             if queue.callers and (queue.callers_first or not claimable):
                 future = queue.callers.popleft()
                 if not future.done():

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from runward_service.domain.errors import GovernedError
+    from runward_service.domain.run_reply import RunReply
+
+
+class RunTurn(Protocol):
+    """A run's place among those that may run at once."""
+
+    async def take(self) -> None:
+        """Wait for a place, unless it has one. Raises what the run is stopped with meanwhile."""
+
+    def lend(self) -> None:
+        """Let others have the place while the run waits for the answer of another."""
 
 
 class RunControl:
-    """Ends what a run waits for: a worker, then that worker's answer, then the pause before another attempt."""
+    """Ends what a run waits for: a worker, then that worker's answer, then the pause before another attempt. Also holds
+    what belongs to its job while that is under way.
+    """
 
     def __init__(self, *, fresh: bool = False) -> None:
         """Start with nothing to stop. ``fresh`` asks for a worker that has run nothing before."""
         self.fresh = fresh
         self.error: GovernedError | None = None
+        self.turn: RunTurn | None = None
+        """Absent where a run is made for its own sake, as a verification is: no other's answer stands for it."""
+        self.cache_key = b""
+        """Under which its output is kept and shared; empty where it is not."""
+        self.cache_code = ""
+        """The digest of the code that the key names."""
+        self.recalled: RunReply | None = None
+        """A kept output that was found for it."""
         self._waiting: asyncio.Future[Any] | None = None
 
     def bind(self, future: asyncio.Future[Any]) -> None:

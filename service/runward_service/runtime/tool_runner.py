@@ -17,8 +17,10 @@ from runward_service.runtime.validation import validate_output
 if TYPE_CHECKING:
     from runward_service.domain.job import Job
     from runward_service.domain.outcome import OutcomeSeal
+    from runward_service.domain.run_reply import RunReply
     from runward_service.plugins.base import Payload, Plugin, RunContext
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
+    from runward_service.runtime.result_cache import ResultCache
     from runward_service.runtime.run_control import RunControl
     from runward_service.runtime.worker_pool import WorkerPool
 
@@ -28,8 +30,11 @@ logger = logging.getLogger(__name__)
 class ToolRunner:
     """Two halves: ``run`` governs an attempt from the service, ``run_plugin`` makes it in the worker."""
 
-    def __init__(self, registry: PluginRegistry, pool: WorkerPool, seal: OutcomeSeal) -> None:
-        """Keep the states of the registry's plugins, run them in the pool's workers, seal what runs come to."""
+    def __init__(self, registry: PluginRegistry, pool: WorkerPool, cache: ResultCache, seal: OutcomeSeal) -> None:
+        """Keep the states of the registry's plugins, run them in the pool's workers where the cache has no output that
+        stands for a run's, seal what jobs come to.
+        """
+        self._cache = cache
         self._registry = registry
         self._pool = pool
         self._seal = seal
@@ -38,6 +43,7 @@ class ToolRunner:
         """Make one attempt of a RUNNING job and say what it came to. Never raises for a failure of the attempt."""
         start_us = now_us()
         began = False
+        reply: RunReply | None = None
         result: bytes | None = None
         digest = ""
         envelope: ErrorEnvelope | None = None
@@ -46,9 +52,11 @@ class ToolRunner:
             control.check()
             entry = self._registry.get(job.plugin)
             self._validate_input(entry, job)
-            self._registry.begin_run(job.plugin)
-            began = True
-            reply = await self._pool.run(entry, job, control)
+            reply = await self._cache.answer(entry, job, control)
+            if reply is None:
+                self._registry.begin_run(job.plugin)
+                began = True
+                reply = await self._pool.run(entry, job, control)
             validate_encoded(reply.result)
             result, digest = reply.result, reply.output_digest
         except GovernedError as error:
@@ -58,11 +66,33 @@ class ToolRunner:
             envelope = internal_envelope(error, job)
         finally:
             self.update_execution_metrics(job.plugin, began=began, succeeded=result is not None)
+            self._cache.end(job, control, reply if result is not None else None)
         end_us = now_us()
         took_us = max(end_us - start_us, 0)
-        return self._seal.sealed(
-            Outcome(job.id, job.attempt, job.plugin, end_us, took_us, began, result, digest, envelope, retryable)
+        outcome = Outcome(
+            job.id,
+            job.attempt,
+            job.plugin,
+            end_us,
+            took_us,
+            began,
+            result,
+            digest,
+            envelope,
+            retryable,
+            cached=result is not None and not began,
+            cache_key=control.cache_key,
         )
+        return self._seal.sealed(outcome)
+
+    def answerable(self, job: Job, control: RunControl) -> bool:
+        """Whether a job that is to wait for its turn needs none: ``run`` will have an equal one's output for it."""
+        entry = self._registry.described(job.plugin)
+        return entry is not None and self._cache.answerable(entry, job, control)
+
+    def stored(self, job: Job, control: RunControl) -> None:
+        """The end of a job that ``run`` was called for is in the store, or could not be stored."""
+        self._cache.stored(job, control)
 
     def end_without_run(self, job: Job, error: GovernedError) -> Outcome:
         """What a job comes to that ends without a run: cancelled while pending, expired, or interrupted."""

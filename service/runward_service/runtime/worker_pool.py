@@ -8,11 +8,11 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.run_reply import RunReply
 from runward_service.runtime.frames import encode_run_frame
 from runward_service.runtime.plugin_output import PluginOutput
 from runward_service.runtime.plugin_workers import PluginWorkers
@@ -40,19 +40,10 @@ WORKER_WAIT_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerReply:
-    """A run's result as the worker encoded it, with its digest and that of the code that made it."""
-
-    result: bytes
-    output_digest: str
-    code_digest: str
-
-
 class WorkerPool(Protocol):
     """Where runs happen. The local processes are one implementation."""
 
-    async def run(self, entry: PluginEntry, job: Job, control: RunControl) -> WorkerReply:
+    async def run(self, entry: PluginEntry, job: Job, control: RunControl) -> RunReply:
         """Run a job's attempt; raises GovernedError for every other end of it."""
 
 
@@ -108,7 +99,7 @@ class LocalWorkerPool:
         for group in groups:
             group.output.close()
 
-    async def run(self, entry: PluginEntry, job: Job, control: RunControl) -> WorkerReply:
+    async def run(self, entry: PluginEntry, job: Job, control: RunControl) -> RunReply:
         """Run a job's attempt in a worker of its plugin.
 
         Raises GovernedError: what the plugin or the rules refused, TIMEOUT, MEMORY_LIMIT, WORKER_LOST,
@@ -264,10 +255,10 @@ class LocalWorkerPool:
                     await worker.kill()
 
 
-def reply_of(entry: PluginEntry, worker: WorkerProcess, meta: dict[str, Any], body: bytes) -> WorkerReply:
+def reply_of(entry: PluginEntry, worker: WorkerProcess, meta: dict[str, Any], body: bytes) -> RunReply:
     """What a worker answered. Raises GovernedError where it answered with a failure."""
     if meta["type"] == "result":
-        return WorkerReply(body, str(meta.get("digest", "")), worker.code_digest)
+        return RunReply(body, str(meta.get("digest", "")), worker.code_digest)
     raise failure_error(meta, entry)
 
 

@@ -25,6 +25,7 @@ class PluginDeltas:
     total_duration_us: int = 0
     last_duration_us: int = 0
     last_used_time_us: int = 0
+    cached_count: int = 0
     buckets: dict[int, int] = field(default_factory=dict)
 
     def copy(self) -> PluginDeltas:
@@ -36,6 +37,7 @@ class PluginDeltas:
             self.total_duration_us,
             self.last_duration_us,
             self.last_used_time_us,
+            self.cached_count,
             dict(self.buckets),
         )
 
@@ -56,6 +58,7 @@ class CounterDeltas:
         deltas = self._plugins.setdefault(outcome.plugin, PluginDeltas())
         if outcome.envelope is None:
             deltas.success_count += 1
+            deltas.cached_count += outcome.cached
         else:
             deltas.error_count += 1
         if outcome.ran:
@@ -80,6 +83,7 @@ class CounterDeltas:
                     deltas.total_duration_us,
                     deltas.last_duration_us,
                     deltas.last_used_time_us,
+                    deltas.cached_count,
                 ),
             )
         durations = [

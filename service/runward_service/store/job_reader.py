@@ -72,6 +72,7 @@ class PluginCounters:
     p50_us: int = 0
     p99_us: int = 0
     last_used_time_us: int = 0
+    cached_count: int = 0
 
 
 def bounded(entries: Sequence[LogEntry]) -> Sequence[LogEntry]:
@@ -243,11 +244,11 @@ class SqliteJobReader:
         for plugin, bucket, count in await self._rows("durations"):
             buckets.setdefault(plugin, {})[bucket] = count
         found = {}
-        for plugin, success, error, runs, total, last, used in await self._rows("counters"):
+        for plugin, success, error, runs, total, last, used, cached in await self._rows("counters"):
             counts = buckets.get(plugin, {})
             mean = total // runs if runs else 0
             p50, p99 = percentile(counts, 0.5), percentile(counts, 0.99)
-            found[plugin] = PluginCounters(success, error, last, mean, p50, p99, used)
+            found[plugin] = PluginCounters(success, error, last, mean, p50, p99, used, cached)
         return found
 
     async def disabled_plugins(self) -> dict[str, str]:

@@ -63,4 +63,5 @@ def job_of(row: Sequence[Any], *, data: bytes | None = None, path: Path | None =
         cached=bool(row[34]),
         retention_us=row[35],
         retry_of=row[36],
+        skip_cache=bool(row[37]),
     )

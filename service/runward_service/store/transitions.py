@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobMode
+from runward_service.store.kept_results import keep_results
 from runward_service.store.row_statements import by_chunk
 from runward_service.store.rows import dump_mapping
 from runward_service.store.statements import statements
@@ -123,6 +124,7 @@ def job_row(job: Job, revision: int) -> tuple[Any, ...]:
         job.retry_of,
         job.create_time_us,
         revision,
+        int(job.skip_cache),
     )
 
 
@@ -173,6 +175,7 @@ class FinishJob:
         """Apply several, with the counters and tracebacks of their outcomes; each one's revision."""
         rows = [operation.row(tx.next_revision()) for operation in operations]
         update_all(tx, "finish_jobs", rows)
+        keep_results(tx, [operation._outcome for operation in operations])  # noqa: SLF001 - its own class
         for operation in operations:
             operation.count(tx)
         return [row[-1] for row in rows]
@@ -185,7 +188,7 @@ class FinishJob:
             details = json.dumps(dict(envelope.details), ensure_ascii=False)
             error = (envelope.reason.value, envelope.message, details, envelope.plugin, envelope.time_us)
         end = (outcome.status.value, outcome.result, outcome.output_digest, *error, outcome.end_time_us)
-        return (self._job_id, self._owner, self._attempt, *end, revision)
+        return (self._job_id, self._owner, self._attempt, *end, int(outcome.cached), revision)
 
     def count(self, tx: Transaction) -> None:
         """Add the outcome to the counters and store its traceback."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiosqlite
 
@@ -60,16 +60,20 @@ class SqliteVerifications:
     async def counters(self) -> dict[str, VerificationCounters]:
         """The counters over all code that a plugin had, and its last divergence, by plugin."""
         found: dict[str, VerificationCounters] = {}
-        for plugin, *counts, job, path, time in await self._connection.execute_fetchall(SQL["verifications"]):
+        for plugin, *code, good, diverged, neither, job, path, time in await self._rows():
             before = found.get(plugin, VerificationCounters())
             sums = (
-                before.reproducible_count + counts[0],
-                before.diverged_count + counts[1],
-                before.unverifiable_count + counts[2],
+                before.reproducible_count + good,
+                before.diverged_count + diverged,
+                before.unverifiable_count + neither,
             )
+            codes = before.diverged_codes | ({(code[0], code[1])} if diverged else set())
             last = max((time, job, path), (before.diverged_time_us, before.diverged_job, before.diverged_path))
-            found[plugin] = VerificationCounters(*sums, last[1], last[2], last[0])
+            found[plugin] = VerificationCounters(*sums, last[1], last[2], last[0], codes)
         return found
+
+    async def _rows(self) -> list[Any]:
+        return list(await self._connection.execute_fetchall(SQL["verifications"]))
 
     async def with_input(self, job: Job) -> Job | None:
         """A job with its image's bytes, or their file; None where they are gone."""

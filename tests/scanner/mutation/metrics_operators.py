@@ -20,7 +20,7 @@ PATH = "runtime/tool_runner.py"
 
 @dataclass(frozen=True, slots=True)
 class FinalBlock:
-    """The try of ToolRunner.run, the metrics call that ends it, and that call's text."""
+    """The try of ToolRunner.run, the metrics call in its final block, and that call's text."""
 
     draft: Draft
     whole: ast.Try
@@ -34,7 +34,7 @@ class FinalBlock:
     def without(self) -> Draft:
         """The try with no final block."""
         end = self.whole.handlers[-1].body[-1]
-        return self.draft.exchanged(end, self.draft.segment(end), self.call)
+        return self.draft.exchanged(end, self.draft.segment(end), self.whole.finalbody[-1])
 
 
 def final_block(source: ServiceSource) -> FinalBlock:
@@ -43,7 +43,7 @@ def final_block(source: ServiceSource) -> FinalBlock:
     run = draft.function("ToolRunner.run")
     found = draft.one(run, lambda node: isinstance(node, ast.Try) and bool(node.finalbody), "the try with a finally")
     assert isinstance(found, ast.Try)
-    call = found.finalbody[-1]
+    call = draft.statement(ast.Module(found.finalbody, []), "update_execution_metrics")
     return FinalBlock(draft, found, call, draft.segment(call))
 
 

@@ -94,6 +94,7 @@ _IMAGE_PARAMETERS = (
         metavar="SECONDS",
         help="How long the jobs are kept after their end (default: as the server keeps jobs).",
     ),
+    click.option("--skip-cache", is_flag=True, help="Have each job run, also where an equal one's output is kept."),
     click.option("--mime-type", metavar="TYPE", help="The images' type (default: told by their bytes or names)."),
     click.option(
         "--concurrency",

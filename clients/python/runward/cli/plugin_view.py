@@ -54,7 +54,8 @@ def plugin_view(plugin: Plugin) -> RenderableType:
         "takes": list(plugin.mime_types),
         "limits": f"{span(limits.timeout)}, {size(limits.memory_bytes)}, {limits.concurrency} at once, "
         f"{limits.max_attempts} attempts",
-        "runs": f"{metrics.success_count} success, {metrics.error_count} errors, {metrics.in_flight} in flight, "
+        "runs": f"{metrics.success_count} success ({metrics.cached_count} cached), {metrics.error_count} errors, "
+        f"{metrics.in_flight} in flight, "
         f"{metrics.queued} queued",
         "durations": ", ".join(
             f"{name} {span(time)}"
@@ -70,6 +71,7 @@ def plugin_view(plugin: Plugin) -> RenderableType:
         "verified": _verified(metrics),
         "code digest": plugin.code_digest,
         "repeatable": ("yes, and cacheable" if plugin.cacheable else "yes") if plugin.deterministic else "no",
+        "caching is off": plugin.caching_disabled_reason,
         "options": _options(plugin.options_schema),
     }
     shown = fields_view({name: value for name, value in facts.items() if value})

@@ -258,7 +258,9 @@ class Job(google.protobuf.message.Message):
     revision: builtins.int
     """The place of this state in the event log; rises with every change of any job."""
     cached: builtins.bool
-    """Whether the result is that of an earlier equal job."""
+    """Whether the result is that of an equal job (the same plugin, code, image, type and options, of the same tenant) rather than of a
+    run of its own. docs/cache.md tells when.
+    """
     output_digest: builtins.str
     """The digest of the result's RFC 8785 form, "sha256:<hex>"; empty without a result."""
     @property
@@ -327,6 +329,7 @@ class AnalyzeRequest(google.protobuf.message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     RETENTION_FIELD_NUMBER: builtins.int
+    SKIP_CACHE_FIELD_NUMBER: builtins.int
     plugin: builtins.str
     """The plugin's name."""
     @property
@@ -349,6 +352,10 @@ class AnalyzeRequest(google.protobuf.message.Message):
         than the server's max_retention is refused (INVALID_FIELD). Then the job is removed as by DeleteJob, though not erased
         from the files at once.
         """
+    skip_cache: builtins.bool
+    """Whether the job has to have a run of its own, also where the output of an equal one is kept or on its way (Job.cached). Its
+    output is kept in place of the earlier one. No part of what makes two requests with one request_id the same.
+    """
     def __init__(
         self,
         *,
@@ -358,9 +365,10 @@ class AnalyzeRequest(google.protobuf.message.Message):
         request_id: builtins.str = ...,
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         retention: google.protobuf.duration_pb2.Duration | None = ...,
+        skip_cache: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing_extensions.Literal["payload", b"payload", "retention", b"retention", "timeout", b"timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["labels", b"labels", "payload", b"payload", "plugin", b"plugin", "request_id", b"request_id", "retention", b"retention", "timeout", b"timeout"]) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["labels", b"labels", "payload", b"payload", "plugin", b"plugin", "request_id", b"request_id", "retention", b"retention", "skip_cache", b"skip_cache", "timeout", b"timeout"]) -> None: ...
 
 global___AnalyzeRequest = AnalyzeRequest
 
@@ -414,6 +422,7 @@ class SubmitJobRequest(google.protobuf.message.Message):
     PRIORITY_FIELD_NUMBER: builtins.int
     QUEUE_TIMEOUT_FIELD_NUMBER: builtins.int
     RETENTION_FIELD_NUMBER: builtins.int
+    SKIP_CACHE_FIELD_NUMBER: builtins.int
     plugin: builtins.str
     """The plugin's name."""
     @property
@@ -437,6 +446,8 @@ class SubmitJobRequest(google.protobuf.message.Message):
     @property
     def retention(self) -> google.protobuf.duration_pb2.Duration:
         """As in AnalyzeRequest."""
+    skip_cache: builtins.bool
+    """As in AnalyzeRequest."""
     def __init__(
         self,
         *,
@@ -448,9 +459,10 @@ class SubmitJobRequest(google.protobuf.message.Message):
         priority: builtins.int = ...,
         queue_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         retention: google.protobuf.duration_pb2.Duration | None = ...,
+        skip_cache: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing_extensions.Literal["payload", b"payload", "queue_timeout", b"queue_timeout", "retention", b"retention", "timeout", b"timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["labels", b"labels", "payload", b"payload", "plugin", b"plugin", "priority", b"priority", "queue_timeout", b"queue_timeout", "request_id", b"request_id", "retention", b"retention", "timeout", b"timeout"]) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["labels", b"labels", "payload", b"payload", "plugin", b"plugin", "priority", b"priority", "queue_timeout", b"queue_timeout", "request_id", b"request_id", "retention", b"retention", "skip_cache", b"skip_cache", "timeout", b"timeout"]) -> None: ...
 
 global___SubmitJobRequest = SubmitJobRequest
 

@@ -16,43 +16,43 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18runward/v1/plugins.proto\x12\nrunward.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"{\n\x0cPluginLimits\x12*\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x03\x12\x13\n\x0b\x63oncurrency\x18\x03 \x01(\x05\x12\x14\n\x0cmax_attempts\x18\x04 \x01(\x05\"\x81\x04\n\rPluginMetrics\x12\x15\n\rsuccess_count\x18\x01 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x02 \x01(\x03\x12\x11\n\tin_flight\x18\x03 \x01(\x05\x12\x0e\n\x06queued\x18\x04 \x01(\x05\x12:\n\x17last_execution_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12:\n\x17mean_execution_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x16p50_execution_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x16p99_execution_duration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0elast_used_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12reproducible_count\x18\n \x01(\x03\x12\x16\n\x0e\x64iverged_count\x18\x0b \x01(\x03\x12\x1a\n\x12unverifiable_count\x18\x0c \x01(\x03\x12/\n\x0flast_divergence\x18\r \x01(\x0b\x32\x16.runward.v1.Divergence\"T\n\nDivergence\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd4\x02\n\x06Plugin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12&\n\x05state\x18\x04 \x01(\x0e\x32\x17.runward.v1.PluginState\x12\x14\n\x0cstate_reason\x18\x05 \x01(\t\x12\x12\n\nmime_types\x18\x06 \x03(\t\x12/\n\x0eoptions_schema\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12(\n\x06limits\x18\x08 \x01(\x0b\x32\x18.runward.v1.PluginLimits\x12*\n\x07metrics\x18\t \x01(\x0b\x32\x19.runward.v1.PluginMetrics\x12\x13\n\x0b\x63ode_digest\x18\n \x01(\t\x12\x15\n\rdeterministic\x18\x0b \x01(\x08\x12\x11\n\tcacheable\x18\x0c \x01(\x08\"\x14\n\x12ListPluginsRequest\":\n\x13ListPluginsResponse\x12#\n\x07plugins\x18\x01 \x03(\x0b\x32\x12.runward.v1.Plugin\"\"\n\x10GetPluginRequest\x12\x0e\n\x06plugin\x18\x01 \x01(\t\"7\n\x11GetPluginResponse\x12\"\n\x06plugin\x18\x01 \x01(\x0b\x32\x12.runward.v1.Plugin\"%\n\x13\x45nablePluginRequest\x12\x0e\n\x06plugin\x18\x01 \x01(\t\":\n\x14\x45nablePluginResponse\x12\"\n\x06plugin\x18\x01 \x01(\x0b\x32\x12.runward.v1.Plugin\"6\n\x14\x44isablePluginRequest\x12\x0e\n\x06plugin\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\";\n\x15\x44isablePluginResponse\x12\"\n\x06plugin\x18\x01 \x01(\x0b\x32\x12.runward.v1.Plugin\"%\n\x13ReloadPluginRequest\x12\x0e\n\x06plugin\x18\x01 \x01(\t\":\n\x14ReloadPluginResponse\x12\"\n\x06plugin\x18\x01 \x01(\x0b\x32\x12.runward.v1.Plugin*\xb3\x01\n\x0bPluginState\x12\x1c\n\x18PLUGIN_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PLUGIN_STATE_LOADED\x10\x01\x12\x1c\n\x18PLUGIN_STATE_INITIALIZED\x10\x02\x12\x18\n\x14PLUGIN_STATE_RUNNING\x10\x03\x12\x17\n\x13PLUGIN_STATE_FAILED\x10\x04\x12\x1c\n\x18PLUGIN_STATE_UNAVAILABLE\x10\x05\x32\xa5\x03\n\rPluginService\x12N\n\x0bListPlugins\x12\x1e.runward.v1.ListPluginsRequest\x1a\x1f.runward.v1.ListPluginsResponse\x12H\n\tGetPlugin\x12\x1c.runward.v1.GetPluginRequest\x1a\x1d.runward.v1.GetPluginResponse\x12Q\n\x0c\x45nablePlugin\x12\x1f.runward.v1.EnablePluginRequest\x1a .runward.v1.EnablePluginResponse\x12T\n\rDisablePlugin\x12 .runward.v1.DisablePluginRequest\x1a!.runward.v1.DisablePluginResponse\x12Q\n\x0cReloadPlugin\x12\x1f.runward.v1.ReloadPluginRequest\x1a .runward.v1.ReloadPluginResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18runward/v1/plugins.proto\x12\nrunward.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"{\n\x0cPluginLimits\x12*\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x03\x12\x13\n\x0b\x63oncurrency\x18\x03 \x01(\x05\x12\x14\n\x0cmax_attempts\x18\x04 \x01(\x05\"\x97\x04\n\rPluginMetrics\x12\x15\n\rsuccess_count\x18\x01 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x02 \x01(\x03\x12\x11\n\tin_flight\x18\x03 \x01(\x05\x12\x0e\n\x06queued\x18\x04 \x01(\x05\x12:\n\x17last_execution_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12:\n\x17mean_execution_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x16p50_execution_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x16p99_execution_duration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0elast_used_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12reproducible_count\x18\n \x01(\x03\x12\x16\n\x0e\x64iverged_count\x18\x0b \x01(\x03\x12\x1a\n\x12unverifiable_count\x18\x0c \x01(\x03\x12/\n\x0flast_divergence\x18\r \x01(\x0b\x32\x16.runward.v1.Divergence\x12\x14\n\x0c\x63\x61\x63hed_count\x18\x0e \x01(\x03\"T\n\nDivergence\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf5\x02\n\x06Plugin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12&\n\x05state\x18\x04 \x01(\x0e\x32\x17.runward.v1.PluginState\x12\x14\n\x0cstate_reason\x18\x05 \x01(\t\x12\x12\n\nmime_types\x18\x06 \x03(\t\x12/\n\x0eoptions_schema\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12(\n\x06limits\x18\x08 \x01(\x0b\x32\x18.runward.v1.PluginLimits\x12*\n\x07metrics\x18\t \x01(\x0b\x32\x19.runward.v1.PluginMetrics\x12\x13\n\x0b\x63ode_digest\x18\n \x01(\t\x12\x15\n\rdeterministic\x18\x0b \x01(\x08\x12\x11\n\tcacheable\x18\x0c \x01(\x08\x12\x1f\n\x17\x63\x61\x63hing_disabled_reason\x18\r \x01(\t\"\x14\n\x12ListPluginsRequest\":\n\x13ListPluginsResponse\x12#\n\x07plugins\x18\x01 \x03(\x0b\x32\x12.runward.v1.Plugin\"\"\n\x10GetPluginRequest\x12\x0e\n\x06plugin\x18\x01 \x01(\t\"7\n\x11GetPluginResponse\x12\"\n\x06plugin\x18\x01 \x01(\x0b\x32\x12.runward.v1.Plugin\"%\n\x13\x45nablePluginRequest\x12\x0e\n\x06plugin\x18\x01 \x01(\t\":\n\x14\x45nablePluginResponse\x12\"\n\x06plugin\x18\x01 \x01(\x0b\x32\x12.runward.v1.Plugin\"6\n\x14\x44isablePluginRequest\x12\x0e\n\x06plugin\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\";\n\x15\x44isablePluginResponse\x12\"\n\x06plugin\x18\x01 \x01(\x0b\x32\x12.runward.v1.Plugin\"%\n\x13ReloadPluginRequest\x12\x0e\n\x06plugin\x18\x01 \x01(\t\":\n\x14ReloadPluginResponse\x12\"\n\x06plugin\x18\x01 \x01(\x0b\x32\x12.runward.v1.Plugin*\xb3\x01\n\x0bPluginState\x12\x1c\n\x18PLUGIN_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PLUGIN_STATE_LOADED\x10\x01\x12\x1c\n\x18PLUGIN_STATE_INITIALIZED\x10\x02\x12\x18\n\x14PLUGIN_STATE_RUNNING\x10\x03\x12\x17\n\x13PLUGIN_STATE_FAILED\x10\x04\x12\x1c\n\x18PLUGIN_STATE_UNAVAILABLE\x10\x05\x32\xa5\x03\n\rPluginService\x12N\n\x0bListPlugins\x12\x1e.runward.v1.ListPluginsRequest\x1a\x1f.runward.v1.ListPluginsResponse\x12H\n\tGetPlugin\x12\x1c.runward.v1.GetPluginRequest\x1a\x1d.runward.v1.GetPluginResponse\x12Q\n\x0c\x45nablePlugin\x12\x1f.runward.v1.EnablePluginRequest\x1a .runward.v1.EnablePluginResponse\x12T\n\rDisablePlugin\x12 .runward.v1.DisablePluginRequest\x1a!.runward.v1.DisablePluginResponse\x12Q\n\x0cReloadPlugin\x12\x1f.runward.v1.ReloadPluginRequest\x1a .runward.v1.ReloadPluginResponseb\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'runward.v1.plugins_pb2', globals())
 if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
-  _PLUGINSTATE._serialized_start=1696
-  _PLUGINSTATE._serialized_end=1875
+  _PLUGINSTATE._serialized_start=1751
+  _PLUGINSTATE._serialized_end=1930
   _PLUGINLIMITS._serialized_start=135
   _PLUGINLIMITS._serialized_end=258
   _PLUGINMETRICS._serialized_start=261
-  _PLUGINMETRICS._serialized_end=774
-  _DIVERGENCE._serialized_start=776
-  _DIVERGENCE._serialized_end=860
-  _PLUGIN._serialized_start=863
-  _PLUGIN._serialized_end=1203
-  _LISTPLUGINSREQUEST._serialized_start=1205
-  _LISTPLUGINSREQUEST._serialized_end=1225
-  _LISTPLUGINSRESPONSE._serialized_start=1227
-  _LISTPLUGINSRESPONSE._serialized_end=1285
-  _GETPLUGINREQUEST._serialized_start=1287
-  _GETPLUGINREQUEST._serialized_end=1321
-  _GETPLUGINRESPONSE._serialized_start=1323
-  _GETPLUGINRESPONSE._serialized_end=1378
-  _ENABLEPLUGINREQUEST._serialized_start=1380
-  _ENABLEPLUGINREQUEST._serialized_end=1417
-  _ENABLEPLUGINRESPONSE._serialized_start=1419
-  _ENABLEPLUGINRESPONSE._serialized_end=1477
-  _DISABLEPLUGINREQUEST._serialized_start=1479
-  _DISABLEPLUGINREQUEST._serialized_end=1533
-  _DISABLEPLUGINRESPONSE._serialized_start=1535
-  _DISABLEPLUGINRESPONSE._serialized_end=1594
-  _RELOADPLUGINREQUEST._serialized_start=1596
-  _RELOADPLUGINREQUEST._serialized_end=1633
-  _RELOADPLUGINRESPONSE._serialized_start=1635
-  _RELOADPLUGINRESPONSE._serialized_end=1693
-  _PLUGINSERVICE._serialized_start=1878
-  _PLUGINSERVICE._serialized_end=2299
+  _PLUGINMETRICS._serialized_end=796
+  _DIVERGENCE._serialized_start=798
+  _DIVERGENCE._serialized_end=882
+  _PLUGIN._serialized_start=885
+  _PLUGIN._serialized_end=1258
+  _LISTPLUGINSREQUEST._serialized_start=1260
+  _LISTPLUGINSREQUEST._serialized_end=1280
+  _LISTPLUGINSRESPONSE._serialized_start=1282
+  _LISTPLUGINSRESPONSE._serialized_end=1340
+  _GETPLUGINREQUEST._serialized_start=1342
+  _GETPLUGINREQUEST._serialized_end=1376
+  _GETPLUGINRESPONSE._serialized_start=1378
+  _GETPLUGINRESPONSE._serialized_end=1433
+  _ENABLEPLUGINREQUEST._serialized_start=1435
+  _ENABLEPLUGINREQUEST._serialized_end=1472
+  _ENABLEPLUGINRESPONSE._serialized_start=1474
+  _ENABLEPLUGINRESPONSE._serialized_end=1532
+  _DISABLEPLUGINREQUEST._serialized_start=1534
+  _DISABLEPLUGINREQUEST._serialized_end=1588
+  _DISABLEPLUGINRESPONSE._serialized_start=1590
+  _DISABLEPLUGINRESPONSE._serialized_end=1649
+  _RELOADPLUGINREQUEST._serialized_start=1651
+  _RELOADPLUGINREQUEST._serialized_end=1688
+  _RELOADPLUGINRESPONSE._serialized_start=1690
+  _RELOADPLUGINRESPONSE._serialized_end=1748
+  _PLUGINSERVICE._serialized_start=1933
+  _PLUGINSERVICE._serialized_end=2354
 # @@protoc_insertion_point(module_scope)

@@ -108,6 +108,7 @@ class PluginMetrics(google.protobuf.message.Message):
     DIVERGED_COUNT_FIELD_NUMBER: builtins.int
     UNVERIFIABLE_COUNT_FIELD_NUMBER: builtins.int
     LAST_DIVERGENCE_FIELD_NUMBER: builtins.int
+    CACHED_COUNT_FIELD_NUMBER: builtins.int
     success_count: builtins.int
     """Jobs that ended SUCCESS."""
     error_count: builtins.int
@@ -140,6 +141,8 @@ class PluginMetrics(google.protobuf.message.Message):
     @property
     def last_divergence(self) -> global___Divergence:
         """The last one that gave another end; absent where none has."""
+    cached_count: builtins.int
+    """Jobs of success_count that got the output of an equal job, without a run."""
     def __init__(
         self,
         *,
@@ -156,9 +159,10 @@ class PluginMetrics(google.protobuf.message.Message):
         diverged_count: builtins.int = ...,
         unverifiable_count: builtins.int = ...,
         last_divergence: global___Divergence | None = ...,
+        cached_count: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing_extensions.Literal["last_divergence", b"last_divergence", "last_execution_duration", b"last_execution_duration", "last_used_time", b"last_used_time", "mean_execution_duration", b"mean_execution_duration", "p50_execution_duration", b"p50_execution_duration", "p99_execution_duration", b"p99_execution_duration"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["diverged_count", b"diverged_count", "error_count", b"error_count", "in_flight", b"in_flight", "last_divergence", b"last_divergence", "last_execution_duration", b"last_execution_duration", "last_used_time", b"last_used_time", "mean_execution_duration", b"mean_execution_duration", "p50_execution_duration", b"p50_execution_duration", "p99_execution_duration", b"p99_execution_duration", "queued", b"queued", "reproducible_count", b"reproducible_count", "success_count", b"success_count", "unverifiable_count", b"unverifiable_count"]) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["cached_count", b"cached_count", "diverged_count", b"diverged_count", "error_count", b"error_count", "in_flight", b"in_flight", "last_divergence", b"last_divergence", "last_execution_duration", b"last_execution_duration", "last_used_time", b"last_used_time", "mean_execution_duration", b"mean_execution_duration", "p50_execution_duration", b"p50_execution_duration", "p99_execution_duration", b"p99_execution_duration", "queued", b"queued", "reproducible_count", b"reproducible_count", "success_count", b"success_count", "unverifiable_count", b"unverifiable_count"]) -> None: ...
 
 global___PluginMetrics = PluginMetrics
 
@@ -208,6 +212,7 @@ class Plugin(google.protobuf.message.Message):
     CODE_DIGEST_FIELD_NUMBER: builtins.int
     DETERMINISTIC_FIELD_NUMBER: builtins.int
     CACHEABLE_FIELD_NUMBER: builtins.int
+    CACHING_DISABLED_REASON_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its unique name, as Analyze and SubmitJob take it."""
     version: builtins.str
@@ -239,6 +244,10 @@ class Plugin(google.protobuf.message.Message):
     """Whether it says that the same image and options give the same output. Then its jobs can be verified (VerifyJob)."""
     cacheable: builtins.bool
     """Whether it says that a stored output may stand for that of another run with the same image and options."""
+    caching_disabled_reason: builtins.str
+    """Why no stored output stands for that of another run although it is cacheable: a verification of its present code diverged.
+    Empty where there is no such reason.
+    """
     def __init__(
         self,
         *,
@@ -254,9 +263,10 @@ class Plugin(google.protobuf.message.Message):
         code_digest: builtins.str = ...,
         deterministic: builtins.bool = ...,
         cacheable: builtins.bool = ...,
+        caching_disabled_reason: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing_extensions.Literal["limits", b"limits", "metrics", b"metrics", "options_schema", b"options_schema"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["cacheable", b"cacheable", "code_digest", b"code_digest", "description", b"description", "deterministic", b"deterministic", "limits", b"limits", "metrics", b"metrics", "mime_types", b"mime_types", "name", b"name", "options_schema", b"options_schema", "state", b"state", "state_reason", b"state_reason", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["cacheable", b"cacheable", "caching_disabled_reason", b"caching_disabled_reason", "code_digest", b"code_digest", "description", b"description", "deterministic", b"deterministic", "limits", b"limits", "metrics", b"metrics", "mime_types", b"mime_types", "name", b"name", "options_schema", b"options_schema", "state", b"state", "state_reason", b"state_reason", "version", b"version"]) -> None: ...
 
 global___Plugin = Plugin
 

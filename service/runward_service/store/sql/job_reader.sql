@@ -5,7 +5,7 @@ image.digest, image.size_bytes, job.mime_type, job.options, job.labels, job.prio
 job.queue_deadline, job.max_attempts, job.attempt, job.lost_attempts, job.owner, job.cancel_requested,
 job.create_time, job.start_time, job.end_time, job.revision, job.progress_fraction, job.progress_message,
 {result}, job.error_reason, job.error_message, job.error_details, job.error_plugin, job.error_time,
-job.output_digest, job.cached, job.retention, job.retry_of
+job.output_digest, job.cached, job.retention, job.retry_of, job.skip_cache
 
 -- name: job_by_id
 SELECT {columns_with_result}
@@ -122,7 +122,8 @@ SELECT plugin, sum(jobs), sum(image_bytes) FROM queued GROUP BY plugin;
 SELECT count(*) FROM owner;
 
 -- name: counters
-SELECT plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time FROM plugin_counter;
+SELECT plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time, cached_count
+FROM plugin_counter;
 
 -- name: durations
 SELECT plugin, bucket, count FROM plugin_duration ORDER BY plugin, bucket;

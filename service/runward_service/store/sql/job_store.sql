@@ -42,15 +42,17 @@ UPDATE job SET owner = '', claimable = 1, lost_attempts = lost_attempts + 1
 WHERE owner = ? AND status = 2 AND mode = 2 AND lost_attempts + 1 < max_attempts AND cancel_requested = 0;
 
 -- name: add_counters
-INSERT INTO plugin_counter (plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO plugin_counter (plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time,
+                            cached_count)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (plugin) DO UPDATE SET
   success_count = success_count + excluded.success_count,
   error_count = error_count + excluded.error_count,
   run_count = run_count + excluded.run_count,
   total_duration = total_duration + excluded.total_duration,
   last_duration = CASE WHEN excluded.run_count > 0 THEN excluded.last_duration ELSE last_duration END,
-  last_used_time = max(last_used_time, excluded.last_used_time);
+  last_used_time = max(last_used_time, excluded.last_used_time),
+  cached_count = cached_count + excluded.cached_count;
 
 -- name: add_durations
 INSERT INTO plugin_duration (plugin, bucket, count) VALUES {rows}

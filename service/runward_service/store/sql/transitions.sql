@@ -7,10 +7,10 @@ WHERE image.data IS NULL AND excluded.data IS NOT NULL;
 -- name: insert_jobs
 INSERT INTO job (id, tenant, principal, request_id, mode, plugin, plugin_version, status, image_seq, mime_type, options,
                  labels, priority, timeout, queue_deadline, max_attempts, owner, claimable, retention, retry_of,
-                 create_time, revision, change_time)
+                 create_time, revision, skip_cache, change_time)
 SELECT column1, column2, column3, column4, column5, column6, column7, column8,
        (SELECT seq FROM image WHERE digest = column9 AND tenant = column2), column10, column11, column12,
-       column13, column14, column15, column16, column17, column18, column19, column20, column21, column22, column21
+       column13, column14, column15, column16, column17, column18, column19, column20, column21, column22, column23, column21
 FROM (VALUES {rows});
 
 -- name: start_jobs
@@ -22,10 +22,10 @@ WHERE job.id = v.column1 AND job.status = 1 AND job.owner = v.column2;
 -- name: finish_jobs
 -- Fenced by status, owner and attempt: nothing is finished twice, and no one finishes what it no longer owns.
 -- Rows: id, owner, attempt, status, result, output_digest, the error's reason, message, details, plugin and time,
--- end_time, revision.
+-- end_time, cached, revision.
 UPDATE job SET status = v.column4, result = v.column5, output_digest = v.column6, error_reason = v.column7,
                error_message = v.column8, error_details = v.column9, error_plugin = v.column10, error_time = v.column11,
-               end_time = v.column12, change_time = v.column12, revision = v.column13
+               end_time = v.column12, change_time = v.column12, cached = v.column13, revision = v.column14
 FROM (VALUES {rows}) AS v
 WHERE job.id = v.column1 AND job.status = 2 AND job.owner = v.column2 AND job.attempt = v.column3;
 

@@ -11,7 +11,7 @@ ON CONFLICT (plugin, plugin_version, code_digest) DO UPDATE SET
   diverged_time = max(diverged_time, excluded.diverged_time);
 
 -- name: verifications
-SELECT plugin, reproducible_count, diverged_count, unverifiable_count, diverged_job, diverged_path, diverged_time
+SELECT plugin, plugin_version, code_digest, reproducible_count, diverged_count, unverifiable_count, diverged_job, diverged_path, diverged_time
 FROM plugin_verification;
 
 -- name: input_of_job

@@ -1,0 +1,127 @@
+"""The outputs that stand for those of equal jobs. They are those of finished jobs, and go with the job that they belong
+to: what is kept beside the job is a key, and a checksum that tells whether the output is what it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import sqlite3
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+from runward_service.domain.errors import GovernedError
+from runward_service.domain.run_reply import RunReply
+from runward_service.store.row_statements import by_chunk
+from runward_service.store.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runward_service.domain.limits import CacheLimits
+    from runward_service.domain.outcome import Outcome
+    from runward_service.domain.plugin_description import PluginDescription
+    from runward_service.store.batch import Transaction
+    from runward_service.store.database import Database
+    from runward_service.store.writer import GroupCommitWriter
+
+SQL_FILE = "kept_results.sql"
+SQL = statements(SQL_FILE)
+EVICTED_A_STEP = 256
+
+logger = logging.getLogger(__name__)
+
+
+class SqliteKeptResults:
+    """Answers on the loop: a point query of an index takes microseconds, a hop to another thread ten times that."""
+
+    def __init__(self, database: Database, writer: GroupCommitWriter) -> None:
+        """Read from a database; call open before anything else."""
+        self._database = database
+        self._writer = writer
+        self._connection: sqlite3.Connection
+
+    def open(self) -> None:
+        """Open the connection."""
+        # It never waits: with write-ahead logging a reader has to in no case but a recovery.
+        self._connection = sqlite3.connect(self._database.path, isolation_level=None, timeout=0)
+        self._connection.execute("PRAGMA query_only = ON")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def trusts(self, description: PluginDescription) -> bool:
+        """Whether no verification has diverged of what a plugin's code, by its version and digest, gave."""
+        code = (description.name, description.version, description.code_digest)
+        try:
+            return self._connection.execute(SQL["diverged"], code).fetchone() is None
+        except sqlite3.Error:
+            logger.exception("kept outputs cannot be read")
+            return False
+
+    def find(self, key: bytes, code_digest: str) -> RunReply | None:
+        """The output under a key, as code of that digest gave it; None where none is kept. One that is not what it was
+        is forgotten.
+        """
+        try:
+            row = self._connection.execute(SQL["find"], (key,)).fetchone()
+        except sqlite3.Error:
+            logger.exception("kept outputs cannot be read")
+            return None
+        if row is None:
+            return None
+        result, output_digest, checksum = row
+        if checksum_of(result, output_digest) != checksum:
+            logger.error("a kept output is damaged, and is not used: %s", output_digest)
+            self._forget(key)
+            return None
+        return RunReply(result, output_digest, code_digest)
+
+    def _forget(self, key: bytes) -> None:
+        try:
+            self._writer.defer(lambda tx: tx.execute(SQL["forget"], (key,)))
+        except GovernedError:
+            logger.exception("a damaged output cannot be forgotten now")
+
+    async def evict(self, limits: CacheLimits) -> int:
+        """Forget those that were asked for longest ago, until the rest is within the limits; how many. Raises
+        GovernedError STORE_UNAVAILABLE.
+        """
+        evicted = 0
+        while upto := await asyncio.to_thread(self._excess, limits):
+            evicted += await self._writer.submit(partial(_evict, upto))
+        return evicted
+
+    def _excess(self, limits: CacheLimits) -> int:
+        """The number of the job up to which outputs are too many or too large, as far as one step goes; 0 for none."""
+        with closing(sqlite3.connect(self._database.path, isolation_level=None)) as connection:
+            entries, size_bytes = connection.execute(SQL["totals"]).fetchone()
+            upto = 0
+            for job_seq, size in connection.execute(SQL["oldest"], (EVICTED_A_STEP,)):
+                if entries <= limits.entries and size_bytes <= limits.size_bytes:
+                    break
+                entries, size_bytes, upto = entries - 1, size_bytes - size, job_seq
+            return upto
+
+
+def _evict(upto: int, tx: Transaction) -> int:
+    return tx.execute(SQL["evict"], (upto,)).rowcount
+
+
+def keep_results(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Keep the outputs of jobs that have just been finished with these outcomes, as far as they have a key."""
+    rows = [
+        (outcome.cache_key, checksum_of(outcome.result, outcome.output_digest), len(outcome.result), outcome.job_id)
+        for outcome in outcomes
+        if outcome.cache_key and outcome.result is not None
+    ]
+    for sql, parameters, _ in by_chunk(SQL_FILE, "keep", rows):
+        tx.execute(sql, parameters)
+
+
+def checksum_of(result: bytes, output_digest: str) -> bytes:
+    """What tells whether an output is what it was."""
+    return hashlib.sha256(output_digest.encode() + result).digest()

@@ -1,0 +1,29 @@
+-- name: keep
+-- Rows: key, checksum, size, job id. The newest job's takes the place of an earlier one's.
+INSERT INTO kept_result (key, job_seq, checksum, size_bytes)
+SELECT v.column1, job.seq, v.column2, v.column3
+FROM (VALUES {rows}) AS v CROSS JOIN job ON job.id = v.column4
+WHERE true
+ON CONFLICT (key) DO UPDATE SET
+  job_seq = excluded.job_seq, checksum = excluded.checksum, size_bytes = excluded.size_bytes;
+
+-- name: find
+SELECT job.result, job.output_digest, kept.checksum
+FROM kept_result AS kept CROSS JOIN job ON job.seq = kept.job_seq
+WHERE kept.key = ?;
+
+-- name: diverged
+SELECT 1 FROM plugin_verification
+WHERE plugin = ? AND plugin_version = ? AND code_digest = ? AND diverged_count > 0;
+
+-- name: forget
+DELETE FROM kept_result WHERE key = ?;
+
+-- name: totals
+SELECT count(*), coalesce(sum(size_bytes), 0) FROM kept_result;
+
+-- name: oldest
+SELECT job_seq, size_bytes FROM kept_result ORDER BY job_seq LIMIT ?;
+
+-- name: evict
+DELETE FROM kept_result WHERE job_seq <= ?;
