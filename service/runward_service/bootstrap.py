@@ -42,6 +42,7 @@ from runward_service.runtime.worker_pool import LocalWorkerPool
 from runward_service.store.blobs import SqliteBlobs
 from runward_service.store.checkpointer import Checkpointer
 from runward_service.store.collector import Collector
+from runward_service.store.damaged_blobs import DamagedBlobs
 from runward_service.store.database import Database
 from runward_service.store.image_sweep import ImageSweep
 from runward_service.store.images import ImageStore
@@ -219,6 +220,7 @@ def build(config: Config) -> Service:
     removal = SqliteJobRemoval(writer, images.path_of)
     sweep = ImageSweep(database.images, database.owners, removal)
     blobs = SqliteBlobs(writer, database, images)
+    damaged = DamagedBlobs(writer, database, images)
     uploads = Uploads(database.uploads, images)
     verifications = SqliteVerifications(writer, database, images.path_of)
     checkpointer = Checkpointer(database)
@@ -231,7 +233,7 @@ def build(config: Config) -> Service:
     tool_runner = ToolRunner(registry, pool, cache, seal)
     plugins = PluginExecutionService(registry, tool_runner)
     jobs = JobExecutionService(
-        plugins, store, reader, images, request_ids, owner, supervisor.supervise, config.max_retention_us
+        plugins, store, reader, images, damaged, request_ids, owner, supervisor.supervise, config.max_retention_us
     )
     pending = QueueBounds("pending jobs", config.pending_jobs)
     stored_queue = StoredQueue(pending, reader)
@@ -247,7 +249,7 @@ def build(config: Config) -> Service:
         LogWatcher(reader, tail),
         expiry,
         finished,
-        Verifier(plugins, scheduler, reader, verifications),
+        Verifier(plugins, scheduler, reader, verifications, damaged),
         attestation.admit,
         store_health,
         blobs,
@@ -270,7 +272,7 @@ def build(config: Config) -> Service:
         store_health=store_health,
         reader=reader,
         blobs=blobs,
-        transfer=BlobTransfer(blobs, uploads, config.max_blob_bytes, config.retain_uploads_us),
+        transfer=BlobTransfer(blobs, uploads, damaged, config.max_blob_bytes, config.retain_uploads_us),
         verifications=verifications,
         request_ids=request_ids,
         kept_results=kept_results,

@@ -113,7 +113,7 @@ async def test_a_large_image_is_a_file(service: Service) -> None:
 
 
 async def test_an_image_whose_file_is_gone(service: Service) -> None:
-    """The job ends FAILED with INTERNAL, which tells nothing of the disk; the service lives on."""
+    """The job ends FAILED and names the blob, but tells nothing of the disk; the service lives on."""
     async with Stage() as stage:
         await submit(service, "single_puppet", stage.options)
         visit = await stage.enter()
@@ -124,8 +124,8 @@ async def test_an_image_whose_file_is_gone(service: Service) -> None:
         visit.give()
         found = await ended(service, job.id)
         assert found.error is not None
-        assert (found.status, found.error.reason) == (JobStatus.FAILED, ErrorReason.INTERNAL)
-        assert digest not in found.error.message
+        assert (found.status, found.error.reason) == (JobStatus.FAILED, ErrorReason.BLOB_CORRUPTED)
+        assert str(service.database.folder) not in found.error.message
         assert stage.visits == 1
 
 

@@ -12,6 +12,7 @@ import pytest
 from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.store import backup
 from runward_service.store.backup import BackupError, back_up, restore
+from runward_service.store.damaged_blobs import DamagedBlobs
 from runward_service.store.database import Database, SchemaError, migrations
 from runward_service.store.images import INLINE_BYTES
 from runward_service.store.job_removal import SqliteJobRemoval
@@ -132,6 +133,17 @@ async def test_a_damaged_image_is_not_taken_for_one(writer: HeldWriter, tmp_path
         restore(tmp_path / "backup", Database(tmp_path / "empty"), quiet)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup", "data", "empty"]
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+async def test_a_job_whose_image_was_lost_before(writer: HeldWriter, tmp_path: Path) -> None:
+    """An image that was found damaged, and put aside, is missing in the backup as in the server; its job is there."""
+    images, _ = at(writer)
+    job = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 1)
+    images.path_of(job.image.digest).write_bytes(b"other")
+    assert await DamagedBlobs(writer, writer.database, images).examine(job.image.digest)
+    assert back_up(writer.database, tmp_path / "backup", quiet).image_files == 0
+    assert restore(tmp_path / "backup", Database(tmp_path / "restored"), quiet).jobs == 1
+    assert one(Database(tmp_path / "restored"), "SELECT id FROM job") == (job.id,)
 
 
 def test_a_folder_of_an_older_release_is_backed_up_as_a_new_one(tmp_path: Path) -> None:

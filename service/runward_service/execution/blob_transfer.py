@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runward_service.domain.image import StoredImage
     from runward_service.domain.job import Principal
     from runward_service.store.blobs import SqliteBlobs
+    from runward_service.store.damaged_blobs import DamagedBlobs
     from runward_service.store.uploads import Upload, Uploads
 
 logger = logging.getLogger(__name__)
@@ -26,12 +27,15 @@ logger = logging.getLogger(__name__)
 class BlobTransfer:
     """Moves blobs of a caller's tenant in and out."""
 
-    def __init__(self, blobs: SqliteBlobs, uploads: Uploads, max_blob_bytes: int, keep_us: int) -> None:
+    def __init__(
+        self, blobs: SqliteBlobs, uploads: Uploads, damaged: DamagedBlobs, max_blob_bytes: int, keep_us: int
+    ) -> None:
         """Take blobs of up to ``max_blob_bytes``, and keep them for ``keep_us`` microseconds after their upload where
         no job has them.
         """
         self._blobs = blobs
         self._uploads = uploads
+        self._damaged = damaged
         self._max_blob_bytes = max_blob_bytes
         self._keep_us = keep_us
 
@@ -98,9 +102,13 @@ class BlobTransfer:
         blob = self.found(principal, digest)
         if offset > blob.size_bytes:
             raise mismatch("offset", f"offset must be from 0 to {blob.size_bytes}, the blob's size.")
-        async with aclosing(read_blob(blob, offset)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        try:
+            async with aclosing(read_blob(blob, offset)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except GovernedError:
+            await self._damaged.examine(digest)
+            raise
 
     def found(self, principal: Principal, digest: str) -> StoredImage:
         """A blob of the caller's tenant. Raises GovernedError BLOB_UNKNOWN."""

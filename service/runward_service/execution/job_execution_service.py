@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runward_service.domain.outcome import Outcome
     from runward_service.execution.plugin_execution_service import PluginExecutionService
     from runward_service.runtime.run_control import RunControl
+    from runward_service.store.damaged_blobs import DamagedBlobs
     from runward_service.store.images import ImageStore
     from runward_service.store.job_reader import JobPage, JobQuery, SqliteJobReader
     from runward_service.store.job_store import SqliteJobStore
@@ -46,6 +47,7 @@ class JobExecutionService:
         store: SqliteJobStore,
         reader: SqliteJobReader,
         images: ImageStore,
+        damaged: DamagedBlobs,
         request_ids: RequestIds,
         owner: str,
         supervise: Callable[[Awaitable[None], str], object],
@@ -62,6 +64,7 @@ class JobExecutionService:
         self._store = store
         self._reader = reader
         self._images = images
+        self._damaged = damaged
         self._request_ids = request_ids
         self._owner = owner
         self.on_left_queue: Callable[[Job], None] = lambda job: None
@@ -211,6 +214,7 @@ class JobExecutionService:
                 break
             job = following
         on_ran()
+        await self._put_aside_if_damaged(job, outcome)
         try:
             revision = await self._store.finish_job(job, outcome)
         except GovernedError as error:
@@ -224,6 +228,14 @@ class JobExecutionService:
         finally:
             self._plugins.stored(job, control)
         return await self._ended(job, outcome, revision)
+
+    async def _put_aside_if_damaged(self, job: Job, outcome: Outcome) -> None:
+        """Where a run found its image damaged: by the time its job is FAILED, the image is missing for everyone."""
+        if outcome.envelope is not None and outcome.envelope.reason is ErrorReason.BLOB_CORRUPTED:
+            try:
+                await self._damaged.examine(job.image.digest)
+            except GovernedError:
+                logger.exception("the damaged image %s cannot be put aside", job.image.digest)
 
     async def _following_attempt(self, job: Job, outcome: Outcome, control: RunControl) -> Job | None:
         """The job in its next attempt, after a pause; None where this attempt was the last."""

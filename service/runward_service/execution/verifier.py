@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runward_service.domain.outcome import Outcome
     from runward_service.execution.plugin_execution_service import PluginExecutionService
     from runward_service.execution.scheduler import Scheduler
+    from runward_service.store.damaged_blobs import DamagedBlobs
     from runward_service.store.job_reader import SqliteJobReader
     from runward_service.store.verifications import SqliteVerifications
 
@@ -46,12 +47,14 @@ class Verifier:
         scheduler: Scheduler,
         reader: SqliteJobReader,
         verifications: SqliteVerifications,
+        damaged: DamagedBlobs,
     ) -> None:
         """Run through the plugin service, in the scheduler's slots."""
         self._plugins = plugins
         self._scheduler = scheduler
         self._reader = reader
         self._verifications = verifications
+        self._damaged = damaged
 
     async def verify(self, job_id: str, principal: Principal) -> Verification:
         """Run a finished job of the caller's tenant again. The end of the calling task ends the run.
@@ -78,8 +81,9 @@ class Verifier:
         if again is None:
             return unverifiable("its image is not there any more")
         outcome = await self._run(again, principal)
-        if outcome.envelope is not None and again.image.path is not None and not again.image.path.exists():
-            return unverifiable("its image is not there any more")
+        if outcome.envelope is not None and outcome.envelope.reason is ErrorReason.BLOB_CORRUPTED:
+            found = await self._damaged.examine(job.image.digest)
+            return unverifiable(f"its image is {'damaged' if found else 'not there any more'}")
         return await asyncio.to_thread(compared, job, outcome)
 
     def _obstacle(self, job: Job) -> str:

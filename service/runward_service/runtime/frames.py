@@ -48,7 +48,7 @@ def encode_run_frame(job: Job) -> bytes:
     # Written out, because the encoder takes longer for a header than all else that a short run costs here.
     header = (
         f'{{"type":"run","job_id":{ENCODE_JSON(job.id)},"attempt":{job.attempt},'
-        f'"seed":{seed_of(image.digest)},"mime_type":{ENCODE_JSON(job.mime_type)},"options":{options}{source}}}'
+        f'"seed":{seed_of(image.digest)},"digest":"{image.digest}","mime_type":{ENCODE_JSON(job.mime_type)},"options":{options}{source}}}'
     )
     return frame_of(header, image.data or b"")
 

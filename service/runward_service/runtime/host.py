@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import hashlib
 import json
 import os
 import resource
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain import violation
+from runward_service.domain.blob_errors import blob_corrupted
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.plugins.base import InvalidInput, Payload, PluginError, RunContext
 from runward_service.plugins.loader import PluginUnusable, absent_requirements, describe, load_plugin_class, told
@@ -138,8 +140,7 @@ class Host:
             self._folder.enter()
             if plugin.deterministic:
                 seed_generators(meta["seed"])
-            image = Path(meta["path"]).read_bytes() if "path" in meta else body
-            payload = Payload(image, meta["mime_type"], meta["options"])
+            payload = Payload(verified_image(meta, body), meta["mime_type"], meta["options"])
             output = ToolRunner.run_plugin(plugin, payload, context)
             result = encode_result(output)
             answer: dict[str, Any] = {"type": "result", "digest": output_digest(output)}
@@ -167,6 +168,20 @@ class Host:
             return None
         meta_size, body_size = HEADER.unpack(header)
         return decode_meta(self._reader.read(meta_size)), self._reader.read(body_size)
+
+
+def verified_image(meta: dict[str, Any], body: bytes) -> bytes:
+    """The image of a run, as sent or from its file. Raises GovernedError BLOB_CORRUPTED where it is not that of its
+    digest: the disk may have changed it since it was stored.
+    """
+    digest: str = meta["digest"]
+    try:
+        image = Path(meta["path"]).read_bytes() if "path" in meta else body
+    except OSError as error:
+        raise blob_corrupted(digest) from error
+    if f"sha256:{hashlib.sha256(image).hexdigest()}" != digest:
+        raise blob_corrupted(digest)
+    return image
 
 
 def failure_of(error: BaseException, retry_on: tuple[type[Exception], ...] = ()) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from runward_service.domain.blob_errors import blob_corrupted
 from runward_service.domain.clock import now_us
 from runward_service.domain.envelope import ErrorEnvelope, envelope_of
 from runward_service.domain.errors import ErrorReason, GovernedError
@@ -127,7 +128,11 @@ class ToolRunner:
                 f"The plugin {entry.name} is unavailable: {entry.state_reason}",
                 {"state_reason": entry.state_reason},
             )
-        entry.validator.validate(job.image.head(), job.image.size_bytes, job.mime_type, job.options)
+        try:
+            head = job.image.head()
+        except OSError as error:
+            raise blob_corrupted(job.image.digest) from error
+        entry.validator.validate(head, job.image.size_bytes, job.mime_type, job.options)
 
 
 def internal_envelope(error: Exception, job: Job) -> ErrorEnvelope:

@@ -145,7 +145,9 @@ def open_alone(path: Path) -> sqlite3.Connection:
 def copy_images(
     copy: sqlite3.Connection, source: Path, target: Path, progress: Callable[[str, int, int], None]
 ) -> list[str]:
-    """Copy the files that a database names, each checked against its digest; the digests of those that are gone."""
+    """Copy the files that a database names, each checked against its digest; the digests of those that are gone, but
+    for those that were lost before: their rows stay, as the server has them.
+    """
     digests = [row[0] for row in copy.execute(SQL["image_files"])]
     gone = []
     for count, digest in enumerate(digests):
@@ -155,7 +157,8 @@ def copy_images(
         try:
             copy_checked(ImageStore(source, "").path_of(digest), path, digest)
         except FileNotFoundError:
-            gone.append(digest)
+            if copy.execute(SQL["lost_image"], (digest,)).fetchone() is None:
+                gone.append(digest)
     progress("images", len(digests), len(digests))
     for folder in target.iterdir():
         sync_folder(folder)

@@ -103,5 +103,6 @@ class SqliteBlobs:
             for sql, parameters, _ in by_chunk("transitions.sql", "insert_images", [row]):
                 tx.execute(sql, parameters)
             tx.execute(SQL["keep_upload"], (expire_time_us, blob.digest, tenant))
+            tx.execute(SQL["found_again"], (blob.digest,))
 
         return self._writer.submit(operation)

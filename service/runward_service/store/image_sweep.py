@@ -19,7 +19,7 @@ OLD_US = 3_600_000_000
 """A file this old is no longer on its way into the store. It only spares work: nothing is removed that a row names, and
 a job whose image's file is gone when it is committed is refused.
 """
-DIGEST_NAME = re.compile(r"[0-9a-f]{64}\Z")
+DIGEST_NAME = re.compile(r"(?P<digest>[0-9a-f]{64})(?:\.damaged)?\Z")
 
 
 class ImageSweep:
@@ -53,8 +53,8 @@ class ImageSweep:
                 if is_dead(self._owners, owner) if owner else modified_us <= before_us:
                     path.unlink(missing_ok=True)
                     removed += 1
-            elif DIGEST_NAME.match(path.name) and modified_us <= before_us:
-                old.append(f"sha256:{path.name}")
+            elif (named := DIGEST_NAME.match(path.name)) is not None and modified_us <= before_us:
+                old.append(f"sha256:{named['digest']}")
         return removed, old
 
 

@@ -113,6 +113,11 @@ def is_whole(path: Path, size_bytes: int) -> bool:
         return False
 
 
+def damaged_path(path: Path) -> Path:
+    """Where the damaged file of a digest is put aside; it goes with the digest's last row."""
+    return path.with_name(f"{path.name}.damaged")
+
+
 def sync_folder(folder: Path) -> None:
     """Put a folder's entries on disk: a file's own fsync does not."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

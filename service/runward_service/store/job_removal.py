@@ -15,6 +15,7 @@ from runward_service.domain.clock import now_us
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import TERMINAL_STATUSES, JobStatus
 from runward_service.domain.retention_policy import RetentionPolicy
+from runward_service.store.images import damaged_path
 from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ class SqliteJobRemoval:
             # The write lock is held: a job that is created with this image meanwhile either has its row already, or
             # finds the file gone when it is committed, and puts it again.
             if tx.execute(SQL["image_exists"], (digest,)).fetchone() is None:
-                self._image_path(digest).unlink(missing_ok=True)
+                path = self._image_path(digest)
+                path.unlink(missing_ok=True)
+                damaged_path(path).unlink(missing_ok=True)
         tx.execute(SQL["forget_unused_files"], (json.dumps(digests),))
         return Removed(more=len(digests) == FILES_A_STEP)
 

@@ -4,6 +4,9 @@ SELECT count(*) FROM sqlite_schema;
 -- name: image_files
 SELECT DISTINCT digest FROM image WHERE data IS NULL ORDER BY digest;
 
+-- name: lost_image
+SELECT 1 FROM lost_image JOIN image ON image.seq = lost_image.image_seq WHERE image.digest = ? LIMIT 1;
+
 -- name: unfinished_with_image
 SELECT 1 FROM job JOIN image ON image.seq = job.image_seq WHERE image.digest = ? AND job.status IN (1, 2) LIMIT 1;
 
