@@ -29,6 +29,7 @@ from runward_service.execution.plugin_execution_service import PluginExecutionSe
 from runward_service.execution.queue_bounds import QueueBounds
 from runward_service.execution.recovery import Recovery
 from runward_service.execution.retention import Retention
+from runward_service.execution.sampler import Sampler
 from runward_service.execution.scheduler import Scheduler
 from runward_service.execution.stored_queue import StoredQueue
 from runward_service.execution.verifier import Verifier
@@ -103,6 +104,7 @@ class Service:
     canary: Canary
     retention: Retention
     eviction: CacheEviction
+    sampler: Sampler
     recovery: Recovery
     neighbours: Neighbours
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -155,6 +157,8 @@ class Service:
         self.supervisor.supervise(self.expiry.run(), "the expiry of pending jobs")
         self.supervisor.supervise(self.neighbours.run(), "the watch on other processes")
         self.supervisor.supervise(self.retention.run(), "the removal of finished jobs")
+        self.sampler.start(self.supervisor.supervise)
+        self.opened.push_async_callback(self.sampler.stop)
         self.supervisor.supervise(self.eviction.run(), "the eviction of kept outputs")
         self.supervisor.supervise(self.stored_queue.run(), "the count of pending jobs")
 
@@ -165,6 +169,7 @@ class Service:
     async def finish_runs(self, grace_seconds: float) -> None:
         """Claim no more, leave what waits to other processes, and wait for running jobs for a while."""
         self.wakes.tell(Wake.STORED)
+        await self.sampler.stop()
         await self.scheduler.drain(grace_seconds)
 
     async def drain(self, grace_seconds: float) -> None:
@@ -241,6 +246,9 @@ def build(config: Config) -> Service:
     scheduler = Scheduler(registry, config.workers, QueueBounds("waiting calls", config.waiting_calls), pending)
     expiry = Expiry(jobs, reader)
     finished = FinishedJobs(reader, removal, images, checkpointer)
+    verifier = Verifier(plugins, scheduler, reader, verifications, damaged)
+    sampler = Sampler(config.verify_sample, plugins, scheduler, verifier)
+    jobs.on_success = sampler.ended
     analysis = AnalysisExecutionService(
         jobs,
         scheduler,
@@ -249,7 +257,7 @@ def build(config: Config) -> Service:
         LogWatcher(reader, tail),
         expiry,
         finished,
-        Verifier(plugins, scheduler, reader, verifications, damaged),
+        verifier,
         attestation.admit,
         store_health,
         blobs,
@@ -289,6 +297,7 @@ def build(config: Config) -> Service:
         canary=Canary(registry, plugins, supervisor.supervise),
         retention=Retention(config.retention, removal, Collector(removal, sweep, uploads), checkpointer),
         eviction=CacheEviction(kept_results, config.cache),
+        sampler=sampler,
         recovery=recovery,
         neighbours=neighbours,
     )

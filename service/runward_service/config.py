@@ -26,9 +26,10 @@ class Config:
     ``plugins`` are "module:Class"; ``discover`` also loads those that installed distributions offer; ``grace``
     is how long a stop waits for running jobs; ``waiting_calls`` bounds the Analyze calls that wait for a worker,
     ``pending_jobs`` the stored jobs that do, ``calls`` the calls and streams under way, ``cache`` the outputs kept for
-    equal jobs; ``retention`` how long finished jobs are kept, ``max_retention_us`` the longest time, in microseconds,
-    that a caller may have one kept; ``max_blob_bytes`` is the largest blob that may be uploaded, ``retain_uploads_us``
-    how long, in microseconds, one is kept that no job has.
+    equal jobs; ``verify_sample`` is the fraction of successful jobs that are verified by the way; ``retention`` how
+    long finished jobs are kept, ``max_retention_us`` the longest time, in microseconds, that a caller may have one
+    kept; ``max_blob_bytes`` is the largest blob that may be uploaded, ``retain_uploads_us`` how long, in microseconds,
+    one is kept that no job has.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -41,6 +42,7 @@ class Config:
     waiting_calls: QueueLimits = WAITING_CALLS
     pending_jobs: QueueLimits = PENDING_JOBS
     calls: CallBounds = CallBounds()  # noqa: RUF009 - frozen
+    verify_sample: float = 0.0
     cache: CacheLimits = CacheLimits()  # noqa: RUF009 - frozen
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     max_retention_us: int = 30 * DAY_US

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import threading
 import time
 from typing import Any
@@ -32,6 +33,19 @@ class Steady(Plugin):
         found = {"size": len(payload.image), "half": 0.5, "type": payload.mime_type, "job": context.job_id}
         names = sorted(found, key=lambda _: os.urandom(4))
         return {name: found[name] for name in names}
+
+
+class Constant(Plugin):
+    """Gives the same whatever happens."""
+
+    name = "constant"
+    description = "Gives the same whatever happens."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    cacheable = True
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        return {"size": len(payload.image)}
 
 
 class Clock(Plugin):
@@ -82,13 +96,16 @@ class Places(Plugin):
 
 
 class Race(Plugin):
-    """Has two threads write to one list, as fast as they can."""
+    """Has four threads write to one list as fast as they can, interrupted as often as can be."""
 
     name = "race"
-    description = "Has two threads race."
+    description = "Has threads race."
     mime_types = ("*/*",)
     options_schema = ANY
     cacheable = True
+
+    def setup(self) -> None:
+        sys.setswitchinterval(1e-6)
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
         written: list[str] = []

@@ -107,6 +107,15 @@ if TYPE_CHECKING:
     metavar="DURATION",
     help="How long an uploaded blob is kept that no job has.",
 )
+@click.option(
+    "--verify-sample",
+    envvar="RUNWARD_VERIFY_SAMPLE",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="RATE",
+    help="The fraction of successful jobs that are run again in the background and compared.",
+)
 @limit_options
 @click.option("--json", "as_json", is_flag=True, help="Say that the server is ready as a line of JSON.")
 @click.option(
@@ -129,6 +138,7 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     retain_jobs: int,
     max_retention: int,
     retain_uploads: int,
+    verify_sample: float,
     log_level: str,
     as_json: bool,
     **limits: int,
@@ -148,6 +158,7 @@ def serve(  # noqa: PLR0917 - click passes each option by name
         discover=discover,
         grace=grace,
         retention=retention,
+        verify_sample=verify_sample,
         max_retention_us=max_retention,
         retain_uploads_us=retain_uploads,
         **limits_of(limits),

@@ -69,6 +69,8 @@ class JobExecutionService:
         self._owner = owner
         self.on_left_queue: Callable[[Job], None] = lambda job: None
         """Hears of every stored job that ended while it waited."""
+        self.on_success: Callable[[Job], None] = lambda job: None
+        """Hears of every job of this process that ended SUCCESS."""
 
     async def create_job(self, request: JobRequest) -> tuple[Job, bool]:
         """Validate a request and make it a PENDING job; (job, True) where its request id made that job before.
@@ -227,7 +229,10 @@ class JobExecutionService:
             raise unstored_end(job) from error
         finally:
             self._plugins.stored(job, control)
-        return await self._ended(job, outcome, revision)
+        ended = await self._ended(job, outcome, revision)
+        if revision and ended.status is JobStatus.SUCCESS:
+            self.on_success(ended)
+        return ended
 
     async def _put_aside_if_damaged(self, job: Job, outcome: Outcome) -> None:
         """Where a run found its image damaged: by the time its job is FAILED, the image is missing for everyone."""

@@ -228,6 +228,11 @@ class Scheduler:
         queues = self._queues.items()
         return any(queue.stored and (self._stopping or self._free(name, queue) <= 0) for name, queue in queues)
 
+    def idle(self, plugin: str) -> bool:
+        """Whether nothing of the plugin runs or waits here, and the server has a place to spare."""
+        queue = self._queue(plugin)
+        return not (queue.taken or queue.callers or queue.stored) and self._running < self._limit
+
     def freed(self, plugin: str) -> None:
         """A slot of the plugin came back."""
         queue = self._queue(plugin)

@@ -21,6 +21,8 @@ from runward_service.runtime.result_difference import first_difference
 from runward_service.runtime.run_control import RunControl
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from runward_service.domain.envelope import ErrorEnvelope
     from runward_service.domain.job import Job, Principal
     from runward_service.domain.outcome import Outcome
@@ -66,21 +68,38 @@ class Verifier:
         if not job.status.terminal:
             message = f"The job is {job.status.name}; only one that has ended can be verified."
             raise GovernedError(ErrorReason.JOB_STATUS_CONFLICT, message, {"status": job.status.name, "job_id": job.id})
-        description = self._plugins.description(job.plugin)
-        verification = await self._verified(job, principal)
-        if verification.verdict is Verdict.DIVERGED:
-            place = f"at {verification.path}: {verification.reason}"
-            logger.warning("job %s of %s %s diverged %s", job.id, job.plugin, job.plugin_version, place)
-        await self._verifications.record(job, description.code_digest if description else "", verification)
+        verification = await self._verified(job, lambda again: self._run(again, principal))
+        await self.record(job, verification)
         return verification
 
-    async def _verified(self, job: Job, principal: Principal) -> Verification:
+    async def job(self, job_id: str) -> Job | None:
+        """A job of any tenant; None where it is not there any more."""
+        try:
+            return await self._reader.get_job(job_id, None)
+        except GovernedError:
+            return None
+
+    async def sample(self, job: Job, control: RunControl) -> Verification:
+        """Run a finished job again, without a slot. What came of it tells nothing where ``control`` stopped it."""
+        return await self._verified(job, lambda again: self._execute(again, control))
+
+    async def record(self, job: Job, verification: Verification) -> None:
+        """Store what a verification came to, and log a divergence. Raises GovernedError STORE_UNAVAILABLE."""
+        description = self._plugins.description(job.plugin)
+        if verification.verdict is Verdict.DIVERGED:
+            place = f"at {verification.path}: {verification.reason}"
+            logger.error("job %s of %s %s diverged %s", job.id, job.plugin, job.plugin_version, place)
+            if description is not None and description.cacheable:
+                logger.error("outputs of %s stand for no other runs until it has other code", job.plugin)
+        await self._verifications.record(job, description.code_digest if description else "", verification)
+
+    async def _verified(self, job: Job, run: Callable[[Job], Awaitable[Outcome]]) -> Verification:
         if reason := self._obstacle(job):
             return unverifiable(reason)
         again = await self._verifications.with_input(job)
         if again is None:
             return unverifiable("its image is not there any more")
-        outcome = await self._run(again, principal)
+        outcome = await run(again)
         if outcome.envelope is not None and outcome.envelope.reason is ErrorReason.BLOB_CORRUPTED:
             found = await self._damaged.examine(job.image.digest)
             return unverifiable(f"its image is {'damaged' if found else 'not there any more'}")
@@ -117,9 +136,12 @@ class Verifier:
     async def _run_in_slot(self, job: Job, control: RunControl, place: Place) -> Outcome:
         slot = await self._scheduler.slot(place, control)
         try:
-            return await self._plugins.execute(job._replace(status=JobStatus.RUNNING), control)
+            return await self._execute(job, control)
         finally:
             slot.free()
+
+    async def _execute(self, job: Job, control: RunControl) -> Outcome:
+        return await self._plugins.execute(job._replace(status=JobStatus.RUNNING), control)
 
 
 def compared(job: Job, outcome: Outcome) -> Verification:
