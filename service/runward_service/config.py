@@ -48,3 +48,4 @@ class Config:
     max_retention_us: int = 30 * DAY_US
     max_blob_bytes: int = MAX_BLOB_BYTES
     retain_uploads_us: int = DAY_US
+    lifeline: int = -1

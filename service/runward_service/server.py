@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
-import logging
-import signal
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -14,6 +11,8 @@ import grpc
 from runward_service.api.registration import add_servicers
 from runward_service.bootstrap import build
 from runward_service.domain.limits import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
+from runward_service.listen_address import ListenError, check_address
+from runward_service.stop_signals import StopSignals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,37 +34,9 @@ OPTIONS = (
     # message that is being read comes as fast as it can all the same.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 256 * 1024),
-    ("grpc.so_reuseport", 0),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
-
-logger = logging.getLogger(__name__)
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the message tells why and what to do."""
-
-
-def check_address(listen: str) -> str:
-    """The host and port of an address that no other machine reaches. Raises ListenError.
-
-    Until callers are authenticated, everyone who reaches the port may do everything.
-    """
-    if listen.startswith("unix:"):
-        return listen
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise ListenError(f"{listen!r} is not HOST:PORT, such as 127.0.0.1:50051")
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ListenError(
-            f"{host!r} is no loopback address; without authentication the server listens on loopback alone"
-        )
-    return listen
 
 
 async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
@@ -76,6 +47,8 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
     """
     address = check_address(config.listen)
     stop = StopSignals()
+    if config.lifeline >= 0:
+        stop.watch(config.lifeline)
     service = build(config)
     server, health_servicer = make_server(service)
     port = bind(server, address)
@@ -106,7 +79,9 @@ def make_server(service: Service) -> tuple[grpc.aio.Server, HealthServicer]:
     # A server that is short of processor time takes calls late. By default gRPC drops some of a thousand that wait for
     # that, with a status that tells nothing.
     pending = (("grpc.server.max_pending_requests", most), ("grpc.server.max_pending_requests_hard_limit", most))
-    server = grpc.aio.server(options=(*OPTIONS, *pending), maximum_concurrent_rpcs=most)
+    # A port is never shared by accident: only the processes of a group, whose parent keeps others away, share theirs.
+    shared = ("grpc.so_reuseport", int(service.config.lifeline >= 0))
+    server = grpc.aio.server(options=(*OPTIONS, *pending, shared), maximum_concurrent_rpcs=most)
     health_servicer = add_servicers(
         server,
         service.analysis,
@@ -146,22 +121,3 @@ async def drain(service: Service, server: grpc.aio.Server, stop: StopSignals, gr
     await service.drain(0)
     await server.stop(CLOSE_SECONDS)
     await service.close()
-
-
-class StopSignals:
-    """SIGTERM and SIGINT, as futures: the first asks for a drain, the second for haste."""
-
-    def __init__(self) -> None:
-        """Take the signals. Call on the running loop."""
-        loop = asyncio.get_running_loop()
-        self.first: asyncio.Future[None] = loop.create_future()
-        self.second: asyncio.Future[None] = loop.create_future()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._received)
-
-    def _received(self) -> None:
-        if not self.first.done():
-            logger.info("stopping: running jobs may end; a second signal hurries it")
-            self.first.set_result(None)
-        elif not self.second.done():
-            self.second.set_result(None)

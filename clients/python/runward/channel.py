@@ -51,6 +51,9 @@ def open_channel(target: str, policy: RetryPolicy, version: str) -> grpc.aio.Cha
         ("grpc.primary_user_agent", f"runward-python/{version}"),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        # A connection of its own, not one shared with other channels of this process: a server of several processes
+        # shares out connections, not calls.
+        ("grpc.use_local_subchannel_pool", 1),
         # A dead peer is noticed within 40 s. The server allows a ping every 20 s while calls are in flight, and a quiet
         # WatchJob must not run out of pings (max_pings_without_data 0: no limit).
         ("grpc.keepalive_time_ms", 30_000),

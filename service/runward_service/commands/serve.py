@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -14,9 +15,10 @@ from runward_service.commands.duration import DurationParameter
 from runward_service.commands.limit_options import limit_options, limits_of
 from runward_service.config import Config
 from runward_service.domain.retention_policy import RetentionPolicy
+from runward_service.listen_address import ListenError
 from runward_service.log_writer import start_logging
-from runward_service.server import ListenError
 from runward_service.server import serve as run_server
+from runward_service.server_group import ServerGroup
 from runward_service.store.database import SchemaError
 
 if TYPE_CHECKING:
@@ -39,7 +41,18 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 1024),
     default=os.cpu_count() or 1,
     show_default="the number of processors",
-    help="How many runs at once, over all plugins.",
+    help="How many runs at once, over all plugins and processes.",
+)
+@click.option(
+    "--processes",
+    envvar="RUNWARD_PROCESSES",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many server processes share the port and the data folder; the workers are shared out among them.",
+)
+@click.option(
+    "--lifeline", type=int, default=-1, hidden=True, help="The parent's end of life, for one of several processes."
 )
 @click.option(
     "--worker-variable",
@@ -130,6 +143,8 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     listen: str,
     data_dir: Path,
     workers: int,
+    processes: int,
+    lifeline: int,
     worker_variables: tuple[str, ...],
     plugins: tuple[str, ...],
     discover: bool,
@@ -161,10 +176,15 @@ def serve(  # noqa: PLR0917 - click passes each option by name
         verify_sample=verify_sample,
         max_retention_us=max_retention,
         retain_uploads_us=retain_uploads,
+        lifeline=lifeline,
         **limits_of(limits),
     )
+    on_ready = announce_json if as_json else announce
     try:
-        status = uvloop.run(run_server(config, announce_json if as_json else announce))
+        if processes > 1:
+            status = uvloop.run(ServerGroup(sys.argv[1:], processes, workers).serve(listen, on_ready))
+        else:
+            status = uvloop.run(run_server(config, on_ready))
     except (ListenError, SchemaError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
