@@ -9,7 +9,7 @@ SOURCES := clients service scanner tests
 GOVERNED := service/runward_service
 PORT ?= 50051
 
-.PHONY: help setup demo test check gen bench fuzz matrix serve constraints crashes chaos \
+.PHONY: help setup demo test check gen bench fuzz verify matrix serve constraints crashes chaos \
         scan lifecycle execution rest format lint types proto stubs layers sarif tests clean
 
 help: ## List the targets
@@ -44,6 +44,9 @@ bench: setup ## Measure speed against a bare echo, the scanner's against a bare 
 
 fuzz: setup ## Send 10,000 malformed requests to a server, which has to go on serving
 	@$(BIN)/python -m tests.fuzz
+
+verify: setup ## Run the built-in plugins on 200 pictures each and verify every job
+	@$(BIN)/python -m tests.verify
 
 matrix: setup ## Break the rules in copies of the service and publish what the scanner finds
 	@$(BIN)/python -m tests.scanner.mutation --write
