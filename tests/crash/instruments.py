@@ -150,6 +150,20 @@ def instrument_files(probe: Probe, data: Path) -> None:
             return original_open(path, flags, *arguments, **options)
 
     os.open = open_file  # type: ignore[assignment]
+    original_pwrite = os.pwrite
+
+    def write_at(descriptor: int, data: Any, offset: int) -> int:
+        if not (label := name("write", descriptor)):
+            return original_pwrite(descriptor, data, offset)
+        half = len(data) // 2
+        probe.event(Kind.FILE, label, "before")
+        original_pwrite(descriptor, data[:half], offset)
+        probe.event(Kind.FILE, label, "within")
+        original_pwrite(descriptor, data[half:], offset + half)
+        probe.event(Kind.FILE, label, "after")
+        return len(data)
+
+    os.pwrite = write_at  # type: ignore[assignment]
     original_fdopen = os.fdopen
 
     def open_descriptor(descriptor: int, *arguments: Any, **options: Any) -> Any:

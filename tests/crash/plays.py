@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runward_service.domain.clock import now_us
 from runward_service.domain.job import JobStatus
 from tests.crash.point import Kind
-from tests.crash.scene import LARGE_IMAGE
+from tests.crash.scene import IMAGE, LARGE_IMAGE
 
 if TYPE_CHECKING:
     from tests.crash.scene import Scene
@@ -82,6 +82,30 @@ async def submit_again(scene: Scene) -> None:
 async def submit_large(scene: Scene) -> None:
     """Submit a large image."""
     await scene.submit("job", "hold", image=LARGE_IMAGE)
+
+
+async def submit_uploaded(scene: Scene) -> None:
+    """Upload a large blob, and submit a job that names it."""
+    digest = await scene.upload(LARGE_IMAGE)
+    await scene.submit("job", "hold", image=b"", image_digest=digest)
+
+
+async def submit_uploaded_small(scene: Scene) -> None:
+    """The same with a small one."""
+    digest = await scene.upload(IMAGE)
+    await scene.submit("job", "hold", image=b"", image_digest=digest)
+
+
+async def give(scene: Scene) -> None:
+    """A run gives a small and a large file back."""
+    await scene.submit("job", "give")
+    await scene.ended("job")
+
+
+async def gave_and_uploaded(scene: Scene) -> None:
+    """Have a finished job with files that its run gave back, and an uploaded blob that no job has."""
+    await give(scene)
+    await scene.upload(LARGE_IMAGE)
 
 
 async def submit_batch(scene: Scene) -> None:

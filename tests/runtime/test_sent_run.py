@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
 import pytest
 
+from runward_service.runtime.frames import FrameError
 from runward_service.runtime.sent_run import SentRun, SentRuns, WorkerEnded
 
 pytestmark = pytest.mark.asyncio
@@ -78,3 +80,49 @@ async def test_the_timeout_counts_from_the_beginning() -> None:
     assert await late == "second"
     runs.fail()
     assert isinstance(second.reply.exception(), WorkerEnded)
+
+
+PIECE = {"type": "artifact", "job_id": "1", "name": "a.bin", "mime_type": "image/png", "last": True}
+
+
+async def test_artifacts_belong_to_the_run_that_has_begun() -> None:
+    """Pieces are joined in order; the next run has its own; one of which the end did not come is none."""
+    runs, (first, second) = sent("1", "2")
+    assert runs.add_artifact({**PIECE, "last": False}, b"ab")
+    assert runs.add_artifact(PIECE, b"c")
+    assert runs.add_artifact({**PIECE, "name": "b.bin", "last": False}, b"d")
+    assert not runs.add_artifact({**PIECE, "job_id": "2"}, b"early")
+    assert not SentRuns().add_artifact(PIECE, b"late")
+    runs.answer({"job_id": "1", "type": "result"}, b"")
+    assert runs.add_artifact({**PIECE, "job_id": "2"}, b"second")
+    assert first.artifacts is not None
+    assert second.artifacts is not None
+    (one,) = first.artifacts.complete()
+    assert (one.name, one.data, one.size_bytes, one.mime_type) == ("a.bin", b"abc", 3, "image/png")
+    assert one.digest == f"sha256:{hashlib.sha256(b'abc').hexdigest()}"
+    assert [one.data for one in second.artifacts.complete()] == [b"second"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "size"),
+    [
+        ([{"name": "../a"}], 1),
+        ([{"name": None}], 1),
+        ([{"mime_type": "png"}], 1),
+        ([{"mime_type": 7}], 1),
+        ([{}, {}], 1),
+        ([{"last": False}, {"name": "b.bin"}], 1),
+        ([{"last": False}, {"mime_type": "image/gif"}], 1),
+        ([{}], 0),
+        ([{"name": f"{number}"} for number in range(33)], 1),
+        ([{"last": False} for _ in range(33)], 1 << 20),
+    ],
+)
+async def test_pieces_that_no_worker_sends(pieces: list[dict[str, object]], size: int) -> None:
+    """They are no frames, which ends the worker: names, types, numbers and sizes that the SDK would have refused."""
+    runs, _ = sent("1")
+    *before, last = pieces
+    for piece in before:
+        runs.add_artifact({**PIECE, **piece}, bytes(size))
+    with pytest.raises(FrameError):
+        runs.add_artifact({**PIECE, **last}, bytes(size))

@@ -40,6 +40,9 @@ class Acting(Plugin):
             os._exit(9)
         if act == "report":
             context.progress(0.5, "half")
+        if act == "give":
+            context.artifact("small.bin", payload.image[:10], "application/octet-stream")
+            context.artifact("large.bin", payload.image[:10] * 30_000, "application/octet-stream")
         while act == "hang" or (act in {"hold", "report"} and not (world / "open").exists()):
             time.sleep(PAUSE_SECONDS)
         return {"size": len(payload.image)}

@@ -60,6 +60,50 @@ class Echo(Plugin):
         }
 
 
+class Giver(Plugin):
+    """Gives files back, by names and sizes, all their bytes the image's last one; then ends as it is told."""
+
+    name = "giver"
+    version = "1.0.0"
+    description = "Gives files back."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    cacheable = True
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        files, end = payload.options["files"], payload.options.get("end", "")
+        for name, size in files:
+            context.artifact(name, payload.image[-1:] * size, "application/octet-stream")
+        if end == "raise":
+            raise PluginError("It broke after all.")
+        if end == "exit":
+            os._exit(3)
+        if end == "leave a process":
+            subprocess.Popen(["sleep", "1000"])
+        return {"given": len(files)}
+
+
+class LateGiver(Plugin):
+    """Gives a file back when its next run is under way, from a thread that the one before left."""
+
+    name = "late_giver"
+    mime_types = ("*/*",)
+    options_schema = ANY
+
+    def setup(self) -> None:
+        self._before: RunContext | None = None
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        problem = ""
+        if self._before is not None:
+            try:
+                self._before.artifact("late.txt", b"late", "text/plain")
+            except RuntimeError as error:
+                problem = str(error)
+        self._before = context
+        return {"problem": problem}
+
+
 class Decode(Plugin):
     """Decodes its image."""
 

@@ -73,7 +73,7 @@ async def test_a_file_outlives_the_transaction_that_removes_its_job(writer: Held
         files = asyncio.ensure_future(removal.remove_files())
         await asyncio.sleep(0)  # both have asked
         there = writer.submit(lambda _: file.exists())
-    assert await deletion == job.image.digest
+    assert await deletion == [job.image.digest]
     assert await there
     await files
     assert not file.exists()

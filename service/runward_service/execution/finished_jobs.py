@@ -30,15 +30,15 @@ class FinishedJobs:
 
     async def delete(self, job_id: str, principal: Principal) -> None:
         """Erase a finished job: when this returns, neither the database nor its log nor the images' folder holds
-        anything of it, but an image that another job has. Again it does nothing more.
+        anything of it, but an image or artifact that another job has. Again it does nothing more.
 
         Raises GovernedError JOB_NOT_FOUND, JOB_STATUS_CONFLICT for a job that has not ended, or STORE_UNAVAILABLE where
         the erasure could not be completed yet: then call again.
         """
-        digest = await self._removal.delete_job(job_id, principal)
+        digests = await self._removal.delete_job(job_id, principal)
         while (await self._removal.remove_files()).more:
             pass
-        if digest:
+        for digest in digests:
             await self._images.sync_removal(digest)
         await self._checkpointer.empty_log()
 

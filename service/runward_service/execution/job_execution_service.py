@@ -17,6 +17,7 @@ from runward_service.store.images import is_large
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from runward_service.domain.image import StoredImage
     from runward_service.domain.job import JobRequest
     from runward_service.domain.outcome import Outcome
     from runward_service.execution.plugin_execution_service import PluginExecutionService
@@ -142,11 +143,7 @@ class JobExecutionService:
         description = await self._plugins.admit(request)
         timeout_us = checked_timeout(request, description)
         retention_us = checked_retention(request, self._max_retention_us)
-        try:
-            image = request.stored or await self._images.put(request.image)
-        except OSError as error:
-            logger.exception("an image cannot be stored")
-            raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The image cannot be stored. Try again.") from error
+        image = request.stored or await self._put(request.image)
         now = now_us()
         return Job(
             id=str(uuid_utils.uuid7()),
@@ -218,6 +215,7 @@ class JobExecutionService:
         on_ran()
         await self._put_aside_if_damaged(job, outcome)
         try:
+            await self._put_artifacts(outcome)
             revision = await self._store.finish_job(job, outcome)
         except GovernedError as error:
             self._supervise(self._store_later(job, outcome), "storing the end of a job")
@@ -233,6 +231,21 @@ class JobExecutionService:
         if revision and ended.status is JobStatus.SUCCESS:
             self.on_success(ended)
         return ended
+
+    async def _put_artifacts(self, outcome: Outcome) -> None:
+        """Put the large artifacts of a run in files, so that the commit of its end may name them. Raises GovernedError
+        STORE_UNAVAILABLE.
+        """
+        for artifact in outcome.artifacts:
+            if artifact.data is not None and is_large(artifact.data):
+                await self._put(artifact.data)
+
+    async def _put(self, data: bytes) -> StoredImage:
+        try:
+            return await self._images.put(data)
+        except OSError as error:
+            logger.exception("an image cannot be stored")
+            raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The image cannot be stored. Try again.") from error
 
     async def _put_aside_if_damaged(self, job: Job, outcome: Outcome) -> None:
         """Where a run found its image damaged: by the time its job is FAILED, the image is missing for everyone."""
@@ -275,6 +288,7 @@ class JobExecutionService:
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_STORE_RETRY_SECONDS)
             try:
+                await self._put_artifacts(outcome)
                 revision = await self._store.finish_job(job, outcome)
             except GovernedError:
                 continue
@@ -328,6 +342,7 @@ class JobExecutionService:
             result=outcome.result,
             output_digest=outcome.output_digest,
             error=outcome.envelope,
+            artifacts=outcome.artifacts,
             cached=outcome.cached,
         )
 

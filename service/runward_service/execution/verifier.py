@@ -21,8 +21,9 @@ from runward_service.runtime.result_difference import first_difference
 from runward_service.runtime.run_control import RunControl
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from runward_service.domain.artifact import Artifact
     from runward_service.domain.envelope import ErrorEnvelope
     from runward_service.domain.job import Job, Principal
     from runward_service.domain.outcome import Outcome
@@ -152,12 +153,19 @@ def compared(job: Job, outcome: Outcome) -> Verification:
         reason = f"it failed with {job.error.reason.value}, and did not fail again"
         return Verification(Verdict.DIVERGED, "$.error", described(job.error), reason=reason)
     recorded, observed = job.result or b"", outcome.result or b""
-    if recorded == observed:
-        return REPRODUCIBLE
-    found = first_difference(decode_result(recorded), decode_result(observed))
-    if found is None:
-        return REPRODUCIBLE
-    return Verification(Verdict.DIVERGED, found.path, found.recorded, found.observed, "the run gave another output")
+    found = None if recorded == observed else first_difference(decode_result(recorded), decode_result(observed))
+    if found is not None:
+        return Verification(Verdict.DIVERGED, found.path, found.recorded, found.observed, "the run gave another output")
+    found = first_difference(listed(job.artifacts), listed(outcome.artifacts))
+    if found is not None:
+        path = f"$.artifacts{found.path.removeprefix('$')}"
+        return Verification(Verdict.DIVERGED, path, found.recorded, found.observed, "the run gave other artifacts")
+    return REPRODUCIBLE
+
+
+def listed(artifacts: Sequence[Artifact]) -> list[dict[str, object]]:
+    """What of artifacts follows from a run's input."""
+    return [{"name": one.name, "digest": one.digest, "mime_type": one.mime_type} for one in artifacts]
 
 
 def compared_failure(recorded: ErrorEnvelope | None, observed: ErrorEnvelope) -> Verification:

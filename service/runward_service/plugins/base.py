@@ -60,6 +60,10 @@ class Payload:
         return open_image(self.image, self.mime_type)
 
 
+def let_go(name: str, data: bytes, mime_type: str) -> None:
+    """Where no service stores artifacts, as in a test of a plugin."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """The run that a plugin is in: the job's id (UUIDv7) and the attempt, from 1."""
@@ -67,6 +71,7 @@ class RunContext:
     job_id: str
     attempt: int
     _report: Callable[[float, str], None]
+    _give: Callable[[str, bytes, str], None] = let_go
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Tell watchers how far the run is: a fraction from 0 to 1 and what it is doing.
@@ -77,6 +82,16 @@ class RunContext:
             message = f"progress takes a fraction from 0 to 1, not {fraction!r}"
             raise ValueError(message)
         self._report(float(fraction), message)
+
+    def artifact(self, name: str, data: bytes | bytearray | memoryview, mime_type: str) -> None:
+        """Give a file back beside the result, such as a crop, a mask or an annotated picture: it is stored with the job
+        when the run ends SUCCESS, and listed in ``job.artifacts``.
+
+        ``name`` is a file's name: letters, digits, ``.``, ``_`` and ``-``, at most 100, none given before but for its
+        case; ``mime_type`` such as ``image/png``. A run gives at most 32, with 32 MiB together. The bytes are sent at
+        once and not kept here. Raises ValueError, which fails the run, where one of this does not hold.
+        """
+        self._give(name, bytes(data), mime_type)
 
 
 class Plugin(ABC, metaclass=PluginType):

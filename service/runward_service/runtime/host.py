@@ -24,6 +24,7 @@ from runward_service.plugins.base import InvalidInput, Payload, PluginError, Run
 from runward_service.plugins.loader import PluginUnusable, absent_requirements, describe, load_plugin_class, told
 from runward_service.runtime.child_watch import ChildWatch
 from runward_service.runtime.frames import HEADER, decode_meta, encode_frame, encode_result_frame
+from runward_service.runtime.given_artifacts import GivenArtifacts
 from runward_service.runtime.loaded_code import loaded_digests
 from runward_service.runtime.result_codec import encode_result, output_digest
 from runward_service.runtime.seeds import seed_generators
@@ -134,7 +135,8 @@ class Host:
         self._job_id = meta["job_id"]
         self._violations.begin_job(meta["job_id"])
         report = functools.partial(self._report_progress, meta["job_id"])
-        context = RunContext(meta["job_id"], meta["attempt"], report)
+        artifacts = GivenArtifacts(meta["job_id"], self._send)
+        context = RunContext(meta["job_id"], meta["attempt"], report, artifacts.give)
         start = time.perf_counter_ns()
         try:
             self._folder.enter()
@@ -147,6 +149,7 @@ class Host:
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a plugin are its failures too
             result = b""
             answer = failure_of(error, plugin.retry_on)
+        artifacts.end()
         answer["duration_us"] = (time.perf_counter_ns() - start) // 1000
         return answer, result
 

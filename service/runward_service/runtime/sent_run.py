@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from runward_service.runtime.received_artifacts import ReceivedArtifacts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,6 +28,7 @@ class SentRun:
         "_changed",
         "_loop",
         "_timeout_seconds",
+        "artifacts",
         "begin_time",
         "deadline",
         "job_id",
@@ -47,6 +50,8 @@ class SentRun:
         """When the worker may have begun it, by the loop's clock; 0 as long as others are before it."""
         self.deadline = 0.0
         """When it has to be over, by the loop's clock; 0 before it has begun."""
+        self.artifacts: ReceivedArtifacts | None = None
+        """What it has given back so far."""
         self.unanswered = False
         """Whether it was sent and an answer may still come."""
 
@@ -120,6 +125,16 @@ class SentRuns:
             self.fail()  # the worker makes no further run after that answer
         elif self._runs:
             self._begin(self._runs[0])
+        return True
+
+    def add_artifact(self, meta: dict[str, Any], body: bytes) -> bool:
+        """The worker sent a piece of an artifact of the first; False where it is not of that run. Raises FrameError."""
+        if not self._runs or meta.get("job_id") != self._runs[0].job_id:
+            return False
+        run = self._runs[0]
+        if run.artifacts is None:
+            run.artifacts = ReceivedArtifacts()
+        run.artifacts.add(meta, body)
         return True
 
     def fail(self) -> None:

@@ -81,6 +81,7 @@ class ToolRunner:
             digest,
             envelope,
             retryable,
+            reply.artifacts if reply is not None and result is not None else (),
             cached=result is not None and not began,
             cache_key=control.cache_key,
         )

@@ -44,8 +44,8 @@ class FreshWorkers:
         job: Job,
         control: RunControl,
         on_loaded: Callable[[str, Any], str],
-    ) -> tuple[WorkerProcess, dict[str, Any], bytes]:
-        """Run a job's attempt: the worker, which has ended, and its answer. Raises GovernedError."""
+    ) -> tuple[WorkerProcess, SentRun, dict[str, Any], bytes]:
+        """Run a job's attempt: the worker, which has ended, the run and its answer. Raises GovernedError."""
         await self._enter(control)
         startup = ApartStartup(self._registry, entry, on_loaded)
         worker = WorkerProcess(entry.source.target, startup.received, output)
@@ -109,12 +109,12 @@ class FreshWorkers:
     @staticmethod
     async def _made(
         worker: WorkerProcess, entry: PluginEntry, job: Job, control: RunControl
-    ) -> tuple[dict[str, Any], bytes]:
+    ) -> tuple[SentRun, dict[str, Any], bytes]:
         run = SentRun(job.id, job.timeout_us / 1e6, partial(time_out, job, control))
         worker.send(run, encode_run_frame(job))
         control.bind(run.reply)
         try:
-            return await run.reply
+            return run, *await run.reply
         except WorkerEnded:
             raise lost_error(await worker.end(), entry) from None
 

@@ -108,12 +108,11 @@ class LocalWorkerPool:
         """
         group = self._plugins[id(entry)]
         if control.fresh:
-            worker, meta, body = await self._fresh.run(entry, group.output, job, control, self.on_loaded)
-            return reply_of(entry, worker, meta, body)
+            return await reply_of(entry, *await self._fresh.run(entry, group.output, job, control, self.on_loaded))
         while True:
             worker = group.take() or await self._wait_for_worker(group, job, control)
             try:
-                meta, body = await self._run_in(worker, group, job, control)
+                run, meta, body = await self._run_in(worker, group, job, control)
                 break
             except WorkerEnded as ended:
                 if ended.begun:
@@ -123,18 +122,18 @@ class LocalWorkerPool:
                 # It waited behind another run, which took the worker with it.
         group.losses = 0
         group.note_duration(meta.get("duration_us"))
-        return reply_of(entry, worker, meta, body)
+        return await reply_of(entry, worker, run, meta, body)
 
     async def _run_in(
         self, worker: WorkerProcess, group: PluginWorkers, job: Job, control: RunControl
-    ) -> tuple[dict[str, Any], bytes]:
+    ) -> tuple[SentRun, dict[str, Any], bytes]:
         run = SentRun(job.id, job.timeout_us / 1e6, partial(time_out, job, control))
         try:
             control.check()
             worker.send(run, encode_run_frame(job))
             control.bind(run.reply)
             group.serve_next()
-            return await run.reply
+            return run, *await run.reply
         except WorkerEnded as ended:
             if ended.begun:
                 await worker.end()  # by itself, so that its keeper can tell why
@@ -255,11 +254,14 @@ class LocalWorkerPool:
                     await worker.kill()
 
 
-def reply_of(entry: PluginEntry, worker: WorkerProcess, meta: dict[str, Any], body: bytes) -> RunReply:
-    """What a worker answered. Raises GovernedError where it answered with a failure."""
-    if meta["type"] == "result":
-        return RunReply(body, str(meta.get("digest", "")), worker.code_digest)
-    raise failure_error(meta, entry)
+async def reply_of(
+    entry: PluginEntry, worker: WorkerProcess, run: SentRun, meta: dict[str, Any], body: bytes
+) -> RunReply:
+    """What a worker answered to a run. Raises GovernedError where it answered with a failure."""
+    if meta["type"] != "result":
+        raise failure_error(meta, entry)
+    artifacts = await asyncio.to_thread(run.artifacts.complete) if run.artifacts is not None else ()
+    return RunReply(body, str(meta.get("digest", "")), worker.code_digest, artifacts)
 
 
 async def see_over(run: SentRun, worker: WorkerProcess, group: PluginWorkers) -> None:

@@ -151,6 +151,9 @@ class WorkerProcess:
             for meta, body in self._decoder.feed(data):
                 if meta.get("type") in ANSWERS:
                     self._answered(meta, body)
+                elif meta.get("type") == "artifact":
+                    if not self.runs.add_artifact(meta, body):
+                        raise FrameError("an artifact of no run")
                 elif meta.get("type") == "pong":
                     self.heartbeat.heard(HOST)
                 else:

@@ -187,6 +187,7 @@ def leave_out(copy: sqlite3.Connection, gone: list[str]) -> None:
         copy.execute(SQL["delete_jobs_with_image"], (digest,))
         copy.execute(SQL["delete_image"], (digest,))
     if gone:
+        copy.execute(SQL["delete_unused_images"])
         copy.execute(SQL["count_past_again"])
 
 

@@ -135,8 +135,9 @@ class SqliteJobRemoval:
         tx.execute(SQL["forget_unused_files"], (json.dumps(digests),))
         return Removed(more=len(digests) == FILES_A_STEP)
 
-    async def delete_job(self, job_id: str, principal: Principal) -> str:
-        """Remove a finished job on a caller's request; its image's digest, empty where the job was deleted before.
+    async def delete_job(self, job_id: str, principal: Principal) -> list[str]:
+        """Remove a finished job on a caller's request; the digests of its image and its artifacts, none where the job
+        was deleted before.
 
         Raises GovernedError JOB_NOT_FOUND, or JOB_STATUS_CONFLICT for a job that has not ended.
         """
@@ -195,12 +196,15 @@ def _count_past(tx: Transaction, revisions: Sequence[int]) -> None:
 
 
 def _remove_jobs(tx: Transaction, seqs: Sequence[int], *, more: bool = False, uploads: bool = False) -> Removed:
-    """Remove jobs with their images; with ``uploads``, also where those were uploaded and are to be kept yet."""
+    """Remove jobs with their images and artifacts; with ``uploads``, also those that were uploaded and whose time is
+    not over.
+    """
     if not seqs:
         return Removed(more=more)
     listed = json.dumps(seqs)
     events = tx.execute(SQL["delete_events_of_jobs"], (listed,)).rowcount
-    image_seqs = [row[0] for row in tx.execute(SQL["delete_jobs"], (listed,)).fetchall()]
+    image_seqs = [row[0] for row in tx.execute(SQL["artifacts_of_jobs"], (listed,)).fetchall()]
+    image_seqs += [row[0] for row in tx.execute(SQL["delete_jobs"], (listed,)).fetchall()]
     if uploads:
         tx.execute(SQL["end_uploads"], (json.dumps(image_seqs),))
     return Removed(len(seqs), events).plus(_remove_images(tx, image_seqs)).plus(Removed(more=more))
@@ -214,11 +218,11 @@ def _remove_images(tx: Transaction, seqs: Sequence[int]) -> Removed:
     return Removed(images=len(images), image_bytes=sum(size for _, size, _ in images))
 
 
-def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> str | GovernedError:
+def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> list[str] | GovernedError:
     row = tx.execute(SQL["job_to_delete"], (job_id,)).fetchone()
     if row is None or row[1] != principal.tenant:
         if tx.execute(SQL["deletion_of_job"], (job_id, principal.tenant)).fetchone():
-            return ""
+            return []
         return GovernedError(ErrorReason.JOB_NOT_FOUND, "No job has this id.", {"job_id": job_id[:64]})
     seq, _, status, revision, digest = row
     if status not in TERMINAL_STATUSES:
@@ -226,9 +230,10 @@ def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> str | Gov
         message = f"The job is {name}. Cancel it first, or wait for its end."
         return GovernedError(ErrorReason.JOB_STATUS_CONFLICT, message, {"status": name, "job_id": job_id})
     _count_past(tx, [revision])
+    digests = [digest, *(row[1] for row in tx.execute(SQL["artifacts_of_jobs"], (json.dumps([seq]),)))]
     _remove_jobs(tx, [seq], uploads=True)
     taken = tx.next_revision()
     tx.execute(SQL["take_revision"], (taken,))
     tx.execute(SQL["insert_deletion"], (taken, job_id, principal.tenant, principal.name, now_us()))
     tx.changed.append(job_id)
-    return str(digest)
+    return digests

@@ -45,6 +45,7 @@ class SqliteJobStore:
         """
         self._writer = writer
         self._owner = owner
+        self._image_path = image_path
         self._claims = Claims(owner, image_path)
         self._verify_outcome = verify_outcome
 
@@ -143,7 +144,7 @@ class SqliteJobStore:
         attempt.
         """
         self._verify_outcome(outcome, job)
-        return self._writer.submit(FinishJob(job.id, self._owner, job.attempt, outcome))
+        return self._writer.submit(FinishJob(job.id, self._owner, job.attempt, outcome, self._image_path))
 
     def end_unrun_job(self, job: Job, outcome: Outcome) -> Awaitable[int]:
         """End a job that this process does not run: PENDING, or RUNNING for an owner that is proved dead.

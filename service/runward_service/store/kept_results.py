@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.run_reply import RunReply
 from runward_service.store.row_statements import by_chunk
+from runward_service.store.rows import load_artifacts
 from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ class SqliteKeptResults:
             return None
         if row is None:
             return None
-        result, output_digest, checksum = row
+        result, output_digest, checksum, artifacts = row
         if checksum_of(result, output_digest) != checksum:
             logger.error("a kept output is damaged, and is not used: %s", output_digest)
             self._forget(key)
             return None
-        return RunReply(result, output_digest, code_digest)
+        return RunReply(result, output_digest, code_digest, load_artifacts(artifacts))
 
     def _forget(self, key: bytes) -> None:
         try:

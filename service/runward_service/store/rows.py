@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from runward_service.domain.artifact import Artifact
 from runward_service.domain.envelope import ErrorEnvelope
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.image import StoredImage
@@ -23,6 +24,11 @@ def load_mapping(text: str) -> Mapping[str, Any]:
 def dump_mapping(value: Mapping[str, Any]) -> str:
     """A mapping as stored: JSON with sorted keys, so that equal ones are equal texts."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")) if value else "{}"
+
+
+def load_artifacts(text: str | None) -> tuple[Artifact, ...]:
+    """The files that a run gave back, of which a row tells names, digests, sizes and types."""
+    return () if text is None or text == "[]" else tuple(Artifact(*values) for values in json.loads(text))
 
 
 def job_of(row: Sequence[Any], *, data: bytes | None = None, path: Path | None = None) -> Job:
@@ -64,4 +70,5 @@ def job_of(row: Sequence[Any], *, data: bytes | None = None, path: Path | None =
         retention_us=row[35],
         retry_of=row[36],
         skip_cache=bool(row[37]),
+        artifacts=load_artifacts(row[38]),
     )

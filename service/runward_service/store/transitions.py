@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobMode
+from runward_service.store.job_artifacts import keep_artifacts
 from runward_service.store.kept_results import keep_results
 from runward_service.store.row_statements import by_chunk
 from runward_service.store.rows import dump_mapping
 from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runward_service.domain.job import Job
     from runward_service.domain.outcome import Outcome
@@ -156,12 +158,17 @@ class StartJob:
 class FinishJob:
     """RUNNING to SUCCESS or FAILED, fenced by owner and attempt; the revision, 0 when the job is no longer so."""
 
-    __slots__ = ("_attempt", "_job_id", "_outcome", "_owner")
+    __slots__ = ("_attempt", "_image_path", "_job_id", "_outcome", "_owner")
     phase: ClassVar[int] = 2
 
-    def __init__(self, job_id: str, owner: str, attempt: int, outcome: Outcome) -> None:
-        """Finish this attempt of this owner with what ToolRunner made of it."""
+    def __init__(
+        self, job_id: str, owner: str, attempt: int, outcome: Outcome, image_path: Callable[[str], Path] = Path
+    ) -> None:
+        """Finish this attempt of this owner with what ToolRunner made of it; ``image_path`` tells the file of a large
+        artifact's digest, which has been put there.
+        """
         self._job_id, self._owner, self._attempt, self._outcome = job_id, owner, attempt, outcome
+        self._image_path = image_path
 
     def __call__(self, tx: Transaction) -> int:
         """Apply it alone."""
@@ -194,6 +201,8 @@ class FinishJob:
         """Add the outcome to the counters and store its traceback."""
         tx.counters.add(self._outcome)
         keep_traceback(tx, self._job_id, self._attempt, self._outcome)
+        if self._outcome.artifacts:
+            keep_artifacts(tx, self._outcome, self._image_path)
 
 
 def keep_traceback(tx: Transaction, job_id: str, attempt: int, outcome: Outcome) -> None:

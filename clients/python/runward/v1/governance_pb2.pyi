@@ -369,7 +369,7 @@ class VerifyJobResponse(google.protobuf.message.Message):
     """The verdict."""
     path: builtins.str
     """The first JSON path at which the outputs differ, such as "$.lines[0].text"; members of an object are compared in the order
-    of their names. For a failure, a path from "$.error" on.
+    of their names. For artifacts, a path from "$.artifacts" on; for a failure, from "$.error" on.
     """
     @property
     def recorded(self) -> google.protobuf.struct_pb2.Value:

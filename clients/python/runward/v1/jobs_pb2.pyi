@@ -146,7 +146,9 @@ global___Progress = Progress
 
 @typing_extensions.final
 class Artifact(google.protobuf.message.Message):
-    """A file that a run gave back."""
+    """A file that a run gave back: a blob of the caller's tenant, which DownloadBlob sends. It goes with the job, unless another job
+    has it too.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -155,7 +157,9 @@ class Artifact(google.protobuf.message.Message):
     SIZE_BYTES_FIELD_NUMBER: builtins.int
     MIME_TYPE_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """Its name, unique in the job."""
+    """Its name, unique in the job whatever the case of its letters: letters, digits, ".", "_" and "-", not beginning with one of
+    the last three, at most 100.
+    """
     digest: builtins.str
     """Its digest, "sha256:<hex>"."""
     size_bytes: builtins.int
@@ -265,7 +269,7 @@ class Job(google.protobuf.message.Message):
     """The digest of the result's RFC 8785 form, "sha256:<hex>"; empty without a result."""
     @property
     def artifacts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Artifact]:
-        """Files that the run gave back."""
+        """Files that the run gave back, in its order, 32 at most; set when SUCCESS, in lists and watches too."""
     @property
     def retention(self) -> google.protobuf.duration_pb2.Duration:
         """How long it is kept after its end; absent: as long as the server keeps jobs."""

@@ -11,10 +11,17 @@ SELECT 1 FROM lost_image JOIN image ON image.seq = lost_image.image_seq WHERE im
 SELECT 1 FROM job JOIN image ON image.seq = job.image_seq WHERE image.digest = ? AND job.status IN (1, 2) LIMIT 1;
 
 -- name: delete_jobs_with_image
-DELETE FROM job WHERE image_seq IN (SELECT seq FROM image WHERE digest = ?);
+WITH gone AS (SELECT seq FROM image WHERE digest = ?)
+DELETE FROM job
+WHERE image_seq IN (SELECT seq FROM gone)
+   OR seq IN (SELECT job_seq FROM job_artifact WHERE image_seq IN (SELECT seq FROM gone));
 
 -- name: delete_image
 DELETE FROM image WHERE digest = ?;
+
+-- name: delete_unused_images
+DELETE FROM image
+WHERE seq NOT IN (SELECT image_seq FROM job UNION SELECT image_seq FROM upload UNION SELECT image_seq FROM job_artifact);
 
 -- name: count_past_again
 UPDATE retention SET past_jobs = (SELECT coalesce(sum(success_count + error_count), 0) FROM plugin_counter)

@@ -5,7 +5,11 @@ image.digest, image.size_bytes, job.mime_type, job.options, job.labels, job.prio
 job.queue_deadline, job.max_attempts, job.attempt, job.lost_attempts, job.owner, job.cancel_requested,
 job.create_time, job.start_time, job.end_time, job.revision, job.progress_fraction, job.progress_message,
 {result}, job.error_reason, job.error_message, job.error_details, job.error_plugin, job.error_time,
-job.output_digest, job.cached, job.retention, job.retry_of, job.skip_cache
+job.output_digest, job.cached, job.retention, job.retry_of, job.skip_cache,
+CASE WHEN job.status = 3 THEN (
+  SELECT json_group_array(json_array(artifact.name, blob.digest, blob.size_bytes, artifact.mime_type))
+  FROM (SELECT name, image_seq, mime_type FROM job_artifact WHERE job_seq = job.seq ORDER BY place) AS artifact
+  CROSS JOIN image AS blob ON blob.seq = artifact.image_seq) END
 
 -- name: job_by_id
 SELECT {columns_with_result}

@@ -10,7 +10,10 @@ UPDATE retention SET retain_for = ?, retain_jobs = ?;
 -- name: log_head
 -- The oldest events that have not been looked at. CROSS JOIN keeps the log the outer loop.
 SELECT event.revision, event.time, event.status, event.job_seq, job.revision, job.retention,
-       CASE WHEN image.data IS NULL THEN 0 ELSE image.size_bytes END
+       CASE WHEN image.data IS NULL THEN 0 ELSE image.size_bytes END +
+       (SELECT coalesce(sum(blob.size_bytes), 0)
+        FROM job_artifact CROSS JOIN image AS blob ON blob.seq = job_artifact.image_seq
+        WHERE job_artifact.job_seq = job.seq AND blob.data IS NOT NULL)
 FROM job_event AS event CROSS JOIN job ON job.seq = event.job_seq CROSS JOIN image ON image.seq = job.image_seq
 WHERE event.revision > ?
 ORDER BY event.revision
@@ -24,7 +27,11 @@ UPDATE retention SET past_jobs = past_jobs + ?;
 
 -- name: outlived_jobs
 -- Finished jobs whose own retention has passed.
-SELECT job.seq, job.revision, CASE WHEN image.data IS NULL THEN 0 ELSE image.size_bytes END
+SELECT job.seq, job.revision,
+       CASE WHEN image.data IS NULL THEN 0 ELSE image.size_bytes END +
+       (SELECT coalesce(sum(blob.size_bytes), 0)
+        FROM job_artifact CROSS JOIN image AS blob ON blob.seq = job_artifact.image_seq
+        WHERE job_artifact.job_seq = job.seq AND blob.data IS NOT NULL)
 FROM job CROSS JOIN image ON image.seq = job.image_seq
 WHERE job.retention > 0 AND job.end_time > 0 AND job.end_time + job.retention <= ?
 ORDER BY job.end_time + job.retention
@@ -35,6 +42,11 @@ DELETE FROM job_event WHERE revision IN (SELECT value FROM json_each(?));
 
 -- name: delete_events_of_jobs
 DELETE FROM job_event WHERE job_seq IN (SELECT value FROM json_each(?));
+
+-- name: artifacts_of_jobs
+SELECT job_artifact.image_seq, image.digest
+FROM job_artifact CROSS JOIN image ON image.seq = job_artifact.image_seq
+WHERE job_artifact.job_seq IN (SELECT value FROM json_each(?));
 
 -- name: delete_jobs
 DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?)) RETURNING image_seq;

@@ -8,7 +8,10 @@ ON CONFLICT (key) DO UPDATE SET
   job_seq = excluded.job_seq, checksum = excluded.checksum, size_bytes = excluded.size_bytes;
 
 -- name: find
-SELECT job.result, job.output_digest, kept.checksum
+SELECT job.result, job.output_digest, kept.checksum, (
+  SELECT json_group_array(json_array(artifact.name, blob.digest, blob.size_bytes, artifact.mime_type))
+  FROM (SELECT name, image_seq, mime_type FROM job_artifact WHERE job_seq = job.seq ORDER BY place) AS artifact
+  CROSS JOIN image AS blob ON blob.seq = artifact.image_seq)
 FROM kept_result AS kept CROSS JOIN job ON job.seq = kept.job_seq
 WHERE kept.key = ?;
 

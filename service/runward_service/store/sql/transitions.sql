@@ -32,3 +32,13 @@ WHERE job.id = v.column1 AND job.status = 2 AND job.owner = v.column2 AND job.at
 -- name: insert_traceback
 INSERT INTO job_traceback (job_seq, attempt, traceback) SELECT seq, ?, ? FROM job WHERE id = ?
 ON CONFLICT (job_seq, attempt) DO UPDATE SET traceback = excluded.traceback;
+
+-- name: insert_artifact_image
+-- An artifact's bytes, as a blob of the job's tenant; NULL where a file has them.
+INSERT INTO image (tenant, digest, size_bytes, create_time, data) SELECT job.tenant, ?, ?, ?, ? FROM job WHERE job.id = ?
+ON CONFLICT (digest, tenant) DO UPDATE SET data = excluded.data
+WHERE image.data IS NULL AND excluded.data IS NOT NULL;
+
+-- name: insert_artifact
+INSERT INTO job_artifact (job_seq, place, name, image_seq, mime_type)
+SELECT job.seq, ?, ?, (SELECT seq FROM image WHERE digest = ? AND tenant = job.tenant), ? FROM job WHERE job.id = ?;

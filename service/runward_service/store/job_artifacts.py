@@ -1,0 +1,38 @@
+"""The files that runs gave back, stored in the transaction of the job's end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.store.images import is_large_size
+from runward_service.store.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from runward_service.domain.outcome import Outcome
+    from runward_service.store.batch import Transaction
+
+SQL = statements("transitions.sql")
+
+
+def keep_artifacts(tx: Transaction, outcome: Outcome, image_path: Callable[[str], Path]) -> None:
+    """Store a job's artifacts: small ones with their bytes, large ones by their files, which have been put; those
+    without bytes are another job's, too.
+
+    Raises GovernedError STORE_UNAVAILABLE where a file was removed since it was put. Files are removed under the write
+    lock, which is held here: one that is there now stays.
+    """
+    for place, artifact in enumerate(outcome.artifacts):
+        digest = artifact.digest
+        if artifact.data is not None:
+            large = is_large_size(artifact.size_bytes)
+            if large and not image_path(digest).exists():
+                message = "The same artifact was removed with an earlier job just now. Try again."
+                raise GovernedError(ErrorReason.STORE_UNAVAILABLE, message)
+            data = None if large else artifact.data
+            row = (digest, artifact.size_bytes, outcome.end_time_us, data, outcome.job_id)
+            tx.execute(SQL["insert_artifact_image"], row)
+        tx.execute(SQL["insert_artifact"], (place, artifact.name, digest, artifact.mime_type, outcome.job_id))
