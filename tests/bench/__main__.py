@@ -17,6 +17,7 @@ from rich.text import Text
 
 import runward
 from tests.bench.batch import BatchError
+from tests.bench.caching import CachingError
 from tests.bench.child_program import LoadError
 from tests.bench.honesty import DishonestError
 from tests.bench.jobs import JobsError
@@ -38,6 +39,7 @@ PROBLEMS = (
     ServerError,
     JobsError,
     BatchError,
+    CachingError,
     OverloadError,
     SpinningError,
     ScanningError,

@@ -35,6 +35,13 @@ def analyze(target: str, plugin: str = "noop", content: bytes | None = None) -> 
     return Call(target, f"{EXECUTION}Analyze", request.SerializeToString())
 
 
+def analyze_stored(target: str, plugin: str, digest: str, *, skip_cache: bool = False) -> Call:
+    """Make a call of Analyze with a stored image, always the same."""
+    stored = jobs_pb2.Payload(image_digest=digest, mime_type="image/png")
+    request = jobs_pb2.AnalyzeRequest(plugin=plugin, payload=stored, skip_cache=skip_cache)
+    return Call(target, f"{EXECUTION}Analyze", request.SerializeToString())
+
+
 def submit(target: str, plugin: str = "noop", **options: float) -> Call:
     """Make a call of SubmitJob, each time with another image."""
     request = jobs_pb2.SubmitJobRequest(plugin=plugin, payload=payload(image(), **options))

@@ -5,7 +5,20 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.bench import batch, honesty, jobs, latency, memory, overload, rate, readiness, scanning, spinning, watching
+from tests.bench import (
+    batch,
+    caching,
+    honesty,
+    jobs,
+    latency,
+    memory,
+    overload,
+    rate,
+    readiness,
+    scanning,
+    spinning,
+    watching,
+)
 from tests.bench.child_program import ChildProgram, LoadProgram
 from tests.bench.setting import Setting, settle
 from tests.programs.server_process import ServerProcess
@@ -16,7 +29,7 @@ if TYPE_CHECKING:
     from tests.bench.figure import Figure
     from tests.bench.scale import Scale
 
-IDLE_SERVER = (rate, latency, jobs)
+IDLE_SERVER = (rate, latency, jobs, caching)
 """The measures for which the server is started with its defaults."""
 NAMES = tuple(
     measure.NAME for measure in (*IDLE_SERVER, memory, watching, batch, overload, spinning, readiness, scanning)

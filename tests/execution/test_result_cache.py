@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sqlite3
-from contextlib import closing
+import threading
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, Job, JobStatus, Principal
 from runward_service.domain.limits import CacheLimits
+from runward_service.store.images import INLINE_BYTES
 from tests.harness.service import (
     PNG,
     analyze,
     ended,
     history,
     query,
+    refusal,
     result_of,
     running_service,
     submit,
@@ -25,6 +31,7 @@ from tests.harness.service import (
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from runward_service.bootstrap import Service
@@ -155,6 +162,44 @@ async def test_a_hit_needs_no_slot(tmp_path: Path) -> None:
         visit.give()
         for job in slow:
             assert (await ended(service, job.id)).status is SUCCESS
+
+
+@asynccontextmanager
+async def held_writer(service: Service) -> AsyncIterator[None]:
+    """For as long as the block lasts, nothing is written."""
+    entered, leave = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(_: object) -> None:
+        loop.call_soon_threadsafe(entered.set)
+        leave.wait()
+
+    held = service.writer.submit(hold)
+    await entered.wait()
+    try:
+        yield
+    finally:
+        leave.set()
+        await held
+
+
+async def test_a_hit_is_written_once_however_large_its_image(service: Service) -> None:
+    """Its creation, start and end wait for one commit together. Where the image's file is gone by then, the caller is
+    told to try again, for nothing ran.
+    """
+    image = PNG + os.urandom(INLINE_BYTES)
+    async with Stage() as stage:
+        job = await ran(service, stage, image=image)
+        for removed in (False, True):
+            async with held_writer(service):
+                call = asyncio.ensure_future(analyze(service, "understudy", stage.options, image=image))
+                await turns_until(lambda: len(service.writer._waiting) == 3)
+                if removed:
+                    service.jobs._images.path_of(job.image.digest).unlink()
+            if removed:
+                assert (await refusal(call)).reason is ErrorReason.STORE_UNAVAILABLE
+            else:
+                assert (await call).cached
 
 
 async def test_it_outlives_a_restart_and_is_shared_by_processes(tmp_path: Path) -> None:

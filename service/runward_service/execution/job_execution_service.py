@@ -84,8 +84,9 @@ class JobExecutionService:
         if job.request_id and (existing_id := self._request_ids.hold(job)):
             await self._store.flush()  # that job may not be on disk yet
             return await self._existing(job, existing_id), True
-        # A large image's file may have been removed meanwhile, which is told to who waits for the write.
-        if job.mode is JobMode.SYNC and job.image.path is None:
+        # A large image's file may have been removed meanwhile, which is told to who waits for the write: a run would be
+        # in vain. Where there will be none, the job is written once.
+        if job.mode is JobMode.SYNC and (job.image.path is None or self._plugins.answer_kept(job)):
             self._store.defer_creation(job)
             return job, False
         try:
@@ -333,7 +334,7 @@ class JobExecutionService:
             earlier = await self._store.find_request(job) if job.request_id else ""
             if earlier and earlier != job.id:  # another process made a job for that id in the same moment
                 return await self._existing(job, earlier)
-            return await self._stored(job)
+            return await self._stored(job, ran=job.attempt > 1 or not outcome.cached)
         return job._replace(
             status=outcome.status,
             start_time_us=job.start_time_us or outcome.end_time_us,
@@ -346,7 +347,7 @@ class JobExecutionService:
             cached=outcome.cached,
         )
 
-    async def _stored(self, job: Job) -> Job:
+    async def _stored(self, job: Job, *, ran: bool) -> Job:
         """The job as the store has it. Raises GovernedError where it has none: JOB_NOT_FOUND, but for a caller's own
         job that could not be created, STORE_UNAVAILABLE before its run and INTERNAL after it.
         """
@@ -355,7 +356,7 @@ class JobExecutionService:
         except GovernedError as error:
             if job.owner != self._owner or error.reason is not ErrorReason.JOB_NOT_FOUND:
                 raise
-            if job.status is JobStatus.RUNNING:
+            if ran and job.status is JobStatus.RUNNING:
                 raise unstored_end(job) from error
             message = "The job could not be stored, and did not run. Try again."
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, message, plugin=job.plugin) from error

@@ -24,6 +24,9 @@ class KeptResults(Protocol):
     def trusts(self, description: PluginDescription) -> bool:
         """Whether outputs of a plugin's code may stand for those of other runs: no verification has diverged."""
 
+    def holds(self, key: bytes) -> bool:
+        """Whether an output is kept under a key."""
+
     def find(self, key: bytes, code_digest: str) -> RunReply | None:
         """The output that is kept under a key, whole; None where none is."""
 
@@ -40,13 +43,18 @@ class ResultCache:
         self._enabled = enabled
         self._runs: dict[bytes, SharedRun] = {}
 
+    def holds(self, entry: PluginEntry, job: Job) -> bool:
+        """Whether an output is kept that stands for a job's own."""
+        key = b"" if job.skip_cache or entry.description is None else self._key(entry.description, job)
+        return bool(key) and self._results.holds(key)
+
     def answerable(self, entry: PluginEntry, job: Job, control: RunControl) -> bool:
         """Whether a job that is about to wait for its turn needs none: its output is kept, or a run under way will give
         it.
         """
         if job.skip_cache or entry.state is PluginState.UNAVAILABLE:
             return False
-        key = self._key(entry, job, control)
+        key = self._noted_key(entry, job, control)
         if not key:
             return False
         if key in self._runs:
@@ -69,7 +77,7 @@ class ResultCache:
 
     async def _equal_answer(self, entry: PluginEntry, job: Job, control: RunControl) -> RunReply | None:
         """What an equal job answers; None where none does: then those that come from now on follow this one."""
-        key = self._key(entry, job, control)
+        key = self._noted_key(entry, job, control)
         if not key or job.skip_cache or control.turn is None:
             return None
         run = self._runs.get(key)
@@ -102,15 +110,18 @@ class ResultCache:
         if run is not None and run.leader == job.id:
             del self._runs[control.cache_key]
 
-    def _key(self, entry: PluginEntry, job: Job, control: RunControl) -> bytes:
+    def _noted_key(self, entry: PluginEntry, job: Job, control: RunControl) -> bytes:
         """Note what equal jobs have in common; empty where a job's output is its own."""
         description = entry.description
         control.cache_key = b""
-        if not self._enabled or control.turn is None or description is None:
-            return b""
-        if description.cacheable and description.code_digest and self._results.trusts(description):
-            control.cache_key, control.cache_code = cache_key(job, description), description.code_digest
+        if control.turn is not None and description is not None:
+            control.cache_key, control.cache_code = self._key(description, job), description.code_digest
         return control.cache_key
+
+    def _key(self, description: PluginDescription, job: Job) -> bytes:
+        if not (self._enabled and description.cacheable and description.code_digest):
+            return b""
+        return cache_key(job, description) if self._results.trusts(description) else b""
 
 
 def cache_key(job: Job, description: PluginDescription) -> bytes:

@@ -63,6 +63,14 @@ class SqliteKeptResults:
             logger.exception("kept outputs cannot be read")
             return False
 
+    def holds(self, key: bytes) -> bool:
+        """Whether an output is kept under a key, whole or not."""
+        try:
+            return self._connection.execute(SQL["holds"], (key,)).fetchone() is not None
+        except sqlite3.Error:
+            logger.exception("kept outputs cannot be read")
+            return False
+
     def find(self, key: bytes, code_digest: str) -> RunReply | None:
         """The output under a key, as code of that digest gave it; None where none is kept. One that is not what it was
         is forgotten.

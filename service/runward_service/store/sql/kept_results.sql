@@ -7,6 +7,9 @@ WHERE true
 ON CONFLICT (key) DO UPDATE SET
   job_seq = excluded.job_seq, checksum = excluded.checksum, size_bytes = excluded.size_bytes;
 
+-- name: holds
+SELECT 1 FROM kept_result WHERE key = ?;
+
 -- name: find
 SELECT job.result, job.output_digest, kept.checksum, (
   SELECT json_group_array(json_array(artifact.name, blob.digest, blob.size_bytes, artifact.mime_type))
