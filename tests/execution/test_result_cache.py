@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runward_service.domain.errors import ErrorReason
+from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import ANONYMOUS, Job, JobStatus, Principal
 from runward_service.domain.limits import CacheLimits
 from runward_service.store.images import INLINE_BYTES
 from tests.harness.service import (
     PNG,
+    alter,
     analyze,
     ended,
     history,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from runward_service.bootstrap import Service
 
-PLUGINS = ("Understudy", "Puppet", "changing:Clock", "changing:Steady")
+PLUGINS = ("Understudy", "Puppet", "Giver", "changing:Clock", "changing:Steady")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PENDING, RUNNING, SUCCESS, FAILED = JobStatus
 
@@ -146,6 +147,40 @@ def overwrite(service: Service, job_id: str, column: str, value: object) -> None
         connection.execute("DROP TRIGGER job_terminal_is_final")
         connection.execute(f"UPDATE job SET {column} = ? WHERE id = ?", (value, job_id))
         connection.execute(trigger)
+
+
+async def test_files_that_a_run_gave_come_along(service: Service) -> None:
+    """A hit lists the same files, and holds them: they stay when the job of the run is deleted. Where one of them is
+    lost, an equal job runs and gives it again.
+    """
+    image = PNG + os.urandom(30) + b"!"
+    options = {"files": [["small", 10], ["large", INLINE_BYTES + 1]]}
+    first = await analyze(service, "giver", options, image=image)
+    second = await analyze(service, "giver", options, image=image)
+    assert (second.cached, second.artifacts) == (True, first.artifacts)
+    await service.analysis.delete(first.id, ANONYMOUS)
+    third = await ended(service, (await submit(service, "giver", options, image=image)).id)
+    assert (third.cached, third.artifacts) == (True, first.artifacts)
+    large = first.artifacts[1].digest
+    service.jobs._images.path_of(large).write_bytes(b"damaged")
+    with pytest.raises(GovernedError):
+        await downloaded(service, large)
+    renewed = await analyze(service, "giver", options, image=image)
+    assert (renewed.cached, renewed.artifacts) == (False, first.artifacts)
+    assert await downloaded(service, large) == b"!" * (INLINE_BYTES + 1)
+
+
+async def downloaded(service: Service, digest: str) -> bytes:
+    """A blob's bytes."""
+    return b"".join([chunk async for chunk in service.transfer.download(ANONYMOUS, digest, 0)])
+
+
+async def test_the_files_list_is_under_the_checksum_too(service: Service) -> None:
+    """An output whose list of files was changed is damaged."""
+    image = PNG + os.urandom(30)
+    job = await analyze(service, "giver", {"files": [["one", 10]]}, image=image)
+    alter(service, "UPDATE job_artifact SET name = 'two' WHERE job_seq = (SELECT seq FROM job WHERE id = ?)", job.id)
+    assert not (await analyze(service, "giver", {"files": [["one", 10]]}, image=image)).cached
 
 
 async def test_a_hit_needs_no_slot(tmp_path: Path) -> None:

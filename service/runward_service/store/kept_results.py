@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 import sqlite3
 from contextlib import closing
@@ -21,6 +22,7 @@ from runward_service.store.statements import statements
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runward_service.domain.artifact import Artifact
     from runward_service.domain.limits import CacheLimits
     from runward_service.domain.outcome import Outcome
     from runward_service.domain.plugin_description import PluginDescription
@@ -82,12 +84,13 @@ class SqliteKeptResults:
             return None
         if row is None:
             return None
-        result, output_digest, checksum, artifacts = row
-        if checksum_of(result, output_digest) != checksum:
+        result, output_digest, checksum, listed = row
+        artifacts = load_artifacts(listed)
+        if checksum_of(result, output_digest, artifacts) != checksum:
             logger.error("a kept output is damaged, and is not used: %s", output_digest)
             self._forget(key)
             return None
-        return RunReply(result, output_digest, code_digest, load_artifacts(artifacts))
+        return RunReply(result, output_digest, code_digest, artifacts)
 
     def _forget(self, key: bytes) -> None:
         try:
@@ -123,7 +126,12 @@ def _evict(upto: int, tx: Transaction) -> int:
 def keep_results(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     """Keep the outputs of jobs that have just been finished with these outcomes, as far as they have a key."""
     rows = [
-        (outcome.cache_key, checksum_of(outcome.result, outcome.output_digest), len(outcome.result), outcome.job_id)
+        (
+            outcome.cache_key,
+            checksum_of(outcome.result, outcome.output_digest, outcome.artifacts),
+            len(outcome.result) + sum(artifact.size_bytes for artifact in outcome.artifacts),
+            outcome.job_id,
+        )
         for outcome in outcomes
         if outcome.cache_key and outcome.result is not None
     ]
@@ -131,6 +139,7 @@ def keep_results(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
         tx.execute(sql, parameters)
 
 
-def checksum_of(result: bytes, output_digest: str) -> bytes:
-    """What tells whether an output is what it was."""
-    return hashlib.sha256(output_digest.encode() + result).digest()
+def checksum_of(result: bytes, output_digest: str, artifacts: Sequence[Artifact]) -> bytes:
+    """What tells whether an output, with the files that came with it, is what it was."""
+    files = "".join(json.dumps([one.name, one.digest, one.size_bytes, one.mime_type]) for one in artifacts)
+    return hashlib.sha256((files + output_digest).encode() + result).digest()

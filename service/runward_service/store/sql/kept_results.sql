@@ -11,12 +11,15 @@ ON CONFLICT (key) DO UPDATE SET
 SELECT 1 FROM kept_result WHERE key = ?;
 
 -- name: find
+-- Not where a file that the run gave is known to be lost.
 SELECT job.result, job.output_digest, kept.checksum, (
   SELECT json_group_array(json_array(artifact.name, blob.digest, blob.size_bytes, artifact.mime_type))
   FROM (SELECT name, image_seq, mime_type FROM job_artifact WHERE job_seq = job.seq ORDER BY place) AS artifact
   CROSS JOIN image AS blob ON blob.seq = artifact.image_seq)
 FROM kept_result AS kept CROSS JOIN job ON job.seq = kept.job_seq
-WHERE kept.key = ?;
+WHERE kept.key = ? AND NOT EXISTS (
+  SELECT 1 FROM job_artifact CROSS JOIN lost_image ON lost_image.image_seq = job_artifact.image_seq
+  WHERE job_artifact.job_seq = kept.job_seq);
 
 -- name: diverged
 SELECT 1 FROM plugin_verification
