@@ -166,9 +166,22 @@ def test_options_file_and_options_are_joined(server, run, image, tmp_path):
     file = tmp_path / "options.json"
     file.write_text('{"lang": "de", "deep": {"n": [1]}}')
     answer_analyze(server)
-    done = run("analyze", "ocr", image, "--options-file", file, "--option", "lang=en", "--timeout", "2", "--json")
+    done = run(
+        "analyze",
+        "ocr",
+        image,
+        "--options-file",
+        file,
+        "--option",
+        "lang=en",
+        "--timeout",
+        "2",
+        "--skip-cache",
+        "--json",
+    )
     assert json.loads(done.stdout)["payload"]["options"] == {"lang": "en", "deep": {"n": [1]}}
     assert server.requests["Analyze"][0].timeout.seconds == 2
+    assert server.requests["Analyze"][0].skip_cache
 
 
 def test_unreadable_file_is_that_files_error(server, run, image):

@@ -40,6 +40,20 @@ async def test_analyze_sends_what_it_is_given(server, rw, tmp_path):
     }
 
 
+async def test_skip_cache_is_sent_where_it_is_asked_for(server, rw):
+    """By analyze, submit and submit_many; by default it is not."""
+    server.on("Analyze", lambda *_: jobs_pb2.AnalyzeResponse(job=server.job("SUCCESS")))
+    server.on("SubmitJob", lambda *_: jobs_pb2.SubmitJobResponse(job=server.job("PENDING")))
+    server.on("BatchSubmitJobs", lambda *_: jobs_pb2.BatchSubmitJobsResponse(results=[{"job": server.job("PENDING")}]))
+    for skip in (False, True):
+        await rw.analyze("ocr", PNG, skip_cache=skip)
+        await rw.submit("ocr", PNG, skip_cache=skip)
+        await rw.submit_many("ocr", [PNG], skip_cache=skip)
+    for method in ("Analyze", "SubmitJob"):
+        assert [request.skip_cache for request in server.requests[method]] == [False, True]
+    assert [batch.requests[0].skip_cache for batch in server.requests["BatchSubmitJobs"]] == [False, True]
+
+
 async def test_submit_sends_priority_and_queue_timeout(server, rw):
     """Times may be timedeltas; what is not given is not sent."""
     server.on("SubmitJob", lambda *_: jobs_pb2.SubmitJobResponse(job=server.job("PENDING")))
