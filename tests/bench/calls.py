@@ -7,7 +7,7 @@ from grpc_health.v1 import health_pb2
 
 from runward.v1 import jobs_pb2
 from tests.bench.child_program import Call
-from tests.bench.echo import METHOD
+from tests.bench.echo import METHOD, TAKE
 from tests.bench.load import STAMP
 
 IMAGE_BYTES = 1024
@@ -16,10 +16,10 @@ EXECUTION = "/runward.v1.ExecutionService/"
 HEALTH = "/grpc.health.v1.Health/Check"
 
 
-def image() -> bytes:
-    """Make what passes for a PNG image of 1 KB as long as nobody decodes it, with a place for a stamp."""
-    filler = bytes(range(256)) * 4
-    return (PNG_MAGIC + STAMP + filler)[:IMAGE_BYTES]
+def image(size: int = IMAGE_BYTES) -> bytes:
+    """Make what passes for a PNG image of so many bytes as long as nobody decodes it, with a place for a stamp."""
+    filler = bytes(range(256)) * (size // 256)
+    return (PNG_MAGIC + STAMP + filler)[:size]
 
 
 def payload(content: bytes, **options: float) -> jobs_pb2.Payload:
@@ -75,3 +75,8 @@ def check_health(target: str) -> Call:
 def echo(target: str) -> Call:
     """Make a call of the echo, with the bytes of an Analyze."""
     return Call(target, METHOD, analyze(target).request)
+
+
+def take(target: str, content: bytes) -> Call:
+    """Make a call of the server that only takes a request, with the bytes of an Analyze."""
+    return Call(target, TAKE, analyze(target, content=content).request)

@@ -1,4 +1,5 @@
-"""What the service is measured against: grpc.aio that answers a request's bytes, and does nothing else.
+"""What the service is measured against: grpc.aio that answers a request's bytes, or with next to nothing, and does
+nothing else.
 
 A program of its own; prints its address when it takes calls, ends on SIGTERM.
 """
@@ -16,24 +17,29 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 METHOD = "/echo.Echo/Call"
+TAKE = "/echo.Echo/Take"
 STREAM = "/echo.Echo/Stream"
 GO = "/echo.Echo/Go"
+MAX_MESSAGE_BYTES = 66 * 1024 * 1024
 READY = b"\x12\x00"
 """The first message of a stream, before it waits; a bookmark's first byte."""
 
 
 class EchoHandler(grpc.GenericRpcHandler):  # type: ignore[misc, type-arg, unused-ignore]
-    """Handle every method: bytes in, the same bytes out; on a stream, once Go was called, as often as it says."""
+    """Handle every method: bytes in, the same bytes out; of Take a few bytes; on a stream, once Go was called, as often
+    as it says.
+    """
 
     def __init__(self) -> None:
         self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer)
+        self._take: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(take)
         self._stream: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_stream_rpc_method_handler(self._repeat)
         self._go: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._begin)
         self._times: asyncio.Future[int] | None = None
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         """Give the handler of a method."""
-        return {STREAM: self._stream, GO: self._go}.get(details.method, self._handler)
+        return {TAKE: self._take, STREAM: self._stream, GO: self._go}.get(details.method, self._handler)
 
     async def _repeat(self, request: bytes, _context: object) -> AsyncIterator[bytes]:
         if self._times is None:
@@ -54,9 +60,15 @@ async def answer(request: bytes, _context: object) -> bytes:
     return request
 
 
+async def take(request: bytes, _context: object) -> bytes:
+    """Take a request, and answer it with how long it is."""
+    return str(len(request)).encode()
+
+
 async def serve() -> None:
     """Serve on a free port of the loopback interface until SIGTERM."""
-    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    options = (("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES))
+    server = grpc.aio.server(options=options)
     server.add_generic_rpc_handlers((EchoHandler(),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

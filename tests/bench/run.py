@@ -13,6 +13,7 @@ from tests.bench import (
     latency,
     memory,
     overload,
+    pictures,
     rate,
     readiness,
     scanning,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from tests.bench.figure import Figure
     from tests.bench.scale import Scale
 
-IDLE_SERVER = (rate, latency, jobs, caching)
+IDLE_SERVER = (rate, latency, jobs, caching, pictures)
 """The measures for which the server is started with its defaults."""
 NAMES = tuple(
     measure.NAME for measure in (*IDLE_SERVER, memory, watching, batch, overload, spinning, readiness, scanning)

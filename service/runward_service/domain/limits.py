@@ -35,7 +35,7 @@ class CallBounds:
     calls: int = 2000
     watches: int = 10_000
     watches_per_caller: int = 8000
-    request_bytes: int = 512 * MEBIBYTE
+    request_bytes: int = 2 * GIBIBYTE
     transfers: int = 32
     transfers_per_caller: int = 16
     transfer_bytes: int = 2 * GIBIBYTE
