@@ -8,7 +8,7 @@ import pytest
 
 import runward
 from runward.channel import HARMLESS_TWICE, service_config
-from runward.v1 import governance_pb2, jobs_pb2, plugins_pb2
+from runward.v1 import blobs_pb2, governance_pb2, jobs_pb2, plugins_pb2
 
 PNG = b"\x89PNG\r\n\x1a\n"
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -152,11 +152,12 @@ def test_channel_retries_only_what_does_no_harm_twice():
     assert names == {(service, method) for service, methods in HARMLESS_TWICE.items() for method in methods}
     real = {
         (service.full_name, method.name)
-        for file in (jobs_pb2, plugins_pb2, governance_pb2)
+        for file in (jobs_pb2, plugins_pb2, blobs_pb2, governance_pb2)
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
     assert {name for name in names if name[0].startswith("runward.")} < real
     harmful = {"Analyze", "SubmitJob", "BatchSubmitJobs", "RetryJob", "DeleteJob", "ReloadPlugin", "VerifyJob"}
+    harmful.add("UploadBlob")
     assert not harmful & {method for _, method in names}
     assert "Analyze" not in json.dumps(config)

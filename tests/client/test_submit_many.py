@@ -63,7 +63,7 @@ async def test_cut_into_calls(server, rw):
     assert [answer.id for answer in answers] == [str(number) for number in range(BATCH_REQUESTS + 5)]
     assert [len(call.requests) for call in server.requests["BatchSubmitJobs"]] == [BATCH_REQUESTS, 5]
     large = PNG + bytes(BATCH_BYTES // 2)
-    await rw.submit_many("ocr", [large, large, large])
+    await rw.submit_many("ocr", [large + b"1", large + b"2", large + b"3"])
     assert [len(call.requests) for call in server.requests["BatchSubmitJobs"][2:]] == [1, 1, 1]
     assert await rw.submit_many("ocr", []) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from runward.requests import make_run_request
 from runward.v1 import jobs_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
     from runward.image import Image
     from runward.requests import RunTerms
@@ -35,6 +36,10 @@ class Batch:
     size_bytes: int = 0
     beside_bytes: int = 0
     """What of the size is not images."""
+    digests: list[str] = field(default_factory=list)
+    """Those of the images that are large enough to be named by them."""
+    by_digest: dict[int, Image] = field(default_factory=dict)
+    """The images that are named by their digests alone, by place in the batch."""
 
     def takes(self, request: jobs_pb2.SubmitJobRequest) -> bool:
         """Tell whether the request of the next image fits; an empty batch takes any."""
@@ -43,8 +48,12 @@ class Batch:
         fits = self.size_bytes + size_bytes <= BATCH_BYTES and self.beside_bytes + beside <= BATCH_BESIDE_BYTES
         return fits or not self.size_bytes
 
-    def add(self, request: jobs_pb2.SubmitJobRequest) -> None:
-        """Add the request of the next image."""
+    def add(self, request: jobs_pb2.SubmitJobRequest, image: Image, digest: str) -> None:
+        """Add the request of the next image, with its digest where that is known."""
+        if digest:
+            self.digests.append(digest)
+        if request.payload.image_digest:
+            self.by_digest[self.images] = image
         self.message.requests.append(request)
         self.images += 1
         self.size_bytes += request.ByteSize()
@@ -65,8 +74,15 @@ class Batch:
         return [self.unread.get(place, error) for place in range(self.images)]
 
 
-async def batches(plugin: str, images: Iterable[Image], terms: RunTerms, **fields: Any) -> AsyncGenerator[Batch, None]:
+async def batches(
+    plugin: str,
+    images: Iterable[Image],
+    terms: RunTerms,
+    name_image: Callable[[jobs_pb2.Payload], Awaitable[str]],
+    **fields: Any,
+) -> AsyncGenerator[Batch, None]:
     """Read the images and yield them in batches. Each request has an id of its own, so that a batch can be sent twice.
+    `name_image` puts an image's digest in the place of its bytes where that is better, and gives it where it is known.
 
     Raises ValidationError where the terms themselves cannot be sent.
     """
@@ -86,10 +102,13 @@ async def batches(plugin: str, images: Iterable[Image], terms: RunTerms, **field
                 raise
             batch.add_unread(error)
             continue
+        # What was read from an open file cannot be read again, should the server lack it after all.
+        again = isinstance(image, str | os.PathLike | bytes | bytearray | memoryview)
+        digest = await name_image(request.payload) if again else ""
         if not batch.takes(request):
             yield batch
             batch = Batch()
-        batch.add(request)
+        batch.add(request, image, digest)
     if batch.images:
         yield batch
 

@@ -2,8 +2,9 @@
 
 UNAVAILABLE from a Runward server means that nothing was accepted, but a channel says UNAVAILABLE just the same when a
 connection breaks in the middle of a call, and a retryPolicy cannot tell the two apart. So the service config lists only
-methods that do no harm when they run twice. For the others (Analyze, SubmitJob, RetryJob, DeleteJob, VerifyJob,
-ReloadPlugin) Connection retries, and only where the status carries Runward's own details or the request has an id.
+methods that do no harm when they run twice. Uploads and downloads go on where they were (blob_calls). For the others
+(Analyze, SubmitJob, RetryJob, DeleteJob, VerifyJob, ReloadPlugin) Connection retries, and only where the status carries
+Runward's own details or the request has an id.
 What gRPC calls a transparent retry stays on for all: it happens only where the server's code has not seen the call.
 """
 
@@ -23,6 +24,7 @@ MAX_MESSAGE_BYTES = 66 * 1024 * 1024
 HARMLESS_TWICE = {
     "runward.v1.ExecutionService": ("GetJob", "ListJobs", "CancelJob", "GetServerInfo"),
     "runward.v1.PluginService": ("ListPlugins", "GetPlugin", "EnablePlugin", "DisablePlugin"),
+    "runward.v1.BlobService": ("FindMissingBlobs",),
     "grpc.health.v1.Health": ("Check",),
 }
 """The methods that the channel itself retries: they read, or change nothing when called a second time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runward.connection import Connection
+from runward.digests import KnownDigests
 from runward.errors import RunwardError
 from runward.job_calls import JobCalls
 from runward.job_log_calls import JobLogCalls
@@ -32,6 +33,7 @@ class Client(JobCalls, JobLogCalls, PluginCalls, ServerCalls):
         self.target = target
         self._deadline = deadline
         self._retry = retry
+        self._known = KnownDigests()
 
     async def __aenter__(self) -> Client:
         if self._opened is not None:
@@ -60,8 +62,8 @@ def connect(
 
     Args:
         target: the server's "host:port", or any gRPC target.
-        deadline: seconds for each call that is answered at once; None: no limit. analyze, submit, watch, result and
-            verify take as long as they need unless they are given a deadline of their own.
+        deadline: seconds for each call that is answered at once; None: no limit. analyze, submit, upload, download,
+            watch, result and verify take as long as they need unless they are given a deadline of their own.
         retry: how often calls that ended UNAVAILABLE are made again; see Connection for which are.
     """
     return Client(target, deadline=deadline, retry=retry or RetryPolicy())

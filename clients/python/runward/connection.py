@@ -13,7 +13,7 @@ from runward.channel import HARMLESS_TWICE, open_channel
 from runward.errors import RunwardError, TransportError
 from runward.retry import RetryPolicy, connection_broke, wait_after, was_refused
 from runward.status_details import error_from_call
-from runward.v1 import governance_pb2_grpc, jobs_pb2_grpc, plugins_pb2_grpc
+from runward.v1 import blobs_pb2_grpc, governance_pb2_grpc, jobs_pb2_grpc, plugins_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -48,6 +48,7 @@ class Connection:
         self.plugins = cast(
             "plugins_pb2_grpc.PluginServiceAsyncStub", plugins_pb2_grpc.PluginServiceStub(self._channel)
         )
+        self.blobs = cast("blobs_pb2_grpc.BlobServiceAsyncStub", blobs_pb2_grpc.BlobServiceStub(self._channel))
         self.governance = cast(
             "governance_pb2_grpc.GovernanceServiceAsyncStub", governance_pb2_grpc.GovernanceServiceStub(self._channel)
         )
@@ -120,6 +121,30 @@ class Connection:
         except asyncio.CancelledError:
             self._check_cancelled_by_caller()
             raise
+
+    async def send(
+        self,
+        method: grpc.aio.StreamUnaryMultiCallable[_Request, _Response],
+        requests: AsyncGenerator[_Request, None],
+        *,
+        name: str,
+        deadline: float | None,
+    ) -> _Response:
+        """Make one call that sends a stream of messages and give its answer, which may come before all are sent.
+
+        Raises:
+            RunwardError: the server refused, or did not answer.
+        """
+        self._check_open()
+        try:
+            return await method(requests, timeout=deadline)
+        except grpc.aio.AioRpcError as failure:
+            raise error_from_call(failure, self.target, name) from None
+        except asyncio.CancelledError:
+            self._check_cancelled_by_caller()
+            raise
+        finally:
+            await requests.aclose()
 
     async def stream(
         self,

@@ -86,9 +86,7 @@ async def load_image(image: Image, mime_type: str | None) -> tuple[bytes, str]:
         OSError: the file cannot be read.
         TypeError: the argument is no image, or the file was opened as text.
     """
-    data, name = await _read(image)
-    if len(data) > MAX_IMAGE_BYTES:
-        raise _too_large(len(data))
+    data, name = await read_image(image)
     if mime_type is None:
         mime_type = detect_mime_type(data) or _type_of_name(name)
     if mime_type is None:
@@ -97,6 +95,20 @@ async def load_image(image: Image, mime_type: str | None) -> tuple[bytes, str]:
             f"cannot tell the type of {shown}: pass mime_type, such as 'image/png'", reason="MIME_TYPE_MISSING"
         )
     return data, mime_type
+
+
+async def read_image(image: Image) -> tuple[bytes, str]:
+    """Read the image, off the event loop; give its bytes and its file's name, empty where it has none.
+
+    Raises:
+        ValidationError: IMAGE_TOO_LARGE past MAX_IMAGE_BYTES.
+        OSError: the file cannot be read.
+        TypeError: the argument is no image, or the file was opened as text.
+    """
+    data, name = await _read(image)
+    if len(data) > MAX_IMAGE_BYTES:
+        raise _too_large(len(data))
+    return data, name
 
 
 async def _read(image: Image) -> tuple[bytes, str]:

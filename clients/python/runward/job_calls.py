@@ -7,8 +7,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from runward.batches import batches
-from runward.caller import Caller
 from runward.errors import RunwardError, TransportError, error_from_job
+from runward.image_sending import ImageSending
 from runward.job import Job
 from runward.requests import RunTerms, make_request, make_run_request, new_request_id
 from runward.times import to_duration
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runward.image import Image
 
 
-class JobCalls(Caller):
+class JobCalls(ImageSending):
     """What a client can do with jobs."""
 
     async def analyze(
@@ -47,6 +47,9 @@ class JobCalls(Caller):
         the broken connection cancelled, or that a restart of the server interrupted, is told by ExecutionError
         (CANCELLED, INTERRUPTED) with its job_id.
 
+        An image of 4 MiB or more is uploaded first, unless the server has it; one that this client has sent before is
+        named by its digest. What the server lacks after all is sent again.
+
         Args:
             plugin: the plugin's name.
             image: a path, the file's bytes, or a file open for reading in binary mode; at most 64 MiB.
@@ -70,8 +73,10 @@ class JobCalls(Caller):
         terms = RunTerms(mime_type, options, timeout, labels, request_id, retention, skip_cache)
         request = await make_run_request(jobs_pb2.AnalyzeRequest, plugin, image, terms)
         connection = self._connection
-        response = await connection.call(
-            connection.execution.Analyze, request, name="Analyze", deadline=deadline, replay=True
+        method = connection.execution.Analyze
+        response = await self._send_image(
+            request.payload,
+            lambda: connection.call(method, request, name="Analyze", deadline=deadline, replay=True),
         )
         job = Job.from_proto(response.job)
         if job.error is not None:
@@ -119,8 +124,10 @@ class JobCalls(Caller):
             jobs_pb2.SubmitJobRequest, plugin, image, terms, priority=priority, queue_timeout=wait
         )
         connection = self._connection
-        response = await connection.call(
-            connection.execution.SubmitJob, request, name="SubmitJob", deadline=deadline, replay=True
+        method = connection.execution.SubmitJob
+        response = await self._send_image(
+            request.payload,
+            lambda: connection.call(method, request, name="SubmitJob", deadline=deadline, replay=True),
         )
         return Job.from_proto(response.job)
 
@@ -160,7 +167,27 @@ class JobCalls(Caller):
         connection = self._connection
         method = connection.execution.BatchSubmitJobs
         answers: list[Job | RunwardError] = []
-        async for batch in batches(plugin, images, terms, priority=priority, queue_timeout=wait):
+
+        async def again(image: Image) -> Job | RunwardError:
+            try:
+                return await self.submit(
+                    plugin,
+                    image,
+                    mime_type=mime_type,
+                    options=options,
+                    timeout=timeout,
+                    queue_timeout=queue_timeout,
+                    priority=priority,
+                    labels=labels,
+                    retention=retention,
+                    skip_cache=skip_cache,
+                    deadline=deadline,
+                )
+            except RunwardError as error:
+                return error
+
+        fields = {"priority": priority, "queue_timeout": wait}
+        async for batch in batches(plugin, images, terms, self._name_image, **fields):
             try:
                 response = await connection.call(
                     method, batch.message, name="BatchSubmitJobs", deadline=deadline, replay=True
@@ -168,7 +195,12 @@ class JobCalls(Caller):
             except RunwardError as error:
                 answers += batch.all_failed(error)
             else:
-                answers += batch.answers(response.results)
+                answers += [
+                    await again(batch.by_digest[place]) if self._lacks(answer) and place in batch.by_digest else answer
+                    for place, answer in enumerate(batch.answers(response.results))
+                ]
+                for digest in batch.digests:
+                    self._known.add(digest)
         return answers
 
     async def get(self, job_id: str, *, deadline: float | None = None) -> Job:

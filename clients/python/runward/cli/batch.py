@@ -24,6 +24,8 @@ class Outcome:
     file: Path
     job: Job | None = None
     error: RunwardError | None = None
+    saved: tuple[Path, ...] = ()
+    """Where the files were saved that the run gave back."""
 
     @property
     def exit_code(self) -> ExitCode:

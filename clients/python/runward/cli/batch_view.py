@@ -27,6 +27,8 @@ def outcome_form(outcome: Outcome) -> dict[str, Any]:
     if outcome.error is not None:
         return file | error_form(outcome.error)
     form: dict[str, Any] = json_form(outcome.job)
+    if outcome.saved:
+        form["saved"] = [str(path) for path in outcome.saved]
     return file | form
 
 

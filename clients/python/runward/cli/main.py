@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from runward.cli.analyze import analyze
+from runward.cli.blobs import blobs
 from runward.cli.exit_code import ExitCode
 from runward.cli.extension import extension_names, listed, load
 from runward.cli.jobs import jobs
@@ -84,7 +85,7 @@ def cli(context: click.Context, server: str, json_output: bool) -> None:
     context.obj = RootSettings(server, json_output=json_output)
 
 
-for _command in (analyze, submit, jobs, plugins, verify, info, health, governance):
+for _command in (analyze, submit, jobs, blobs, plugins, verify, info, health, governance):
     cli.add_command(_command)
 
 
