@@ -264,7 +264,9 @@ def build(config: Config) -> Service:
     )
     pool.on_progress = analysis.report_progress
     recovery = Recovery(jobs, store, reader, database.owners, expiry.look_again)
-    neighbours = Neighbours(wakes, database.owners, owner, reader, scheduler, recovery, tail.changed)
+    catalog = PluginCatalog(registry, store, reader, verifications, lambda: wakes.tell(Wake.DISABLED))
+    neighbours = Neighbours(wakes, database.owners, owner, reader, scheduler, recovery, catalog, tail.changed)
+
     analysis.on_stored = neighbours.job_stored
     analysis.on_cancel_requested = neighbours.cancel_requested
     writer.in_flight = lambda: len(scheduler.running)
@@ -292,7 +294,7 @@ def build(config: Config) -> Service:
         stored_queue=stored_queue,
         jobs=jobs,
         analysis=analysis,
-        catalog=PluginCatalog(registry, store, reader, verifications),
+        catalog=catalog,
         expiry=expiry,
         canary=Canary(registry, plugins, supervisor.supervise),
         retention=Retention(config.retention, removal, Collector(removal, sweep, uploads), checkpointer),

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runward_service.domain.errors import ErrorReason
+from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import ANONYMOUS, JobStatus
+from runward_service.domain.plugin_state import PluginState
 from runward_service.execution import neighbours
 from runward_service.store.job_reader import JobQuery, SqliteJobReader
-from runward_service.store.owner_wakes import OwnerWakes, Wake
+from runward_service.store.owner_wakes import ANYTHING, OwnerWakes, Wake
 from runward_service.watch.update import Bookmark
 from tests.harness.service import analyze, changes, ended, query, running_service, submit, turns_until
 from tests.harness.stage import Stage
@@ -102,6 +103,22 @@ async def test_a_watch_of_all_jobs_sees_those_of_other_processes(tmp_path: Path)
         assert seen == [row[0] for row in query(one, "SELECT revision FROM job_event ORDER BY revision")]
 
 
+@pytest.mark.usefixtures("way")
+async def test_a_plugin_is_disabled_in_all_processes(tmp_path: Path) -> None:
+    """What one process was told to disable, the other refuses too, and runs again when the other was told to."""
+    async with running_service(tmp_path, "Noop") as one, running_service(tmp_path, "Noop") as other:
+        entry = await one.catalog.come_up("noop")
+        await other.catalog.disable("noop", "it lies")
+        await turns_until(lambda: entry.state is PluginState.UNAVAILABLE)
+        assert entry.state_reason == "disabled: it lies"
+        with pytest.raises(GovernedError) as refused:
+            await analyze(one, "noop")
+        assert refused.value.reason is ErrorReason.PLUGIN_UNAVAILABLE
+        await one.catalog.enable("noop")
+        await turns_until(lambda: other.registry.get("noop").state is PluginState.INITIALIZED)
+        assert (await analyze(other, "noop")).status is SUCCESS
+
+
 async def test_a_cancel_of_a_job_that_nobody_has(tmp_path: Path) -> None:
     """A running job that was given back, for a plugin that no process has now, is cancelled at once."""
     async with Stage() as stage:
@@ -155,7 +172,7 @@ async def test_nonsense_on_the_socket(tmp_path: Path) -> None:
     for message in (b"", b"\xff", bytes(500)):
         sender._socket.sendto(message, sender._address("one.sock"))
     wakes.hear(heard.append)
-    assert heard == [Wake.STARTED | Wake.COMMITTED | Wake.STORED | Wake.CANCELLED]
+    assert heard == [Wake.STARTED | ANYTHING]
     wakes.close()
     sender.tell(Wake.COMMITTED)  # to one that hears no more
     sender.close()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from runward_service.execution.plugin_catalog import PluginCatalog
     from runward_service.execution.recovery import Recovery
     from runward_service.execution.scheduler import Scheduler
     from runward_service.store.owner_wakes import OwnerWakes
@@ -42,6 +43,7 @@ class Neighbours:
         reader: JobReader,
         scheduler: Scheduler,
         recovery: Recovery,
+        catalog: PluginCatalog,
         on_commit: Callable[[], None],
     ) -> None:
         """Be the process ``owner``; ``on_commit`` is called when another has changed jobs."""
@@ -51,6 +53,7 @@ class Neighbours:
         self._reader = reader
         self._scheduler = scheduler
         self._recovery = recovery
+        self._catalog = catalog
         self._on_commit = on_commit
         self._heard = Wake(0)
         self._woken = asyncio.Event()
@@ -130,6 +133,8 @@ class Neighbours:
                 self._wakes.look()
                 heard |= Wake.STORED
                 self._wakes.tell(Wake.STORED)
+        if heard & Wake.DISABLED:
+            await self._catalog.restore()
         if heard & Wake.CANCELLED:
             for job_id in await self._reader.cancel_requests(self._owner):
                 if running := self._scheduler.running.get(job_id):

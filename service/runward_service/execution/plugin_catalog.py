@@ -46,15 +46,17 @@ class PluginCatalog:
         store: SqliteJobStore,
         reader: SqliteJobReader,
         verifications: SqliteVerifications,
+        on_disabled: Callable[[], None],
     ) -> None:
-        """Join the registry with the store."""
+        """Join the registry with the store; ``on_disabled`` is called when a plugin was disabled, or enabled."""
         self._verifications = verifications
         self._registry = registry
         self._store = store
         self._reader = reader
+        self._on_disabled = on_disabled
 
     async def restore(self) -> None:
-        """Take over, at the start, which plugins are disabled."""
+        """Take over which plugins are disabled: at the start, and where another process may have changed that."""
         self._registry.restore_disabled(await self._reader.disabled_plugins())
 
     def listen(self, on_change: Callable[[PluginEntry], None]) -> None:
@@ -92,6 +94,7 @@ class PluginCatalog:
         await self._registry.resolve(name)
         await self._store.disable_plugin(name, reason)
         self._registry.disable(name, reason)
+        self._on_disabled()
         return await self.get(name)
 
     async def enable(self, name: str) -> PluginView:
@@ -99,6 +102,7 @@ class PluginCatalog:
         await self._registry.resolve(name)
         await self._store.enable_plugin(name)
         self._registry.enable(name)
+        self._on_disabled()
         return await self.get(name)
 
     async def _views(self, entries: list[PluginEntry]) -> list[PluginView]:

@@ -103,8 +103,12 @@ class PluginRegistry:
         self._listeners.append(on_change)
 
     def restore_disabled(self, disabled: dict[str, str]) -> None:
-        """Take over which plugins operators had disabled before this process started."""
+        """Take over which plugins operators have disabled, and why, before this process started or in another one."""
         self._disabled = dict(disabled)
+        for entry in list(self._entries.values()):
+            if entry.disabled_reason != (reason := self._disabled.get(entry.name)):
+                entry.disabled_reason = reason
+                self._changed(entry)
 
     def add(self, source: PluginSource) -> PluginEntry:
         """Enter a plugin that was found and not yet described: LOADED."""

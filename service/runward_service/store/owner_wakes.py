@@ -31,9 +31,11 @@ class Wake(IntFlag):
     """Jobs wait for a free slot of any process."""
     CANCELLED = 8
     """A job is to be cancelled by the process that runs it."""
+    DISABLED = 16
+    """A plugin was disabled, or enabled."""
 
 
-ANYTHING = Wake.COMMITTED | Wake.STORED | Wake.CANCELLED
+ANYTHING = Wake.COMMITTED | Wake.STORED | Wake.CANCELLED | Wake.DISABLED
 
 
 class OwnerWakes:
