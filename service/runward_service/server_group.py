@@ -89,9 +89,10 @@ class ServerGroup:
         pause, loop = FIRST_PAUSE_SECONDS, asyncio.get_running_loop()
         while not self._stop.first.done():
             began = loop.time()
-            status = await self._run(number, address)
+            status, ready = await self._run(number, address)
             if self._stop.first.done():
-                return self._clean(number, status)
+                # Before it is ready it need not heed the signal.
+                return 0 if status == 0 or (not ready and status == -signal.SIGTERM) else 1
             if not self._ready[number].is_set():  # it has said why
                 self._stop.request()
                 return 1
@@ -103,10 +104,6 @@ class ServerGroup:
             await asyncio.wait([self._stop.first], timeout=pause)
         return 0
 
-    def _clean(self, number: int, status: int) -> int:
-        unready = not self._ready[number].is_set()
-        return 0 if status == 0 or (unready and status == -signal.SIGTERM) else 1
-
     async def _either(self, event: asyncio.Event) -> None:
         """Wait for an event, or for the request to stop."""
         waiting = asyncio.ensure_future(event.wait())
@@ -114,8 +111,10 @@ class ServerGroup:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
 
-    async def _run(self, number: int, address: str) -> int:
-        """Run one process to its end; how it ended: its exit status, or a signal's number below zero."""
+    async def _run(self, number: int, address: str) -> tuple[int, bool]:
+        """Run one process to its end; how it ended (its exit status, or a signal's number below zero), and whether it
+        had taken calls.
+        """
         lifeline, ours = os.pipe()
         try:
             arguments = [*self._arguments, "--listen", address, "--workers", str(self._shares[number])]
@@ -137,10 +136,11 @@ class ServerGroup:
             if self._stop.first.done():
                 process.terminate()
             assert process.stdout is not None
-            if await process.stdout.readline():
+            ready = bool(await process.stdout.readline())
+            if ready:
                 logger.info("server process %d of %d takes calls, pid %d", number + 1, len(self._ready), process.pid)
                 self._ready[number].set()
-            return await process.wait()
+            return await process.wait(), ready
         finally:
             os.close(ours)
             if lifeline >= 0:

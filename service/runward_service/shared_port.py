@@ -15,7 +15,8 @@ class SharedPort:
 
     What is bound here never listens, and so gets no connection. It keeps the port while no process listens, and others
     away: who shares the port by accident would get some of the connections. Another group tries the port without
-    SO_REUSEPORT first, and finds it taken.
+    SO_REUSEPORT first, and finds it taken where one listens. Before that, one group alone can have the
+    name of it.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -46,6 +47,9 @@ class SharedPort:
             alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             alone.bind((address, self.port))
             self.port = alone.getsockname()[1]
+        # Of the kernel's own names, which a port's network has too, and which go with their socket.
+        name = self._sockets.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        name.bind(f"\0runward {address} {self.port}")
         kept = self._sockets.enter_context(socket.socket(family, socket.SOCK_STREAM))
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

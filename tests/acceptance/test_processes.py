@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runward
+from runward_service.shared_port import SharedPort
 from tests.acceptance.conftest import IMAGE
 from tests.acceptance.health_watch import NOT_SERVING, health_watch
 from tests.acceptance.server_process import ServerProcess, gone
+from tests.harness.service import turns_until
+from tests.programs.processes import children
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -155,6 +158,23 @@ async def test_the_port_is_not_shared_with_others(tmp_path: Path, processes: str
         with pytest.raises(RuntimeError, match="Choose another port"):
             await other.start()
         assert await other.wait() == 1
+
+
+async def test_the_port_is_not_shared_before_anyone_listens() -> None:
+    """Of two groups that start at once, one gets the port; the other gets it when that one has let go."""
+    with SharedPort("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use"):
+        SharedPort("127.0.0.1", first.port).__enter__()
+    with SharedPort("127.0.0.1", first.port) as again:
+        assert again.port == first.port
+
+
+async def test_a_stop_while_one_is_started_again(tmp_path: Path) -> None:
+    """A process that was not ready again when the stop came does not make the stop a failure."""
+    async with group(tmp_path) as both:
+        before = set(children(both.parent.pid))
+        os.kill(min(before), signal.SIGKILL)
+        await turns_until(lambda: not before.issuperset(children(both.parent.pid)))
+        assert await both.parent.stop() == 0
 
 
 async def test_one_that_cannot_start_stops_the_others(tmp_path: Path) -> None:
