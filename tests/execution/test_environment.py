@@ -42,6 +42,14 @@ async def test_a_run_starts_in_an_empty_folder_whatever_the_one_before_left(serv
     assert first["kept"] is third["kept"] is True
 
 
+async def test_a_run_may_leave_folders_of_any_depth(service: Service) -> None:
+    """A tree whose paths are too long to name, and deeper than calls may be, is gone when the next run begins."""
+    first = await around(service, depth=3_000)
+    second = await around(service)
+    assert (first["pid"], first["files"]) == (second["pid"], second["files"])
+    assert second["files"] == []
+
+
 async def test_a_run_that_removes_its_folder_costs_its_worker(service: Service) -> None:
     """The next run gets a folder all the same."""
     before = await around(service, remove=True)
@@ -108,6 +116,7 @@ async def test_workers_leave_no_folder(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     async with running_service(tmp_path / "data", PLUGINS[0], "Hostile") as service:
         folder = (await around(service, write=str(tmp_path)))["folder"]
+        await around(service, depth=3_000, spoil=True)
         assert Path(folder).parent.parent == tmp_path
         pid_file = tmp_path / "pid"
         job = await analyze(service, "hostile", {"how": "kill_keeper", "pid_file": str(pid_file)})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +53,14 @@ class Surroundings(Plugin):
             Path("folder", "deeper").mkdir(parents=True)
             Path("folder", "deeper", "file").touch()
             Path("link").symlink_to(options["write"])
+        for depth in range(int(options.get("depth", 0))):
+            Path(f"file-{depth}").touch()
+            os.mkdir("deeper", 0o700 if depth % 2 else 0o300)  # noqa: PTH102 - below a path that is too long for Path
+            os.chdir("deeper")
         if "leave" in options:
             os.chdir(options["leave"])
+        if "spoil" in options:
+            threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
         if "remove" in options:
             Path.cwd().rmdir()
         return found

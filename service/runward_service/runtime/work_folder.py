@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 SETTLED_NS = 100_000_000
 """Longer than two steps of the clock that files' times are taken from."""
 
@@ -44,10 +45,9 @@ class WorkFolder:
                 return False  # the run removed it
             if status.st_mtime_ns == self._settled_ns:
                 return True
-            if names := os.listdir(self._runs_fd):  # noqa: PTH208 - an open folder, whatever lies at its path now
-                for name in names:
-                    remove(name, self._runs_fd)
-            elif time.time_ns() - status.st_mtime_ns > SETTLED_NS:
+            if os.listdir(self._runs_fd):  # noqa: PTH208 - an open folder, whatever lies at its path now
+                return empty(self._runs_fd)
+            if time.time_ns() - status.st_mtime_ns > SETTLED_NS:
                 self._settled_ns = status.st_mtime_ns
         except OSError:
             return False
@@ -59,20 +59,47 @@ def set_temporary(folder: Path) -> None:
     tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
 
 
-def remove(name: str, folder_fd: int) -> None:
-    """Remove what an open folder holds by a name. Raises OSError."""
+def remove_tree(folder: str) -> None:
+    """Remove a worker's folder as far as that can be done, folders that the plugin closed to itself too."""
+    with suppress(OSError):
+        folder_fd = os.open(folder, FOLDER)
+        try:
+            empty(folder_fd)
+        finally:
+            os.close(folder_fd)
+        Path(folder).rmdir()
+
+
+def empty(folder_fd: int) -> bool:
+    """Remove what an open folder holds; whether all of it could be removed."""
+    names = os.listdir(folder_fd)
+    complete = True
+    while names:
+        try:
+            remove(names.pop(), folder_fd, names)
+        except OSError:
+            complete = False
+    return complete
+
+
+def remove(name: str, folder_fd: int, further: list[str]) -> None:
+    """Remove a file, or a folder with the files in it, from an open folder. Folders in it are moved up, and their names
+    added to ``further``: so nothing recurs, and no path gets too long, however deep a tree is. Raises OSError.
+    """
     try:
         os.unlink(name, dir_fd=folder_fd)
     except IsADirectoryError:
-        shutil.rmtree(name, dir_fd=folder_fd)
-
-
-def remove_tree(folder: str) -> None:
-    """Remove a worker's folder as far as that can be done, folders that the plugin closed to itself too."""
-    for parent, names, _ in os.walk(folder):
-        for name in names:
-            path = Path(parent, name)
-            with suppress(OSError):
-                if not path.is_symlink():
-                    path.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+        os.chmod(name, stat.S_IRWXU, dir_fd=folder_fd)
+        inner_fd = os.open(name, FOLDER, dir_fd=folder_fd)
+        try:
+            for inner in os.listdir(inner_fd):  # noqa: PTH208 - an open folder
+                try:
+                    os.unlink(inner, dir_fd=inner_fd)
+                except IsADirectoryError:
+                    os.chmod(inner, stat.S_IRWXU, dir_fd=inner_fd)
+                    moved = os.urandom(16).hex()
+                    os.rename(inner, moved, src_dir_fd=inner_fd, dst_dir_fd=folder_fd)
+                    further.append(moved)
+        finally:
+            os.close(inner_fd)
+        os.rmdir(name, dir_fd=folder_fd)
