@@ -184,6 +184,13 @@ def test_options_file_and_options_are_joined(server, run, image, tmp_path):
     assert server.requests["Analyze"][0].skip_cache
 
 
+def test_an_empty_file_name_is_not_the_present_directory(run, image, monkeypatch):
+    """As of an unset variable in a script, which means no image, and not all that there are here."""
+    monkeypatch.chdir(image.parent)
+    done = run("submit", "ocr", "")
+    assert (done.exit_code, "the name of a file is empty" in done.stderr) == (2, True)
+
+
 def test_unreadable_file_is_that_files_error(server, run, image):
     """A file that cannot be read when its turn comes fails alone, as an envelope."""
     answer_analyze(server)

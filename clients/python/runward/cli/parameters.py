@@ -20,6 +20,8 @@ def expand_files(_context: click.Context, _parameter: click.Parameter, names: tu
     files: dict[Path, None] = {}
     for name in names:
         path = Path(name)
+        if not name:  # as of an unset variable; Path takes it for the present directory
+            raise click.BadParameter("the name of a file is empty")
         if path.is_dir():
             found = _images_below(path)
             if not found:
