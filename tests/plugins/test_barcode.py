@@ -11,8 +11,9 @@ import segno
 import zxingcpp
 from PIL import Image, ImageFilter, ImageOps
 
-from runward_service.plugins.base import InvalidInput
+from runward_service.plugins.base import InvalidInput, Payload, RunContext
 from runward_service.plugins.builtin.barcode import FORMAT_GROUPS, FORMATS, Barcode
+from runward_service.runtime.tool_runner import ToolRunner
 
 if TYPE_CHECKING:
     from tests.plugins.conftest import Pictures, Run
@@ -252,3 +253,40 @@ def test_the_schema_names_every_format_of_the_library() -> None:
     readable = {code_format.name for code_format in zxingcpp.barcode_formats_list(zxingcpp.BarcodeFormat.AllReadable)}
     assert set(FORMATS) == readable
     assert all(hasattr(zxingcpp.BarcodeFormat, group) for group in FORMAT_GROUPS)
+
+
+def test_an_annotated_picture(barcode: Barcode, pictures: Pictures) -> None:
+    """It has the upright picture's shape, at most 2560 pixels, with ink around each code, and the same bytes again;
+    without codes nothing is drawn; only who asks for it gets one.
+    """
+    image = Image.new("RGB", (3000, 1500), "white")
+    image.paste(pictures.code("left", "QRCode", 8), (200, 300))
+    image.paste(pictures.code("right", "QRCode", 8), (2000, 300))
+    given: list[tuple[str, bytes, str]] = []
+
+    def run(picture: Image.Image, **options: Any) -> None:
+        context = RunContext("job", 1, lambda fraction, message: None, lambda *artifact: given.append(artifact))
+        payload = Payload(pictures.encoded(picture), "image/png", options)
+        ToolRunner.run_plugin(barcode, payload, context)
+
+    run(image)
+    assert given == []
+    for _ in range(2):
+        run(image, annotate=True)
+    assert given[0] == given[1]
+    name, data, mime_type = given[0]
+    assert (name, mime_type) == ("annotated.jpg", "image/jpeg")
+    drawn = Image.open(io.BytesIO(data)).convert("RGB")
+    assert drawn.size == (2560, 1280)
+    assert [inked(drawn.crop(part)) for part in ((0, 0, 1280, 1280), (1280, 0, 2560, 1280))] == [True, True]
+    run(Image.new("RGB", (300, 200), "white"), annotate=True)
+    assert not inked(Image.open(io.BytesIO(given[2][1])).convert("RGB"))
+
+
+def inked(image: Image.Image) -> bool:
+    """Whether there is anything in the colour of annotations."""
+    red, green, blue = image.split()
+    return any(
+        r > 180 and g < 60 and 60 < b < 130
+        for r, g, b in zip(red.tobytes(), green.tobytes(), blue.tobytes(), strict=True)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import subprocess
@@ -10,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from runward_service.plugins.base import InvalidInput, Payload, RunContext
 from runward_service.plugins.builtin.reading_order import bounds
@@ -310,3 +311,19 @@ def test_nothing_is_fetched_and_nothing_printed(label: Image.Image, tmp_path: Pa
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert [json.loads(line)["text"].split("\n") for line in ended.stdout.splitlines()] == [LABEL, LABEL]
+
+
+def test_an_annotated_picture(ocr: Ocr, pictures: Pictures) -> None:
+    """The lines are drawn into a copy of the upright picture, where asked for; the same bytes again."""
+    image = pictures.text((700, 200), (30, 40, "RUNWARD STORAGE", 40))
+    given: list[tuple[str, bytes, str]] = []
+    for annotate in (False, True, True):
+        context = RunContext("job", 1, lambda fraction, message: None, lambda *artifact: given.append(artifact))
+        payload = Payload(pictures.encoded(image), "image/png", {"annotate": annotate})
+        assert ToolRunner.run_plugin(ocr, payload, context)["text"] == "RUNWARD STORAGE"
+    assert given[0] == given[1]
+    assert given[0][::2] == ("annotated.jpg", "image/jpeg")
+    drawn = Image.open(io.BytesIO(given[0][1])).convert("RGB")
+    assert drawn.size == image.size
+    assert ImageChops.difference(drawn, image).getbbox() is not None
+    assert len(given) == 2

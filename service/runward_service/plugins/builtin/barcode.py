@@ -8,8 +8,9 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from runward_service.plugins.base import MEBIBYTE, Payload, Plugin, RunContext
+from runward_service.plugins.builtin import annotated as annotating
 from runward_service.plugins.builtin.options import completed
-from runward_service.plugins.builtin.pixels import luminance, shrunk
+from runward_service.plugins.builtin.pixels import flattened, luminance, shrunk
 from runward_service.plugins.builtin.reading_order import bounds, rows
 from runward_service.plugins.imaging import PILLOW_FORMATS
 
@@ -91,6 +92,11 @@ class Barcode(Plugin):
                 "default": 100,
                 "description": "How many codes to tell at most, the first in their order.",
             },
+            "annotate": {
+                "type": "boolean",
+                "default": False,
+                "description": "Whether to give the picture back with the codes drawn in, numbered in their order.",
+            },
         },
     }
     timeout = 60.0
@@ -117,7 +123,10 @@ class Barcode(Plugin):
 
         options = completed(self.options_schema, payload.options)
         context.progress(0.0, "decoding")
-        whole = luminance(payload.open_image())
+        image = payload.open_image()
+        picture = flattened(shrunk(image, annotating.LONGEST_SIDE)) if options["annotate"] else None
+        whole = luminance(image)
+        del image
         grey = shrunk(whole, LONGEST_SIDE)
         context.progress(0.3, "looking for codes")
         found = self._zxing.read_barcodes(
@@ -133,8 +142,14 @@ class Barcode(Plugin):
         scale = whole.width / grey.width, whole.height / grey.height
         codes = sorted((_described(code, scale) for code in found), key=lambda code: (code["format"], code["text"]))
         order = [index for row in rows([bounds(code["position"]) for code in codes]) for index in row]
+        told = _fitting([codes[index] for index in order[: options["max_codes"]]])
+        if picture is not None:
+            context.progress(0.9, "drawing")
+            x_scale, y_scale = picture.width / whole.width, picture.height / whole.height
+            boxes = [[(x * x_scale, y * y_scale) for x, y in code["position"]] for code in told]
+            context.artifact(annotating.NAME, annotating.annotated(picture, boxes), annotating.MIME_TYPE)
         return {
-            "codes": _fitting([codes[index] for index in order[: options["max_codes"]]]),
+            "codes": told,
             "count": len(codes),
             "width": whole.width,
             "height": whole.height,

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from runward_service.plugins.base import MEBIBYTE, Payload, Plugin, RunContext
+from runward_service.plugins.builtin import annotated as annotating
 from runward_service.plugins.builtin.options import completed
 from runward_service.plugins.builtin.pixels import flattened, shrunk
 from runward_service.plugins.builtin.reading_order import bounds, reading_rows
@@ -63,6 +64,11 @@ class Ocr(Plugin):
                 "default": False,
                 "description": "Whether to tell the words of each line, with their boxes; the first 8000.",
             },
+            "annotate": {
+                "type": "boolean",
+                "default": False,
+                "description": "Whether to give the picture back with the lines drawn in, numbered in their order.",
+            },
         },
     }
     timeout = 120.0
@@ -104,6 +110,9 @@ class Ocr(Plugin):
         found = [line for line in found if _counts(line, options["min_confidence"])]
         rotation, rows = _arranged(found)
         lines = _told(found, rows, scale, MOST_WORDS if options["words"] else None)
+        if options["annotate"]:
+            boxes = [found[index].box.tolist() for indices in rows for index in indices]
+            context.artifact(annotating.NAME, annotating.annotated(small, boxes), annotating.MIME_TYPE)
         confidences = [line["confidence"] for line in lines]
         return {
             "text": "\n".join(" ".join(found[index].text for index in indices) for indices in rows),
