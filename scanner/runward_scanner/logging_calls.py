@@ -21,9 +21,10 @@ is_logger_name = whole(LOGGERS)
 def name_of(node: ast.Call) -> str:
     """The last name of what is called."""
     function = node.func
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
+    kind = function.__class__
+    if kind is ast.Attribute:
+        return function.attr  # type: ignore[attr-defined, no-any-return]
+    return function.id if kind is ast.Name else ""  # type: ignore[attr-defined]
 
 
 def is_log_call(node: ast.AST) -> bool:

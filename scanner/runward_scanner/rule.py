@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.attention import Minded
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo
     from runward_scanner.inference.values import Value
+    from runward_scanner.settings import Settings
+
+
+NONE: Minded = MappingProxyType({})
 
 
 class Rule:
@@ -22,14 +28,34 @@ class Rule:
     code = ""
     title = ""
     explanation = ""
-    attributes_of: frozenset[object] = frozenset()
-    """Whose attributes it is told of: roles, and the kinds of other atoms."""
-    attributes_named: Collection[str] = frozenset()
-    """The names of attributes that it is told of, whosever they are."""
-    attributes_giving: frozenset[object] = frozenset()
-    """What attributes give that it is told of: kinds of atoms."""
-    calls_named: frozenset[str] | None = None
-    """The last names of what is called that it is told of; None for all."""
+    # Of what it is told: of the names for which a method says so, and of atoms by their kinds.
+
+    attributes_of: Minded = NONE
+    """What attributes are read from."""
+    attributes_giving: Minded = NONE
+    """What attributes give."""
+    calls_of: Minded = NONE
+    """What is called."""
+    calls_given: Minded = NONE
+    """What calls are given."""
+    stores_of: Minded = NONE
+    """What is written to attributes and globals."""
+    stores_to: Minded = NONE
+    """Whose attributes are written to."""
+
+    def minds_attribute(self, name: str) -> bool:
+        """Whether it is told of attributes of that name, whosever they are."""
+        return False
+
+    def minds_call(self, name: str) -> bool:
+        """Whether it is told of calls of what is named so last."""
+        return False
+
+    def minds_store(self, settings: Settings, name: str) -> bool:
+        """Whether it is told of writes to attributes and globals of that name."""
+        return False
+
+    # What it is told.
 
     def finish(self, engine: Engine) -> Iterable[Finding]:
         """Findings that need the whole reading."""
@@ -39,16 +65,16 @@ class Rule:
         """A plugin's run is obtained or called outside ToolRunner."""
 
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
-        """An attribute is read that the rule is told of, by ``attributes_of`` and the like."""
+        """An attribute is read that the rule minds."""
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
-        """A call is made of one of ``calls_named``."""
+        """A call is made that the rule minds."""
 
     def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
         """A class is called."""
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
-        """An attribute, or with no receiver a global, is written; a value of nothing deletes it."""
+        """An attribute, or with no receiver a global, is written that the rule minds; a value of nothing deletes it."""
 
     def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
         """An element is written; a value of nothing deletes it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runward_scanner.inference import containers
 from runward_scanner.inference.class_attributes import RUN, of_class, of_exception, of_instance, of_super, plugin_run
 from runward_scanner.inference.classes import kept_by
-from runward_scanner.inference.heap import ANYTHING
+from runward_scanner.inference.heap import ANYTHING, Derived
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
@@ -75,16 +75,42 @@ def carry(frame: Frame, value: Value, node: ast.AST) -> None:
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     """What ``receiver.name`` may be."""
+    known = frame.derived.get((receiver, name))
+    if known is None or known.stale:
+        result = _derive(frame, receiver, name, node)
+    else:
+        result = known.value
+        readers, part = known.readers, frame.activation.part
+        if not readers or readers[-1] is not part:
+            readers.append(part)
+    frame.engine.hook_attribute(frame, node, receiver, name, result)
+    return result
+
+
+def _derive(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
+    """Work out what an attribute may be, and keep that for this module if it hangs on nothing but cells."""
+    activation, engine = frame.activation, frame.engine
+    part, calls = activation.part, engine.calls
+    activation.part = derived = Derived(part)
+    try:
+        derived.value = _of_value(frame, receiver, name, node)
+    finally:
+        activation.part = part
+    if engine.calls == calls and name != RUN and not name.startswith("__"):
+        frame.derived[receiver, name] = derived
+    return derived.value
+
+
+def _of_value(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     result = NOTHING
     for atom in receiver if len(receiver) <= WIDEST else bounded(receiver):
         found = _of_atom(frame, atom, name, node)
         result = result | found if result else found
     if not receiver or Role.UNKNOWN in receiver:
         result |= frame.engine.heap.read_anywhere(name, frame.activation)
-        result = frame.named(result or UNKNOWN, name)
-    elif not result or Role.UNKNOWN in result:
-        result = frame.named(result, name)
-    frame.engine.hook_attribute(frame, node, receiver, name, result)
+        return frame.named(result or UNKNOWN, name)
+    if not result or Role.UNKNOWN in result:
+        return frame.named(result, name)
     return result
 
 

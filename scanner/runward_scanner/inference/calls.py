@@ -183,12 +183,22 @@ CALLERS: dict[type, Callable[[Frame, Any, Arguments, ast.AST], Value]] = {
 
 def callbacks(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
     """What functions that are handed to unknown code give, when that calls them with what else it was handed."""
+    handed = frame.engine.handed
+    any_handed = handed[arguments.rest] or handed[arguments.mapping]
+    for value in arguments.positional:
+        any_handed = any_handed or handed[value]
+    for value in arguments.keywords.values():
+        any_handed = any_handed or handed[value]
+    return _called_back(frame, arguments, node) if any_handed else NOTHING
+
+
+def _called_back(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
     result = NOTHING
     for index, value in enumerate(arguments.positional):
-        if _holds_callback(value):
+        if frame.engine.handed[value]:
             result |= frame.call(_callables(value), _following(frame, arguments, index, node), node)
     for value in arguments.keywords.values():
-        if _holds_callback(value):
+        if frame.engine.handed[value]:
             given = arguments.keywords.get("args")
             rest = containers.elements(frame, given, node) if given else NOTHING
             spread = _spread(frame, given) if given else None
@@ -226,11 +236,13 @@ def _spread(frame: Frame, value: Value) -> list[Value] | None:
     return None
 
 
-def _holds_callback(value: Value) -> bool:
-    for atom in value:  # noqa: SIM110 - as in interesting()
-        if _is_callback(atom):
-            return True
-    return False
+class Handed(dict["Value", bool]):
+    """Whether values hold something that may be called back, as far as that was asked."""
+
+    def __missing__(self, value: Value) -> bool:
+        """Look at a value's atoms."""
+        found = self[value] = any(map(_is_callback, value))
+        return found
 
 
 def _is_callback(atom: Atom) -> bool:
@@ -256,11 +268,12 @@ def hand_over(frame: Frame, arguments: Arguments, node: ast.AST) -> None:
 def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:
     """Evaluate the arguments of a call."""
     arguments = Arguments()
+    positional = arguments.positional
     for argument in node.args:
-        if isinstance(argument, ast.Starred):
+        if argument.__class__ is ast.Starred:
             _spread_star(frame, arguments, argument)
         else:
-            arguments.positional.append(frame.value(argument))
+            positional.append(frame.value(argument))
     for keyword in node.keywords:
         value = frame.value(keyword.value)
         if keyword.arg is not None:

@@ -51,6 +51,7 @@ def of_exception(name: str) -> Value:
 
 def plugin_run(frame: Frame, owner: Atom, node: ast.AST, *, bound: bool) -> Value:
     """A plugin's ``run`` is obtained: report it outside ToolRunner."""
+    frame.engine.calls += 1
     allowed = frame.engine.is_tool_runner_code(frame)
     if not allowed:
         frame.engine.hook_run(frame, node, owner)
@@ -100,6 +101,7 @@ def _given(frame: Frame, found: Value, owner: Value, node: ast.AST, info: ClassI
 
 def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
     """The strings that members of an enum stand for: one's where it is written out, else everyone's."""
+    frame.engine.calls += 1
     member = getattr(getattr(node, "value", None), "attr", "")
     heap = frame.engine.heap
     names = [member] if heap.is_written((info, member)) else sorted(heap.names.get(info, ()))

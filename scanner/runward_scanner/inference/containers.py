@@ -68,10 +68,13 @@ def make_dict(frame: Frame, pairs: Sequence[tuple[Value, Value]], node: ast.AST,
 
 def contents(frame: Frame, container: Container | Thing) -> Value:
     """Every element of a container, but no keys."""
-    heap = frame.engine.heap
-    heap.read((container, ANY), frame.activation)
-    names = tuple(heap.names.get(container, ()))
-    return NOTHING.union(*(heap.read((container, name), frame.activation) for name in names if name != KEYS))
+    heap, reader = frame.engine.heap, frame.activation
+    found = heap.read((container, ANY), reader)
+    for name in tuple(heap.names.get(container, ())):
+        if name not in {KEYS, ANY}:
+            held = heap.read((container, name), reader)
+            found = found | held if found else held
+    return found
 
 
 def positions(frame: Frame, container: Container) -> list[Value] | None:
@@ -84,7 +87,11 @@ def positions(frame: Frame, container: Container) -> list[Value] | None:
 
 def elements(frame: Frame, value: Value, node: ast.AST) -> Value:
     """What iterating over a value gives."""
-    return NOTHING.union(*(_elements(frame, atom, node) for atom in value)) or UNKNOWN
+    found = NOTHING
+    for atom in value:
+        held = _elements(frame, atom, node)
+        found = found | held if found else held
+    return found or UNKNOWN
 
 
 def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
@@ -136,7 +143,11 @@ def special(frame: Frame, atom: Instance, name: str, arguments: Arguments, node:
 
 def item(frame: Frame, value: Value, index: Value, node: ast.AST, position: int | None = None) -> Value:
     """What ``value[index]`` may be."""
-    return NOTHING.union(*(_item(frame, atom, index, node, position) for atom in value)) or UNKNOWN
+    found = NOTHING
+    for atom in value:
+        held = _item(frame, atom, index, node, position)
+        found = found | held if found else held
+    return found or UNKNOWN
 
 
 def _item(frame: Frame, atom: Atom, index: Value, node: ast.AST, position: int | None) -> Value:

@@ -53,6 +53,7 @@ def define_class(frame: Frame, node: ast.ClassDef) -> None:
     engine = frame.engine
     bases = [frame.value(base) for base in node.bases]
     info = engine.classes.get(node)
+    known = info is not None
     if info is None:
         outer = frame.inside
         prefix = (
@@ -75,13 +76,20 @@ def define_class(frame: Frame, node: ast.ClassDef) -> None:
         info.bases = bases
         for derived in (info, *descendants(info)):
             derived.line = None
+        if known:
+            engine.class_changed()
     for keyword in node.keywords:
         info.keywords[keyword.arg or "**"] = frame.value(keyword.value)
     for base in bases:
         for atom in base:
             if isinstance(atom, Class) and info not in atom.info.subclasses and atom.info is not info:
                 atom.info.subclasses.append(info)
-    info.traits = traits_of(engine, info)
+                engine.forget_derived()
+    traits = traits_of(engine, info)
+    if traits != info.traits:
+        info.traits = traits
+        if known:
+            engine.class_changed()
     _read_body(frame, info, node)
     engine.hook_class(frame, info)
     value: Value = info.itself

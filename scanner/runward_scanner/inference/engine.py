@@ -18,7 +18,7 @@ from runward_scanner.inference import (  # noqa: F401 - some only read nodes
 from runward_scanner.inference.attributes import put
 from runward_scanner.inference.frame import Frame
 from runward_scanner.inference.functions import bind_parameters
-from runward_scanner.inference.heap import Heap
+from runward_scanner.inference.heap import Cell, Derived, Heap
 from runward_scanner.inference.model import Activation
 from runward_scanner.inference.telling import Telling
 from runward_scanner.inference.values import (
@@ -77,7 +77,7 @@ class Engine(Telling):
 
     def __init__(self, project: Project, rules: Iterable[Rule]) -> None:
         """Read nothing yet."""
-        super().__init__(rules)
+        super().__init__(project.settings, rules)
         self.project = project
         self.settings = project.settings
         self.heap = Heap(self.enqueue)
@@ -98,6 +98,11 @@ class Engine(Telling):
         self.modules: list[ModuleInfo] = []
         """Every module that was read, governed or not."""
         self.tool_runners: list[ClassInfo] = []
+        self.handed = calls.Handed()
+        self.calls = 0
+        """How often something was worked out that hangs on more than cells: a function called, a ``run`` obtained."""
+        self._derived: dict[ModuleInfo, dict[tuple[Value, str], Derived]] = {}
+        self._globals: dict[ModuleInfo, dict[str, Cell]] = {}
         self.indices: dict[ast.AST, Value] = {}
         self._logged: dict[ModuleInfo, set[ast.AST]] = {}
         self._activations: list[Activation] = []
@@ -238,6 +243,31 @@ class Engine(Telling):
         files = self.settings.tool_runner_files
         placed = [item for item in self.tool_runners if item.module.path.name in files]
         return info is (placed or self.tool_runners)[0]
+
+    def globals_of(self, module: ModuleInfo) -> dict[str, Cell]:
+        """The cells of a module's globals, as far as they were looked up in it."""
+        found = self._globals.get(module)
+        if found is None:
+            found = self._globals[module] = {}
+        return found
+
+    def derived_in(self, module: ModuleInfo) -> dict[tuple[Value, str], Derived]:
+        """What attributes were found to be in a module, by receiver and name."""
+        found = self._derived.get(module)
+        if found is None:
+            found = self._derived[module] = {}
+        return found
+
+    def class_changed(self) -> None:
+        """A class turned out to be something else than it was: forget what was worked out from it."""
+        self.ask_again()
+        self.handed.clear()
+        self.forget_derived()
+
+    def forget_derived(self) -> None:
+        """Work attributes out anew, for a class has another subclass, or a function is of another kind than before."""
+        for known in self._derived.values():
+            known.clear()
 
     def frame_of_module(self, module: ModuleInfo) -> Frame:
         """A frame in which a module's names can be looked up."""

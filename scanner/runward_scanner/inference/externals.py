@@ -100,6 +100,7 @@ def _transparent(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -
         for atom in first:
             if isinstance(atom, Function):
                 atom.info.kind = "static" if path.endswith("staticmethod") else "class"
+                frame.engine.forget_derived()
     return first
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runward_scanner.finding import Finding, Place, Step
 from runward_scanner.inference.names import role_of_name
 from runward_scanner.inference.part import Part
-from runward_scanner.inference.values import NOTHING, UNKNOWN, External, Module, Role, Value, is_open, one
+from runward_scanner.inference.values import NOTHING, UNKNOWN, External, Module, Role, Value, is_open, one, text_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import Activation, ClassInfo, FunctionInfo, ModuleInfo
 
 NAME = ast.Name
+CONSTANT = ast.Constant
 BUILTINS = {
     name: one(External(f"builtins.{name}")) for name in dir(builtins) if name not in {"_", "__doc__", "__name__"}
 }
@@ -42,9 +43,11 @@ class Frame:
         "bindings",
         "bound",
         "captured",
+        "cells",
         "class_info",
         "collectors",
         "depth",
+        "derived",
         "engine",
         "env",
         "exits",
@@ -59,6 +62,7 @@ class Frame:
         "missed",
         "module",
         "nonlocal_names",
+        "sees_globals",
         "walruses",
         "yielded",
     )
@@ -69,6 +73,11 @@ class Frame:
         self.activation = activation
         self.module: ModuleInfo = activation.module
         self.function: FunctionInfo | None = activation.function
+        self.cells = engine.globals_of(self.module)
+        """The module's globals, as far as they were looked up."""
+        self.sees_globals = class_info is None and activation.parent is None
+        """Whether a name that is not bound here is a global."""
+        self.derived = engine.derived_in(self.module)
         self.class_info = class_info
         inside = self.function.inside if self.function else ()
         self.inside: tuple[ClassInfo, ...] = (class_info, *inside) if class_info else inside
@@ -111,8 +120,24 @@ class Frame:
             name: str = node.id  # type: ignore[attr-defined]
             value = self.env.get(name)
             self.looked_up.setdefault(name, value)
-            if value and self.is_plain and Role.UNKNOWN not in value and name not in self.activation.rebound:
-                return value
+            if value:
+                if self.is_plain and Role.UNKNOWN not in value and name not in self.activation.rebound:
+                    return value
+            elif value is None and self.sees_globals:
+                cell = self.cells.get(name)
+                if cell is not None:
+                    value = cell.value
+                    if not value and not self.module.stars:
+                        value = BUILTINS.get(name)
+                    if value and Role.UNKNOWN not in value:
+                        self.missed.add(name)
+                        readers, part = cell.readers, self.activation.part
+                        if not readers or readers[-1] is not part:
+                            readers.append(part)
+                        return value
+        elif kind is CONSTANT:
+            literal = node.value  # type: ignore[attr-defined]
+            return text_value(literal) if literal.__class__ is str else EXPRESSIONS[kind](self, node)
         elif self.depth > DEEPEST:
             return UNKNOWN
         self.depth += 1
@@ -198,6 +223,8 @@ class Frame:
         """What a module's global may be."""
         heap = self.engine.heap
         found = heap.read((module, name), self.activation)
+        if module is self.module:
+            self.cells[name] = heap.cell((module, name))
         if found:
             return found
         for star in module.stars:

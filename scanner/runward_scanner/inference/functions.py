@@ -69,7 +69,7 @@ def activation_of(frame: Frame, function: Function, arguments: dict[str, Value])
     if found is not None:
         return found
     if len(info.activations) >= FEWEST_CONTEXTS and (
-        len(info.activations) >= MOST_CONTEXTS or not any(tells(frame, value, 2) for value in arguments.values())
+        len(info.activations) >= MOST_CONTEXTS or not _tell(frame, arguments)
     ):
         key = (function.closure, "wide")
         wide = info.activations.get(key)
@@ -85,9 +85,18 @@ def activation_of(frame: Frame, function: Function, arguments: dict[str, Value])
     return made
 
 
+def _tell(frame: Frame, arguments: dict[str, Value]) -> bool:
+    """Whether one of the arguments is what a rule asks for, or holds it."""
+    for value in arguments.values():  # noqa: SIM110 - a generator takes twice the time
+        if tells(frame, value, 2):
+            return True
+    return False
+
+
 def invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AST) -> Value:
     """What calling a function with arguments gives."""
     engine = frame.engine
+    engine.calls += 1
     info = function.info
     if function.bound is not None:
         arguments = arguments.before(function.bound)
@@ -137,7 +146,10 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
 
 def _take_words(frame: Frame, given: dict[str, Value]) -> bool:
     """Whether one of the arguments is such that a string beside it may name an attribute or a module that matters."""
-    return any(interesting(frame, value) and any(map(takes_words, value)) for value in given.values())
+    for value in given.values():  # noqa: SIM110 - as above
+        if interesting(frame, value) and any(map(takes_words, value)):
+            return True
+    return False
 
 
 def _declared_result(frame: Frame, info: FunctionInfo) -> Value:
@@ -158,7 +170,10 @@ def _covered(frame: Frame, function: Function, info: FunctionInfo, name: str, va
             return False
         plain = activation_of(frame, function, {})
         default = expected(frame.engine.frame_of(plain), info, name)
-    return all(atom in default or _is_narrower(frame, atom, default, 2) for atom in value)
+    for atom in value:  # noqa: SIM110 - as above
+        if atom not in default and not _is_narrower(frame, atom, default, 2):
+            return False
+    return True
 
 
 def _is_narrower(frame: Frame, atom: Atom, default: Value, levels: int) -> bool:
@@ -190,6 +205,9 @@ def _is_held_narrower(frame: Frame, atom: Container, default: Value, levels: int
 
 def match_parameters(spec: ast.arguments, arguments: Arguments) -> dict[str, Value]:
     """Which parameter gets which argument."""
+    plain = not (arguments.keywords or arguments.rest or arguments.mapping or spec.posonlyargs)
+    if plain and len(arguments.positional) <= len(spec.args):
+        return {argument.arg: value for argument, value in zip(spec.args, arguments.positional, strict=False)}
     names = [argument.arg for argument in (*spec.posonlyargs, *spec.args)]
     given = dict(zip(names, arguments.positional, strict=False))
     surplus = arguments.positional[len(names) :]

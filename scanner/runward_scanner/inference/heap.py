@@ -24,6 +24,18 @@ ANYTHING = "?"
 """The owner of the attributes of what is not known."""
 
 
+class Derived:
+    """What was worked out of cells, and who took it from here; it is stale once one of the cells has grown."""
+
+    __slots__ = ("readers", "stale", "value")
+
+    def __init__(self, reader: Part | Derived) -> None:
+        """Let the first reader know of what is read from now on."""
+        self.value: Value = NOTHING
+        self.stale = False
+        self.readers: list[Part | Derived] = [reader]
+
+
 class Cell:
     """All that was written under one key, None where nothing was yet, and the parts of the code that read it."""
 
@@ -32,7 +44,8 @@ class Cell:
     def __init__(self) -> None:
         """Nothing is written or read."""
         self.value: Value | None = None
-        self.readers: set[Part] = set()
+        self.readers: list[Part | Derived] = []
+        """Those that read it since it last grew, some of them perhaps several times."""
 
 
 def _is_nothing_new(atom: Atom, known: Value) -> bool:
@@ -62,8 +75,17 @@ class Heap:
                 return NOTHING
             cell = self._cells[key] = Cell()
         if reader is not None:
-            cell.readers.add(reader.part)
+            readers, part = cell.readers, reader.part
+            if not readers or readers[-1] is not part:
+                readers.append(part)
         return cell.value or NOTHING
+
+    def cell(self, key: Key) -> Cell:
+        """The cell itself, for who asks for it often."""
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._cells[key] = Cell()
+        return cell
 
     def read_anywhere(self, name: str, reader: Activation) -> Value:
         """Give what was written to an attribute of this name of what is not known; the same with a note of the name."""
@@ -109,7 +131,19 @@ class Heap:
                 return
         if key not in self.origins:
             self.origins[key] = module, site
-        for part in tuple(cell.readers):
-            if not part.stale:
-                part.stale = True
-                self._changed(part.activation)
+        readers = cell.readers
+        if readers:
+            cell.readers = []  # who is to be read again will ask again
+            self._tell(readers)
+
+    def _tell(self, readers: list[Part | Derived]) -> None:
+        """Send readers of what has grown back to work."""
+        for reader in readers:
+            if reader.stale:
+                continue
+            reader.stale = True
+            if reader.__class__ is Derived:
+                held, reader.readers = reader.readers, []
+                self._tell(held)
+            else:
+                self._changed(reader.activation)  # type: ignore[union-attr]

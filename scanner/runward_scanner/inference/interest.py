@@ -37,14 +37,19 @@ PLAIN = frozenset(
 """Built-in classes that a function may be given without anything to learn from it."""
 HELD: frozenset[type] = frozenset({Container, Thing})
 FILLING = frozenset({"append", "appendleft", "add", "extend", "insert", "update", "setdefault", "put", "put_nowait"})
+FILLERS = frozenset({ast.Call, ast.Subscript})
 TELLING = frozenset({"plugin", "tool_runner", "state", "status", "envelope", "exception"})
 DULL = frozenset({Role.UNKNOWN, Role.OPAQUE, Role.COMPUTED})
 
 
 def interesting(frame: Frame, value: Value, levels: int = 3) -> bool:
     """Whether a value is worth reading a function anew for, looking into nested containers a little."""
-    for atom in value:  # noqa: SIM110 - a generator takes twice the time, and this is asked of every argument
-        if _interesting(frame, atom, levels):
+    for atom in value:
+        kind = atom.__class__
+        if kind is Role:
+            if atom not in DULL:
+                return True
+        elif _interesting(frame, atom, levels):
             return True
     return False
 
@@ -74,8 +79,10 @@ def _holds_interest(frame: Frame, atom: Atom, levels: int) -> bool:
     heap = frame.engine.heap
     reader = frame.activation
     heap.read((atom, "*"), reader)
-    names = tuple(heap.names.get(atom, ()))
-    return any(interesting(frame, heap.read((atom, name), reader), levels - 1) for name in names)
+    for name in tuple(heap.names.get(atom, ())):
+        if interesting(frame, heap.read((atom, name), reader), levels - 1):
+            return True
+    return False
 
 
 def tells(frame: Frame, value: Value, levels: int) -> bool:
@@ -90,9 +97,9 @@ def tells(frame: Frame, value: Value, levels: int) -> bool:
                 return True
         elif kind in HELD:
             heap = frame.engine.heap
-            names = heap.names.get(atom, ()) if levels else ()
-            if any(tells(frame, heap.peek((atom, name)), levels - 1) for name in names):
-                return True
+            for name in heap.names.get(atom, ()) if levels else ():
+                if tells(frame, heap.peek((atom, name)), levels - 1):
+                    return True
         elif kind is PluginRun or kind is Partial or kind is External or (kind is Text and atom.text in WORDS):  # type: ignore[union-attr]
             return True
     return False
@@ -100,7 +107,7 @@ def tells(frame: Frame, value: Value, levels: int) -> bool:
 
 def is_filled(info: FunctionInfo, name: str, value: Value) -> bool:
     """Whether a parameter is a container that the function puts something into."""
-    if not any(atom.__class__ is Container for atom in value):
+    if Container not in map(type, value):
         return False
     if info.filled is None:
         info.filled = frozenset(_filled(info.node))
@@ -110,9 +117,12 @@ def is_filled(info: FunctionInfo, name: str, value: Value) -> bool:
 def _filled(function: ast.AST) -> Iterator[str]:
     """The names whose elements a function writes."""
     for node in walk(function):
+        if node.__class__ not in FILLERS:
+            continue
         target: ast.expr | None = None
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FILLING:
-            target = node.func.value
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Attribute) and node.func.attr in FILLING:
+                target = node.func.value
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             target = node.value
         if isinstance(target, ast.Name):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runward_scanner.finding import Finding
+    from runward_scanner.inference.heap import Derived
     from runward_scanner.source import Source
 
 SIMPLE = frozenset(
@@ -236,8 +237,8 @@ class Activation:
         """How each part of the body was last read."""
         self.rest = Part(self)
         """What is in no part: read every time."""
-        self.part = self.rest
-        """What is being read."""
+        self.part: Part | Derived = self.rest
+        """What is being read, or worked out."""
 
     def release(self) -> None:
         """Let go of what it was read with, once nothing is read any more."""

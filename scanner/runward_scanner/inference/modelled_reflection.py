@@ -112,6 +112,7 @@ def property_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> V
     for atom in arguments.at(0):
         if isinstance(atom, Function):
             atom.info.kind = "property"
+            frame.engine.forget_derived()
     return arguments.at(0)
 
 

@@ -20,22 +20,24 @@ def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
     """Let the names in a condition be what they are where it holds, or where it does not."""
     if test.__class__ not in NARROWING:
         return
-    if isinstance(test, ast.UnaryOp):
+    if isinstance(test, ast.Compare):
+        if not (holds and isinstance(test.left, ast.Call)):
+            return
+        if not (isinstance(test.ops[0], (ast.Is, ast.Eq)) and _asks_type(test.left)):
+            return
+        # ``type(x) is Class`` says of x what ``isinstance`` does.
+        asked = ast.Call(ast.Name("isinstance", ast.Load()), [test.left.args[0], test.comparators[0]], [])
+        _narrow_instance(frame, ast.copy_location(asked, test), holds)
+    elif isinstance(test, ast.Call):
+        function = test.func
+        if isinstance(function, ast.Name) and function.id in {"isinstance", "issubclass"} and len(test.args) == 2:
+            _narrow_instance(frame, test, holds)
+    elif isinstance(test, ast.UnaryOp):
         if isinstance(test.op, ast.Not):
             narrow(frame, test.operand, not holds)
     elif isinstance(test, ast.BoolOp):
         for operand in test.values if isinstance(test.op, ast.And) is holds else ():
             narrow(frame, operand, holds)
-    elif (
-        isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id in {"isinstance", "issubclass"}
-    ) and len(test.args) == 2:
-        _narrow_instance(frame, test, holds)
-    elif (
-        isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.Eq)) and _asks_type(test.left) and holds
-    ):
-        # ``type(x) is Class`` says of x what ``isinstance`` does.
-        asked = ast.Call(ast.Name("isinstance", ast.Load()), [test.left.args[0], test.comparators[0]], [])  # type: ignore[attr-defined]
-        _narrow_instance(frame, ast.copy_location(asked, test), holds)
 
 
 def _asks_type(node: ast.expr) -> bool:

@@ -29,6 +29,7 @@ def module_attribute(engine: Engine, frame: Frame, module: ModuleInfo, name: str
             return value
     getter = engine.heap.read((module, "__getattr__"), frame.activation)
     if getter:
+        engine.calls += 1
         return engine.call(frame, getter, Arguments([one(Text(name))]), module.tree)
     if module.is_package and engine.project.is_own_name(module.name):
         return engine.own_external(f"{module.name}.{name}")

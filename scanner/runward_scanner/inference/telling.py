@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from runward_scanner.inference.values import Role
+from runward_scanner.inference.attention import NameAttention, ValueAttention
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rule import Rule
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo
     from runward_scanner.inference.values import Value
+    from runward_scanner.settings import Settings
 
 
 def _hooks(rules: tuple[Rule, ...], name: str) -> tuple[Callable[..., None], ...]:
@@ -31,21 +33,39 @@ def _has(rule: Rule, name: str) -> bool:
 class Telling:
     """Asks each rule that wants to know; ``receivers`` keeps what attributes were read from."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, settings: Settings, rules: Iterable[Rule]) -> None:
         """Take the rules in the order in which they are told."""
         given = tuple(rules)
         self.receivers: dict[ast.AST, Value] = {}
         self._hooks = {name: _hooks(given, name) for name in vars(Rule) if name.startswith("on_")}
-        self._on_attribute = [
-            (rule.attributes_of, rule.attributes_named, rule.attributes_giving, rule.on_attribute)
-            for rule in given
-            if _has(rule, "on_attribute")
-        ]
-        self._on_call = [rule.on_call for rule in given if rule.calls_named is None and _has(rule, "on_call")]
-        self._on_named_call: dict[str, list[Callable[..., None]]] = {}
-        for rule in given:
-            for name in rule.calls_named or ():
-                self._on_named_call.setdefault(name, []).append(rule.on_call)
+        bits = [(1 << index, rule) for index, rule in enumerate(given)]
+        told = [(bit, rule) for bit, rule in bits if _has(rule, "on_attribute")]
+        self._on_attribute = [(bit, rule.on_attribute) for bit, rule in told]
+        self._attribute_of = ValueAttention(settings, ((bit, rule.attributes_of) for bit, rule in told))
+        self._attribute_giving = ValueAttention(settings, ((bit, rule.attributes_giving) for bit, rule in told))
+        self._attribute_named = NameAttention((bit, rule.minds_attribute) for bit, rule in told)
+        told = [(bit, rule) for bit, rule in bits if _has(rule, "on_call")]
+        self._on_call = [(bit, rule.on_call) for bit, rule in told]
+        self._call_of = ValueAttention(settings, ((bit, rule.calls_of) for bit, rule in told))
+        self._call_given = ValueAttention(settings, ((bit, rule.calls_given) for bit, rule in told))
+        self._call_named = NameAttention((bit, rule.minds_call) for bit, rule in told)
+        told = [(bit, rule) for bit, rule in bits if _has(rule, "on_store")]
+        self._on_store = [(bit, rule.on_store) for bit, rule in told]
+        self._store_of = ValueAttention(settings, ((bit, rule.stores_of) for bit, rule in told))
+        self._store_to = ValueAttention(settings, ((bit, rule.stores_to) for bit, rule in told))
+        self._store_named = NameAttention((bit, partial(rule.minds_store, settings)) for bit, rule in told)
+
+    def ask_again(self) -> None:
+        """A class turned out to be something else than it was: ask the rules anew what they mind."""
+        for known in (
+            self._attribute_of,
+            self._attribute_giving,
+            self._call_of,
+            self._call_given,
+            self._store_of,
+            self._store_to,
+        ):
+            known.clear()
 
     def hook_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
         """A plugin's run is obtained or called outside ToolRunner."""
@@ -57,18 +77,27 @@ class Telling:
         known = self.receivers.get(node)
         if known is not receiver:
             self.receivers[node] = receiver if known is None else known | receiver
-        kinds = {atom if atom.__class__ is Role else atom.__class__ for atom in receiver}
-        given = set(map(type, result))
-        for of, named, giving, hook in self._on_attribute:
-            if name in named or not of.isdisjoint(kinds) or not giving.isdisjoint(given):
-                hook(frame, node, receiver, name, result)
+        bits = self._attribute_of[receiver] | self._attribute_giving[result] | self._attribute_named[name]
+        if bits:
+            for bit, hook in self._on_attribute:
+                if bits & bit:
+                    hook(frame, node, receiver, name, result)
 
     def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """A call is made."""
-        for hook in self._on_call:
-            hook(frame, node, callee, arguments)
-        for hook in self._on_named_call.get(name_of(node), ()):
-            hook(frame, node, callee, arguments)
+        bits = self._call_of[callee] | self._call_named[name_of(node)]
+        given = self._call_given
+        for value in arguments.positional:
+            bits |= given[value]
+        if arguments.keywords:
+            for value in arguments.keywords.values():
+                bits |= given[value]
+        if arguments.rest or arguments.mapping:
+            bits |= given[arguments.rest] | given[arguments.mapping]
+        if bits:
+            for bit, hook in self._on_call:
+                if bits & bit:
+                    hook(frame, node, callee, arguments)
 
     def hook_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
         """A class is called."""
@@ -77,8 +106,13 @@ class Telling:
 
     def hook_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """An attribute, or with no receiver a global, is written."""
-        for hook in self._hooks["on_store"]:
-            hook(frame, node, receiver, name, value)
+        bits = self._store_named[name] | self._store_of[value]
+        if receiver is not None:
+            bits |= self._store_to[receiver]
+        if bits:
+            for bit, hook in self._on_store:
+                if bits & bit:
+                    hook(frame, node, receiver, name, value)
 
     def hook_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
         """An element is written."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from runward_scanner.inference.attention import always
 from runward_scanner.inference.externals import is_run
 from runward_scanner.inference.interest import FILLING
 from runward_scanner.inference.proof import steps_to
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo
+    from runward_scanner.settings import Settings
 
 
 class OnlyToolRunnerRuns(Rule):
@@ -34,14 +37,23 @@ class OnlyToolRunnerRuns(Rule):
 
     code = "RWD001"
     title = "A plugin's run is reached outside ToolRunner"
-    attributes_of = frozenset({Class})
-    calls_named = FILLING
     explanation = """
 Only class ToolRunner may call a plugin's run, obtain it or hand it on: by name, alias, partial, methodcaller,
 getattr, __dict__, type(plugin).run, a thread or an executor. A receiver that is shown not to be a plugin is
 never reported. Ask PluginExecutionService to execute the job. super().run() in a plugin's own run is fine.
 The permit that lets the runtime guard pass is ToolRunner's alone too.
 """
+
+    attributes_of = MappingProxyType({Class: lambda settings, atom: _is_permit(settings, atom.info)})
+    stores_of = MappingProxyType({PluginRun: always})
+
+    def minds_call(self, name: str) -> bool:
+        """What fills a container."""
+        return name in FILLING
+
+    def minds_store(self, settings: Settings, name: str) -> bool:
+        """``run`` and ToolRunner."""
+        return name in {"run", settings.tool_runner_class}
 
     def on_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
         """Report each place that reaches ``run``."""
@@ -81,7 +93,7 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
         """Report a class of permits in use, but for ToolRunner and the module that defines it."""
         if frame.module is info.module or frame.engine.is_tool_runner_code(frame):
             return
-        if ends_with(frame.engine.settings.permits, f"{info.module.local}.{info.qualname}"):
+        if _is_permit(frame.engine.settings, info):
             frame.report(self.code, node, f"{info.name}, which lets a plugin run, is used outside ToolRunner")
 
     def _outlives(self, frame: Frame, name: str, receiver: Value | None) -> bool:
@@ -129,6 +141,10 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
             for info in engine.classes.values()
             if info.name == name and info.module.governed and not engine.is_tool_runner(info)
         ]
+
+
+def _is_permit(settings: Settings, info: ClassInfo) -> bool:
+    return ends_with(settings.permits, f"{info.module.local}.{info.qualname}")
 
 
 def _is_plugin(atom: object) -> bool:

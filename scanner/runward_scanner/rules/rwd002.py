@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo
+    from runward_scanner.settings import Settings
 
 PATCHERS = frozenset({"object", "patch", "setattr", "delattr", "multiple", "replace_attribute"})
+REPLACED = frozenset({"run", METRICS, "*"})
 TRIES = (ast.Try, ast.TryStar)
 
 
@@ -31,7 +33,6 @@ class MetricsInFinally(Rule):
 
     code = "RWD002"
     title = "ToolRunner.run does not count every execution in a finally"
-    calls_named = PATCHERS
     explanation = """
 ToolRunner.run, and every override of it, has a try whose finally calls update_execution_metrics() on every
 path. Not behind a condition, not after something that can leave the block, not in a function that nobody calls;
@@ -39,13 +40,21 @@ and nothing in the block returns, which would swallow the exception. Make the ca
 finally.
 """
 
+    def minds_call(self, name: str) -> bool:
+        """What patches."""
+        return name in PATCHERS
+
+    def minds_store(self, settings: Settings, name: str) -> bool:
+        """What ToolRunner is replaced by."""
+        return name in REPLACED or name == "__code__"
+
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """Report ``ToolRunner.run`` or its metrics being replaced."""
         if receiver is None:
             return
         if name == "__code__" and any(isinstance(atom, Function) and _is_governing(frame, atom) for atom in receiver):
             frame.report(self.code, node, "The code of a method of ToolRunner is replaced")
-        if name not in {"run", METRICS, "*"}:
+        if name not in REPLACED:
             return
         if any(_is_runner(atom) for atom in receiver):
             what = "an attribute with a computed name" if name == "*" else name

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import ast
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from runward_scanner.inference.attention import always
 from runward_scanner.inference.tables import INTERNAL_NAMES
-from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value, texts
+from runward_scanner.inference.values import (
+    Class,
+    Container,
+    External,
+    Function,
+    Instance,
+    Module,
+    Role,
+    Text,
+    Value,
+    texts,
+)
 from runward_scanner.logging_calls import name_of
 from runward_scanner.patterns import ends_with, matches
 from runward_scanner.rule import Rule
@@ -22,6 +35,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo, FunctionInfo
+    from runward_scanner.settings import Settings
 
 
 REPLACING: Value = frozenset(map(External, ("dataclasses.replace", "copy.replace")))
@@ -33,8 +47,6 @@ class NoBypass(Rule):
 
     code = "RWD005"
     title = "Validation or the error envelope is bypassed"
-    attributes_named = INTERNAL_NAMES | {"__dict__", "run_plugin"}
-    attributes_giving = frozenset({Function})
     explanation = """
 ToolRunner validates the input before the plugin runs and the output after, on every path, with validators that
 are not replaced; so does what admits a request, before it becomes a job. An exception around an execution is not
@@ -42,6 +54,35 @@ swallowed. No error is made from an exception's bare text: it becomes an envelop
 nothing of it. The envelope's _internal part and tracebacks are never reached in the API.
 What ends a job, its Outcome, is made by ToolRunner alone.
 """
+
+    attributes_giving = MappingProxyType({Function: lambda settings, atom: _may_be_worker_half(settings, atom.info)})
+    calls_of = MappingProxyType(
+        {External: lambda settings, atom: atom in REPLACING or atom.path in internal_parts.WHOLE}
+    )
+    calls_given = MappingProxyType(
+        {
+            Role: lambda settings, atom: atom in raw_errors.TELLING,
+            Text: lambda settings, atom: atom == internal_parts.INTERNAL_TEXT,
+            Container: always,
+        }
+    )
+
+    def minds_attribute(self, name: str) -> bool:
+        """What is internal, and ToolRunner's worker half by its own name."""
+        return name in INTERNAL_NAMES or name in {"__dict__", "run_plugin"}
+
+    def minds_call(self, name: str) -> bool:
+        """What ends a job, and what patches."""
+        return raw_errors.is_failing(name) or name in PATCHERS
+
+    def minds_store(self, settings: Settings, name: str) -> bool:
+        """Validators, and what keeps an error."""
+        return (
+            name in {"__code__", "validate", "__call__"}
+            or validators.is_validator_name(name)
+            or validators.is_owner_name(name)
+            or raw_errors.is_error_field(name)
+        )
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
         """Check ToolRunner's ways, every try around an execution, and the API's reach."""
@@ -202,10 +243,13 @@ def _patches(node: ast.Call) -> bool:
     return name_of(node) in PATCHERS
 
 
+def _may_be_worker_half(settings: Settings, info: FunctionInfo) -> bool:
+    return info.owner is not None and info.owner.name == settings.tool_runner_class and info.name != "run"
+
+
 def _is_worker_half(frame: Frame, info: FunctionInfo) -> bool:
     """Whether a function is a method of ToolRunner, other than ``run``, that runs the plugin itself."""
     owner = info.owner
-    tool_runner = frame.engine.settings.tool_runner_class
-    if owner is None or owner.name != tool_runner or info.name == "run" or not frame.engine.is_tool_runner(owner):
+    if owner is None or not _may_be_worker_half(frame.engine.settings, info):
         return False
-    return any(is_run(frame.engine, node) for node in walk(info.node))
+    return frame.engine.is_tool_runner(owner) and any(is_run(frame.engine, node) for node in walk(info.node))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding
+from runward_scanner.inference.attention import always
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.imports import absolute
 from runward_scanner.inference.model import SIMPLE, bodies_of
@@ -46,12 +48,20 @@ class LayerChain(Rule):
 
     code = "RWD006"
     title = "A layer is skipped, gone up, or built outside bootstrap"
-    attributes_of = frozenset({Module, Instance, *CHAIN_ROLES})
     explanation = """
 API, AnalysisExecutionService, JobExecutionService, PluginExecutionService, ToolRunner, Plugin: each layer uses
 the next one down, through no re-export, dynamic import or attribute of another. The composition root alone
 builds them. Imports under TYPE_CHECKING are fine.
 """
+
+    attributes_of = MappingProxyType(
+        {
+            Module: always,
+            Instance: lambda settings, atom: atom.info.name in CHAIN_CLASSES,
+            Role: lambda settings, atom: atom in CHAIN_ROLES,
+        }
+    )
+    calls_of = MappingProxyType({Role: lambda settings, atom: atom is Role.TOOL_RUNNER_CLASS})
 
     # -- imports -------------------------------------------------------------------------------------------------------
 

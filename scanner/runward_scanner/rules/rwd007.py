@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.proof import steps_to
@@ -13,6 +14,7 @@ from runward_scanner.rule import Rule
 if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame
+    from runward_scanner.settings import Settings
 
 EXECUTES = frozenset(
     {
@@ -45,6 +47,17 @@ class NoDynamicExecution(Rule):
 exec, eval, compile, a computed import, or a plugin's attribute by a computed name run code that no reading
 sees. The plugin loader is the one exception.
 """
+
+    calls_of = MappingProxyType({External: lambda settings, atom: atom in EXECUTING})
+    calls_given = MappingProxyType({External: lambda settings, atom: atom in HANDED})
+
+    def minds_call(self, name: str) -> bool:
+        """What loads a module."""
+        return name in LOADING
+
+    def minds_store(self, settings: Settings, name: str) -> bool:
+        """Any name."""
+        return name == "*"
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Report calls that execute code which no reading sees, and such functions handed on."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 from abc import ABC, abstractmethod
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding
 from runward_scanner.inference import containers
+from runward_scanner.inference.attention import always
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.names import role_of_name
-from runward_scanner.inference.values import Class, Container, External, Function, Instance, Role, Value, texts
+from runward_scanner.inference.values import Class, Container, External, Function, Instance, Role, Text, Value, texts
 from runward_scanner.rule import Rule
 from runward_scanner.rules.state_declarations import declared
 from runward_scanner.rules.state_setting import handed_states, may_be_wrong
@@ -27,6 +29,7 @@ from runward_scanner.rules.state_words import (
     is_state_name,
     is_status_enum,
     is_word,
+    is_wrong_word,
     last_name,
     makes_lifecycle,
     members,
@@ -39,32 +42,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.attention import Minded
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo
+    from runward_scanner.settings import Settings
 
 GETTERS = frozenset({"get_state", "state_of", "get_plugin_state"})
 
 
-class ProtoNames(frozenset[str]):
-    """The names of constants of the API's enum."""
-
-    __slots__ = ()
-
-    def __contains__(self, name: object) -> bool:
-        """Whether it is one."""
-        return isinstance(name, str) and name.startswith("PLUGIN_STATE_")
-
-    def __bool__(self) -> bool:
-        """There are some, though none is listed."""
-        return True
+STATE_ENUM: Minded = MappingProxyType(
+    {
+        Class: lambda settings, atom: "state" in atom.info.traits,
+        Role: lambda settings, atom: atom is Role.STATE_ENUM,
+    }
+)
 
 
 class StateReading(Rule, ABC):
     """Finds words that stand where a lifecycle state stands, for the rules that say what is wrong with them."""
 
-    attributes_of = frozenset({Class, Role.STATE_ENUM})
-    attributes_named = ProtoNames()
+    attributes_of = STATE_ENUM
+    calls_given = MappingProxyType(
+        {
+            Text: lambda settings, atom: is_wrong_word(atom.text),
+            Instance: lambda settings, atom: bool(outcomes_of(frozenset((atom,)))),
+            Role: lambda settings, atom: atom is Role.STATUS,
+            Container: always,
+        }
+    )
+    stores_of = MappingProxyType({Container: always})
+    stores_to = MappingProxyType({**STATE_ENUM, Instance: always})
+
+    def minds_attribute(self, name: str) -> bool:
+        """Constants of the API's enum."""
+        return name.startswith("PLUGIN_STATE_")
+
+    def minds_store(self, settings: Settings, name: str) -> bool:
+        """What keeps a state."""
+        return is_state_name(name.lower()) or LOOSE_STATE_NAMES.fullmatch(name) is not None
 
     @abstractmethod
     def says(self, word: str) -> tuple[str, str]:
