@@ -235,6 +235,11 @@ class Project:
                 return None
             folder = folder.parent
 
+    def is_of_python(self, name: str) -> bool:
+        """Whether a full name is the standard library's, whatever files lie about."""
+        top = name.partition(".")[0]
+        return top in sys.stdlib_module_names and top not in self._own_tops
+
     def is_own_name(self, name: str) -> bool:
         """Whether a full name belongs to the governed packages, though perhaps not to a file given."""
         return name.partition(".")[0] in self._own_tops

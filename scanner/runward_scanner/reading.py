@@ -87,9 +87,7 @@ def _is_one_program(project: Project, modules: Iterable[ModuleInfo]) -> bool:
     """Whether rules may look from any governed file into any other: they do so from a ToolRunner on."""
     name = project.settings.tool_runner_class
     return any(module.root is not None for module in modules) or any(
-        isinstance(statement, ast.ClassDef) and statement.name == name
-        for module in modules
-        for statement in module.statements
+        statement.name == name for module in modules for statement in module.statements(ast.ClassDef)
     )
 
 
@@ -106,13 +104,12 @@ def _by_imports(project: Project, modules: Sequence[ModuleInfo]) -> list[list[Mo
 
 def _imported(module: ModuleInfo) -> Iterator[str]:
     """The full names of modules that a module's import statements may name."""
-    for statement in module.statements:
-        if isinstance(statement, ast.Import):
-            yield from (alias.name for alias in statement.names)
-        elif isinstance(statement, ast.ImportFrom):
-            full = absolute(module, statement)
-            yield full
-            yield from (f"{full}.{alias.name}" for alias in statement.names)
+    for plain in module.statements(ast.Import):
+        yield from (alias.name for alias in plain.names)
+    for statement in module.statements(ast.ImportFrom):
+        full = absolute(module, statement)
+        yield full
+        yield from (f"{full}.{alias.name}" for alias in statement.names)
 
 
 def _ties(found: Sequence[Reading]) -> list[set[str]]:

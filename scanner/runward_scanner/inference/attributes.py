@@ -75,7 +75,9 @@ def carry(frame: Frame, value: Value, node: ast.AST) -> None:
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     """What ``receiver.name`` may be."""
-    known = frame.derived.get((receiver, name))
+    known = frame.engine.derived.get((receiver, name))
+    if known is None:
+        known = frame.derived.get((receiver, name))
     if known is None or known.stale:
         result = _derive(frame, receiver, name, node)
     else:
@@ -88,7 +90,7 @@ def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
 
 
 def _derive(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
-    """Work out what an attribute may be, and keep that for this module if it hangs on nothing but cells."""
+    """Work out what an attribute may be, and keep that if it hangs on nothing but cells, and the module at most."""
     activation, engine = frame.activation, frame.engine
     part, calls = activation.part, engine.calls
     activation.part = derived = Derived(part)
@@ -97,8 +99,20 @@ def _derive(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     finally:
         activation.part = part
     if engine.calls == calls and name != RUN and not name.startswith("__"):
-        frame.derived[receiver, name] = derived
+        (engine.derived if _is_same_everywhere(frame, receiver) else frame.derived)[receiver, name] = derived
     return derived.value
+
+
+def _is_same_everywhere(frame: Frame, receiver: Value) -> bool:
+    """Whether an attribute is the same whichever module reads it: not a name that files may stand for."""
+    for atom in receiver:
+        kind = atom.__class__
+        if kind is External:
+            if not frame.engine.project.is_of_python(atom.path):  # type: ignore[union-attr]
+                return False
+        elif kind is Module and atom.info.stars:  # type: ignore[union-attr]
+            return False
+    return True
 
 
 def _of_value(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:

@@ -9,6 +9,7 @@ from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.classes import ancestors, containers_among, derives, descendants, find_attribute
 from runward_scanner.inference.functions import invoke
+from runward_scanner.inference.heap import Derived
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
@@ -101,12 +102,23 @@ def _given(frame: Frame, found: Value, owner: Value, node: ast.AST, info: ClassI
 
 def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
     """The strings that members of an enum stand for: one's where it is written out, else everyone's."""
-    frame.engine.calls += 1
+    engine, activation = frame.engine, frame.activation
+    engine.calls += 1
     member = getattr(getattr(node, "value", None), "attr", "")
-    heap = frame.engine.heap
-    names = [member] if heap.is_written((info, member)) else sorted(heap.names.get(info, ()))
-    values = NOTHING.union(*(heap.read((info, name), frame.activation) for name in names))
-    return frozenset(atom for atom in values if isinstance(atom, Text))
+    heap = engine.heap
+    if heap.is_written((info, member)):
+        return frozenset(atom for atom in heap.read((info, member), activation) if isinstance(atom, Text))
+    names = heap.names.get(info, ())
+    known = engine.member_values.get((info, len(names)))
+    if known is None or known.stale:
+        part = activation.part
+        known = engine.member_values[info, len(names)] = activation.part = Derived(part)
+        values = NOTHING.union(*(heap.read((info, name), activation) for name in names))
+        known.value = frozenset(atom for atom in values if isinstance(atom, Text))
+        activation.part = part
+    else:
+        known.readers.append(activation.part)
+    return known.value
 
 
 def _without_definition(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value:

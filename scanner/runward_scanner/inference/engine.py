@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.model import ClassInfo, FunctionInfo, ModuleInfo
+    from runward_scanner.inference.values import Atom
     from runward_scanner.project import Project
     from runward_scanner.rule import Rule
+    from runward_scanner.settings import Layer
 
 MOST_EVALUATIONS = 8
 """How often one activation is read; what it may be has settled long before, or is too wide to matter."""
@@ -98,9 +100,19 @@ class Engine(Telling):
         self.modules: list[ModuleInfo] = []
         """Every module that was read, governed or not."""
         self.tool_runners: list[ClassInfo] = []
+        self.layers: dict[str, Layer | None] = {}
+        """The layer of each module, by its name below the root, as far as that was asked."""
         self.handed = calls.Handed()
         self.calls = 0
         """How often something was worked out that hangs on more than cells: a function called, a ``run`` obtained."""
+        self.derived: dict[tuple[Value, str], Derived] = {}
+        """What attributes were found to be, by receiver and name, where that is the same in all modules."""
+        self.results: dict[tuple[object, ...], Derived] = {}
+        """What calls of functions were found to give, by the function and what it is given."""
+        self.member_values: dict[tuple[ClassInfo, int], Derived] = {}
+        """The strings that the members of enums stand for, by enum and how many names it has."""
+        self.held: set[tuple[Atom, int]] = set()
+        """Containers that were found to hold something of interest, and how deep that was looked for."""
         self._derived: dict[ModuleInfo, dict[tuple[Value, str], Derived]] = {}
         self._globals: dict[ModuleInfo, dict[str, Cell]] = {}
         self.indices: dict[ast.AST, Value] = {}
@@ -266,7 +278,7 @@ class Engine(Telling):
 
     def forget_derived(self) -> None:
         """Work attributes out anew, for a class has another subclass, or a function is of another kind than before."""
-        for known in self._derived.values():
+        for known in (self.derived, *self._derived.values()):
             known.clear()
 
     def frame_of_module(self, module: ModuleInfo) -> Frame:

@@ -70,9 +70,13 @@ def _unknown_external(frame: Frame, path: str, arguments: Arguments, node: ast.A
     """An object of elsewhere, which may hand out what it was given."""
     heap = frame.engine.heap
     results = frame.engine.callbacks(frame, arguments, node)
-    every = [*arguments.positional, *arguments.keywords.values(), arguments.rest, arguments.mapping, results]
-    if not any(interesting(frame, value) for value in every) and not path.startswith(HOLDING):
-        return one(Thing(path, None, None))
+    every = (*arguments.positional, *arguments.keywords.values(), arguments.rest, arguments.mapping, results)
+    for value in every:
+        if interesting(frame, value):
+            break
+    else:
+        if not path.startswith(HOLDING):
+            return one(Thing(path, None, None))
     thing = Thing(path, node, frame.activation)
     for value in (*arguments.positional, arguments.rest, arguments.mapping, results):
         if value:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.classes import derives
+from runward_scanner.inference.heap import Derived
 from runward_scanner.inference.interest import interesting, is_filled, takes_words, tells
 from runward_scanner.inference.model import Activation, FunctionInfo, FunctionNode
 from runward_scanner.inference.names import role_of_name
@@ -95,8 +96,29 @@ def _tell(frame: Frame, arguments: dict[str, Value]) -> bool:
 
 def invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AST) -> Value:
     """What calling a function with arguments gives."""
-    engine = frame.engine
+    engine, activation = frame.engine, frame.activation
     engine.calls += 1
+    key = (function, *arguments.positional, *arguments.keywords.items(), arguments.rest, arguments.mapping)
+    known = engine.results.get(key)
+    part = activation.part
+    if known is not None and not known.stale:
+        readers = known.readers
+        if not readers or readers[-1] is not part:
+            readers.append(part)
+        return known.value
+    activation.part = known = Derived(part)
+    try:
+        known.value, is_final = _invoke(frame, function, arguments, node)
+    finally:
+        activation.part = part
+    if is_final:
+        engine.results[key] = known
+    return known.value
+
+
+def _invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AST) -> tuple[Value, bool]:
+    """What calling a function gives, and whether that hangs on nothing but cells."""
+    engine = frame.engine
     info = function.info
     if function.bound is not None:
         arguments = arguments.before(function.bound)
@@ -106,24 +128,24 @@ def invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AST
         activation.caller = (frame.activation, node)
         activation.depth = frame.activation.depth + 1
     if activation.depth > DEEPEST_CALL:
-        return UNKNOWN
+        return UNKNOWN, False
     if activation.evaluations == 0 and not activation.running:
         engine.evaluate(activation)
     result = engine.heap.read((activation, "return"), frame.activation)
     if is_open(result) or result == OPAQUE:
         claimed = _declared_result(frame, info)
         if claimed:
-            return (result - UNKNOWN) | claimed
+            return (result - UNKNOWN) | claimed, bool(result)
     if not result and (activation.running or activation.queued):
-        return NOTHING
-    return result or OPAQUE
+        return NOTHING, False
+    return result or OPAQUE, bool(result)
 
 
 def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) -> dict[str, Value]:
     """The arguments that a function is read anew for, without what nothing can be learnt from."""
     info = function.info
     defaults = frame.engine.defaults
-    kept = {}
+    kept: dict[str, Value] = {}
     words: bool | None = None
     for name, value in given.items():
         if value is OPAQUE or value is UNKNOWN or (info, name, value) in frame.engine.covered:

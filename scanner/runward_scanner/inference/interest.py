@@ -79,8 +79,12 @@ def _holds_interest(frame: Frame, atom: Atom, levels: int) -> bool:
     heap = frame.engine.heap
     reader = frame.activation
     heap.read((atom, "*"), reader)
+    held = frame.engine.held
+    if (atom, levels) in held:
+        return True  # what it holds does not become less
     for name in tuple(heap.names.get(atom, ())):
         if interesting(frame, heap.read((atom, name), reader), levels - 1):
+            held.add((atom, levels))
             return True
     return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from runward_scanner.inference.part import Part
 from runward_scanner.inference.values import NOTHING, Class, Container, Instance, Value
@@ -39,19 +39,21 @@ if hasattr(ast, "TypeAlias"):
     BLOCKS[ast.TypeAlias] = ()
 
 
-def bodies_of(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+def bodies_of(statement: ast.stmt) -> list[list[ast.stmt]]:
     """The blocks of a compound statement in order."""
     if isinstance(statement, ast.Match):
-        for case in statement.cases:
-            yield case.body
-        return
-    for name in BLOCKS.get(statement.__class__, ("body",)):
+        return [case.body for case in statement.cases]
+    names = BLOCKS.get(statement.__class__)
+    if names is None:
+        return [statement.body]  # type: ignore[attr-defined]
+    found = []
+    for name in names:
         block = getattr(statement, name)
         if name == "handlers":
-            for handler in block:
-                yield handler.body
+            found += [handler.body for handler in block]
         elif block:
-            yield block
+            found.append(block)
+    return found
 
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -95,20 +97,21 @@ class ModuleInfo:
         """Whether it belongs to the API, once that was asked."""
         self.stars: list[Value] = []
         self.top: Activation | None = None
-        self._statements: list[ast.stmt] | None = None
+        self._statements: dict[type, list[ast.stmt]] | None = None
 
-    @property
-    def statements(self) -> list[ast.stmt]:
-        """Every statement of the file, outer ones before those within them."""
+    def statements(self, *kinds: type[ast.stmt]) -> Iterator[Any]:
+        """Every statement of the file that is of one of these kinds, kind after kind, outer ones before inner ones."""
         if self._statements is None:
-            self._statements = []
+            self._statements = {}
             pending: list[list[ast.stmt]] = [self.tree.body]
             while pending:
                 for statement in pending.pop():
-                    self._statements.append(statement)
-                    if statement.__class__ not in SIMPLE:
+                    kind = statement.__class__
+                    self._statements.setdefault(kind, []).append(statement)
+                    if kind not in SIMPLE:
                         pending.extend(bodies_of(statement))
-        return self._statements
+        for asked in kinds:
+            yield from self._statements.get(asked, ())
 
     def __repr__(self) -> str:
         """Name the module."""

@@ -210,6 +210,4 @@ def _wants_internal(test: ast.expr) -> bool:
 
 def _docstrings(module: ModuleInfo) -> set[ast.AST]:
     """The strings that are statements by themselves."""
-    return {
-        node.value for node in module.statements if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
+    return {node.value for node in module.statements(ast.Expr) if isinstance(node.value, ast.Constant)}

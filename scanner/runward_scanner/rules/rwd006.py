@@ -11,7 +11,6 @@ from runward_scanner.finding import Finding
 from runward_scanner.inference.attention import always
 from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.imports import absolute
-from runward_scanner.inference.model import SIMPLE, bodies_of
 from runward_scanner.inference.proof import steps_to
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value
 from runward_scanner.patterns import matches
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo, ModuleInfo
-    from runward_scanner.settings import Layer, Settings
+    from runward_scanner.settings import Layer
 
 CHAIN_CLASSES = {
     "AnalysisExecutionService": "analysis",
@@ -39,6 +38,7 @@ CHAIN_ROLES = {
     Role.TOOL_RUNNER: "tool_runner",
     Role.TOOL_RUNNER_CLASS: "tool_runner",
 }
+IMPORTS = (ast.Import, ast.ImportFrom)
 SERVING = frozenset({"runtime", "own_plugins", "other"})
 DATA = re.compile(r"__\w+__")
 
@@ -71,19 +71,19 @@ builds them. Imports under TYPE_CHECKING are fine.
             layer = _layer_of_module(engine, module)
             if layer is None:
                 continue
-            for node in _runtime_imports(engine, module, module.tree.body):
+            for node in _runtime_imports(engine, module):
                 for target, name in _targets(engine, module, node):
-                    other = layer_of(engine.settings, target)
+                    other = layer_of(engine, target)
                     if other is not None and not _may(layer, other) and not _is_below(module, target):
                         yield Finding(place_of(module, node), self.code, _message(layer, other, name))
                         break
 
     def on_import(self, frame: Frame, node: ast.AST, target: Value) -> None:
         """Check an import that is a call."""
-        layer = layer_of(frame.engine.settings, frame.module.local) if frame.module.local else None
+        layer = layer_of(frame.engine, frame.module.local) if frame.module.local else None
         for atom in target:
             if layer is not None and isinstance(atom, Module) and atom.info.local:
-                other = layer_of(frame.engine.settings, atom.info.local)
+                other = layer_of(frame.engine, atom.info.local)
                 if other is not None and not _may(layer, other):
                     frame.report(self.code, node, _message(layer, other, atom.info.name))
 
@@ -100,7 +100,7 @@ builds them. Imports under TYPE_CHECKING are fine.
         if not held or DATA.fullmatch(name):
             return
         settings = frame.engine.settings
-        layer = layer_of(settings, frame.module.local)
+        layer = layer_of(frame.engine, frame.module.local)
         for other_name in held:
             other = next((item for item in settings.layers if item.name == other_name), None)
             if layer is not None and other is not None and not _may(layer, other) and not _own(frame, receiver):
@@ -113,11 +113,11 @@ builds them. Imports under TYPE_CHECKING are fine.
         if not isinstance(node, ast.Attribute):
             return
         taken = [atom.info for atom in result if isinstance(atom, Class if of_module else Instance)]
-        layer = layer_of(frame.engine.settings, frame.module.local) if taken else None
+        layer = layer_of(frame.engine, frame.module.local) if taken else None
         for info in taken:
             # An object of the chain is reported where it is used.
             if layer is not None and info.module.local and of_module is (info.name in CHAIN_CLASSES):
-                other = layer_of(frame.engine.settings, info.module.local)
+                other = layer_of(frame.engine, info.module.local)
                 if other is not None and not _may(layer, other):
                     frame.report(self.code, node, f"Layer {layer.name} reaches through to {other.name}")
                     return
@@ -144,7 +144,7 @@ builds them. Imports under TYPE_CHECKING are fine.
         if not frame.module.local:
             frame.report(self.code, node, f"{built} is built outside the composition root")
             return
-        layer = layer_of(settings, frame.module.local)
+        layer = layer_of(frame.engine, frame.module.local)
         if matches(settings.composition, frame.module.local) or layer is None or layer.name == name:
             return
         frame.report(self.code, node, f"{built} is built outside the composition root")
@@ -154,18 +154,22 @@ def _layer_of_module(engine: Engine, module: ModuleInfo) -> Layer | None:
     """The layer of a module; beside ToolRunner, one that derives a class from it is of its layer."""
     if not module.local:
         return None
-    layer = layer_of(engine.settings, module.local)
+    layer = layer_of(engine, module.local)
     for runner in engine.tool_runners[:1]:
         beside = runner.module.path.parent == module.path.parent and runner.module.local
         derived = any(info.module is module and "tool_runner" in info.traits for info in engine.classes.values())
         if beside and derived and layer is not None and layer.name in SERVING:
-            return layer_of(engine.settings, runner.module.local)
+            return layer_of(engine, runner.module.local)
     return layer
 
 
-def layer_of(settings: Settings, local: str) -> Layer | None:
+def layer_of(engine: Engine, local: str) -> Layer | None:
     """The layer that a module lies in."""
-    return next((layer for layer in settings.layers if matches(layer.modules, local or "__init__")), None)
+    known = engine.layers
+    if local not in known:
+        layers = engine.settings.layers
+        known[local] = next((layer for layer in layers if matches(layer.modules, local or "__init__")), None)
+    return known[local]
 
 
 def _may(layer: Layer, other: Layer) -> bool:
@@ -199,18 +203,15 @@ def _own(frame: Frame, receiver: Value) -> bool:
     return any(isinstance(atom, Instance) and atom.info in frame.inside for atom in receiver)
 
 
-def _runtime_imports(engine: Engine, module: ModuleInfo, body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
+def _runtime_imports(engine: Engine, module: ModuleInfo) -> Iterator[ast.Import | ast.ImportFrom]:
     """The import statements that run, those under TYPE_CHECKING left out."""
-    for node in body:
-        kind = node.__class__
-        if kind in SIMPLE:
-            if kind is ast.ImportFrom or kind is ast.Import:
-                yield node  # type: ignore[misc]
-        elif isinstance(node, ast.If) and _is_type_checking(engine, module, node.test):
-            yield from _runtime_imports(engine, module, node.orelse)
-        else:
-            for block in bodies_of(node):
-                yield from _runtime_imports(engine, module, block)
+    left_out: set[ast.stmt] = set()
+    for test in module.statements(ast.If):
+        if _is_type_checking(engine, module, test.test):
+            left_out.update(node for item in test.body for node in ast.walk(item) if isinstance(node, IMPORTS))
+    for statement in module.statements(*IMPORTS):
+        if statement not in left_out:
+            yield statement
 
 
 def _is_type_checking(engine: Engine, module: ModuleInfo, node: ast.expr) -> bool:
@@ -230,6 +231,8 @@ def _targets(engine: Engine, module: ModuleInfo, node: ast.Import | ast.ImportFr
             yield from _named(engine, module, alias.name)
         return
     full = absolute(module, node)
+    if engine.project.is_of_python(full):
+        return
     for alias in node.names:
         if alias.name == "*":
             yield from _named(engine, module, full)

@@ -13,27 +13,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runward_scanner.inference.engine import Engine
-    from runward_scanner.inference.model import ModuleInfo
+    from runward_scanner.inference.model import FunctionInfo, ModuleInfo
+
+HOLDING = (ast.Name, ast.List, ast.Tuple, ast.Set, ast.Dict)
 
 
 def declared(engine: Engine) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
     """Give the words that are written for what is declared to be a state, each with its place."""
     enums = Enums(engine)
     for module in engine.governed:
-        for node in module.statements:
-            if node.__class__ is ast.AnnAssign and node.value is not None:
+        for node in module.statements(ast.AnnAssign):
+            if node.value is not None and _may_hold_words(node.value):
                 yield from _written(enums, module, node.annotation, node.value)
     for info in engine.functions.values():
         if info.module.governed:
-            spec = info.node.args
-            positional = [*spec.posonlyargs, *spec.args]
-            pairs = [
-                *zip(positional[len(positional) - len(spec.defaults) :], spec.defaults, strict=True),
-                *zip(spec.kwonlyargs, spec.kw_defaults, strict=True),
-            ]
-            for parameter, default in pairs:
-                if parameter.annotation is not None and default is not None:
-                    yield from _written(enums, info.module, parameter.annotation, default)
+            yield from _of_function(enums, info)
+
+
+def _of_function(enums: Enums, info: FunctionInfo) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
+    """The words that are defaults of parameters."""
+    spec = info.node.args
+    if not any(default is not None and _may_hold_words(default) for default in (*spec.defaults, *spec.kw_defaults)):
+        return
+    positional = [*spec.posonlyargs, *spec.args]
+    pairs = [
+        *zip(positional[len(positional) - len(spec.defaults) :], spec.defaults, strict=True),
+        *zip(spec.kwonlyargs, spec.kw_defaults, strict=True),
+    ]
+    for parameter, default in pairs:
+        if parameter.annotation is not None and default is not None:
+            yield from _written(enums, info.module, parameter.annotation, default)
+
+
+def _may_hold_words(value: ast.expr) -> bool:
+    """Whether a value is a string, a name that may stand for one, or a display that may hold one."""
+    return isinstance(value, HOLDING) or (isinstance(value, ast.Constant) and isinstance(value.value, str))
 
 
 class Enums:

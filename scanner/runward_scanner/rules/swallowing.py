@@ -33,15 +33,13 @@ def check(engine: Engine, code: str) -> Iterator[Finding]:
     reach = Reach(engine)
     for module in engine.governed:
         reach.dispatching = any(info.module is module for info in engine.tool_runners)
-        retried = _retried(module)
-        for node in module.statements:
-            kind = node.__class__
-            if kind is ast.Expr:
-                yield from _of_gather(reach, code, module, node) if _gathers(node) else ()  # type: ignore[arg-type]
-            elif isinstance(node, (ast.Try, ast.TryStar)):
-                yield from _of_try(reach, code, module, node, retried)
-            elif isinstance(node, (ast.With, ast.AsyncWith)):
-                yield from _of_with(reach, code, module, node)
+        for expression in module.statements(ast.Expr):
+            if _gathers(expression):
+                yield from _of_gather(reach, code, module, expression)
+        for node in module.statements(ast.Try, ast.TryStar):
+            yield from _of_try(reach, code, module, node)
+        for block in module.statements(ast.With, ast.AsyncWith):
+            yield from _of_with(reach, code, module, block)
 
 
 class Reach:
@@ -93,8 +91,10 @@ class Reach:
 def _retried(module: ModuleInfo) -> set[ast.stmt]:
     """The statements of loops that try again, and end in a failure once they gave up."""
     found: set[ast.stmt] = set()
-    holding = (outer for outer in module.statements if outer.__class__ not in SIMPLE)
-    for block in (module.tree.body, *(block for outer in holding for block in bodies_of(outer))):
+    pending = [module.tree.body]
+    while pending:
+        block = pending.pop()
+        pending.extend(inner for outer in block if outer.__class__ not in SIMPLE for inner in bodies_of(outer))
         for loop, after in pairwise(block):
             if loop.__class__ in LOOPS and _fails(after):
                 found.update(item for item in ast.walk(loop) if isinstance(item, ast.stmt))
@@ -110,14 +110,8 @@ def _fails(node: ast.stmt) -> bool:
     )
 
 
-def _of_try(
-    reach: Reach, code: str, module: ModuleInfo, node: ast.Try | ast.TryStar, retried: set[ast.stmt]
-) -> Iterator[Finding]:
-    suspects = [
-        handler
-        for handler in node.handlers
-        if swallows(handler) and not (node in retried and not isinstance(handler.body[-1], (ast.Return, ast.Break)))
-    ]
+def _of_try(reach: Reach, code: str, module: ModuleInfo, node: ast.Try | ast.TryStar) -> Iterator[Finding]:
+    suspects = [handler for handler in node.handlers if swallows(handler)]
     leaving = _leaves_finally(node.finalbody)
     if not suspects and leaving is None:
         return
@@ -125,7 +119,10 @@ def _of_try(
     if execution is None:
         return
     steps = (Step(place_of(module, execution), "the execution"),)
+    retried = node in _retried(module)
     for handler in suspects:
+        if retried and not isinstance(handler.body[-1], (ast.Return, ast.Break)):
+            continue
         yield Finding(place_of(module, handler), code, "An exception around an execution is swallowed", steps)
     if leaving is not None:
         yield Finding(
