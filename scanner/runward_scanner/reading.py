@@ -70,7 +70,7 @@ def _read(project: Project, modules: Sequence[ModuleInfo]) -> Reading:
     reading = Reading(
         files=_names(modules),
         reached=frozenset(project.reached),
-        told=frozenset(engine.heap.names.get(ANYTHING, ())),
+        told=frozenset(engine.heap.names_of(ANYTHING)),
         asked=frozenset(engine.heap.asked),
         findings=tuple(found),
     )

@@ -112,7 +112,7 @@ def instance_of(frame: Frame, atom: Atom, node: ast.expr) -> Value:
             return frozenset({Role.EXCEPTION, Role.FAULT})
         return one(Thing(atom.path, None, None))
     if isinstance(atom, Thing) and atom.path in {"typing.TypeVar", "typing.NewType", "typing_extensions.TypeVar"}:
-        bound = frame.engine.heap.read((atom, "*"), frame.activation)
+        bound = frame.engine.heap.read(atom, "*", frame.activation)
         named = (item for item in bound if item is not atom and not isinstance(item, Text))
         return NOTHING.union(*(instance_of(frame, item, node) for item in named)) or UNKNOWN
     if isinstance(atom, (Instance, Thing, Container, Function)):
@@ -154,15 +154,15 @@ def _generic(frame: Frame, path: str, arguments: list[ast.expr], node: ast.Subsc
         )
     if name == "Callable":
         made = Thing("typing.Callable", node, frame.activation)
-        frame.engine.heap.write((made, "*"), annotated(frame, arguments[-1]), frame.module, node)
+        frame.engine.heap.write(made, "*", annotated(frame, arguments[-1]), frame.module, node)
         return one(made)
     if name in MAPPINGS or name in SEQUENCES:
         container = Container("annotated", node, frame.activation)
         held = arguments[-1:] if name in MAPPINGS else arguments
         value = NOTHING.union(*(annotated(frame, item) for item in held if not _is_ellipsis(item)))
-        frame.engine.heap.write((container, "*"), value, frame.module, node)
+        frame.engine.heap.write(container, "*", value, frame.module, node)
         if name in MAPPINGS:
-            frame.engine.heap.write((container, "keys"), annotated(frame, arguments[0]), frame.module, node)
+            frame.engine.heap.write(container, "keys", annotated(frame, arguments[0]), frame.module, node)
         return one(container)
     return one(Thing(path, None, None)) if not frame.engine.project.is_own_name(path) else UNKNOWN
 

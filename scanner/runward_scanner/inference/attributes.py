@@ -69,27 +69,29 @@ def carry(frame: Frame, value: Value, node: ast.AST) -> None:
         or (isinstance(atom, (Instance, Class)) and "plugin" in atom.info.traits)
     )
     if carried:
-        frame.engine.heap.write((CARRIED, containers.ANY), carried, frame.module, node)
-        frame.engine.heap.write((ANYTHING, CARRIED_AS), one(CARRIED), frame.module, node)
+        frame.engine.heap.write(CARRIED, containers.ANY, carried, frame.module, node)
+        frame.engine.heap.write(ANYTHING, CARRIED_AS, one(CARRIED), frame.module, node)
 
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     """What ``receiver.name`` may be."""
-    known = frame.engine.derived.get((receiver, name))
-    if known is None:
-        known = frame.derived.get((receiver, name))
+    engine = frame.engine
+    known = engine.derived.get((receiver, name)) or frame.derived.get((receiver, name))
     if known is None or known.stale:
-        result = _derive(frame, receiver, name, node)
+        known = _derive(frame, receiver, name, node)
     else:
-        result = known.value
         readers, part = known.readers, frame.activation.part
         if not readers or readers[-1] is not part:
             readers.append(part)
-    frame.engine.hook_attribute(frame, node, receiver, name, result)
-    return result
+    before = engine.receivers.get(node)
+    if before is not receiver:
+        engine.receivers[node] = receiver if before is None else before | receiver
+    if known.minding:
+        engine.hook_attribute(frame, node, receiver, name, known)
+    return known.value
 
 
-def _derive(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
+def _derive(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Derived:
     """Work out what an attribute may be, and keep that if it hangs on nothing but cells, and the module at most."""
     activation, engine = frame.activation, frame.engine
     part, calls = activation.part, engine.calls
@@ -98,9 +100,10 @@ def _derive(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
         derived.value = _of_value(frame, receiver, name, node)
     finally:
         activation.part = part
+    derived.minding = engine.minding(receiver, name, derived.value)
     if engine.calls == calls and name != RUN and not name.startswith("__"):
         (engine.derived if _is_same_everywhere(frame, receiver) else frame.derived)[receiver, name] = derived
-    return derived.value
+    return derived
 
 
 def _is_same_everywhere(frame: Frame, receiver: Value) -> bool:
@@ -200,16 +203,16 @@ def _of_function(frame: Frame, atom: Function, name: str, node: ast.AST) -> Valu
         return one(atom)
     if name in {"register", "setter", "getter", "deleter", "dispatch"}:
         return one(External("functools.singledispatch.register"))
-    return frame.engine.heap.read((atom.info, name), frame.activation) or OPAQUE
+    return frame.engine.heap.read(atom.info, name, frame.activation) or OPAQUE
 
 
 def _of_thing(frame: Frame, atom: Thing, name: str, node: ast.AST) -> Value:
     heap = frame.engine.heap
-    stored = heap.read((atom, name), frame.activation)
+    stored = heap.read(atom, name, frame.activation)
     if stored:
         return stored | one(Method(atom, name))
     if atom.path.startswith(HOLDERS) and not name.startswith("__"):
-        return heap.read((atom, "*"), frame.activation) | one(Method(atom, name))
+        return heap.read(atom, "*", frame.activation) | one(Method(atom, name))
     return one(Method(atom, name))
 
 
@@ -269,15 +272,15 @@ def put(frame: Frame, receiver: Value, name: str, value: Value, node: ast.AST) -
     frame.engine.hook_store(frame, node, receiver, name, value)
     for atom in receiver:
         if isinstance(atom, (Instance, Class)):
-            heap.write((atom.info, name), kept_by(atom.info, value), frame.module, node)
+            heap.write(atom.info, name, kept_by(atom.info, value), frame.module, node)
         elif isinstance(atom, Module):
-            old = heap.peek((atom.info, name))
+            old = heap.peek(atom.info, name)
             # What replaces a function from outside is the rules' affair; its users are read with the function.
             if not any(isinstance(item, (Function, Class)) for item in old):
-                heap.write((atom.info, name), value, frame.module, node)
+                heap.write(atom.info, name, value, frame.module, node)
         elif isinstance(atom, (Thing, Container)):
-            heap.write((atom, name), value, frame.module, node)
+            heap.write(atom, name, value, frame.module, node)
         elif isinstance(atom, Function):
-            heap.write((atom.info, name), value, frame.module, node)
+            heap.write(atom.info, name, value, frame.module, node)
     if is_open(receiver):
-        heap.write((ANYTHING, name), value - UNKNOWN, frame.module, node)
+        heap.write(ANYTHING, name, value - UNKNOWN, frame.module, node)

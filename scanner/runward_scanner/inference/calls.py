@@ -160,11 +160,11 @@ def _set_fields(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) 
         fields.extend(name for name in current.fields if name not in fields)
     heap = frame.engine.heap
     for name, value in (*zip(fields, arguments.positional, strict=False), *arguments.keywords.items()):
-        heap.write((atom.info, name), kept_by(atom.info, value), frame.module, node)
+        heap.write(atom.info, name, kept_by(atom.info, value), frame.module, node)
     for loose in (arguments.rest, arguments.mapping):
         if loose:
             for name in fields:
-                heap.write((atom.info, name), loose, frame.module, node)
+                heap.write(atom.info, name, loose, frame.module, node)
     posts = find_attribute(frame.engine, atom.info, "__post_init__", frame.activation)
     for item in posts:
         if isinstance(item, Function):
@@ -280,12 +280,12 @@ def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:
             arguments.keywords[keyword.arg] = value
             continue
         for atom in value:
-            names = frame.engine.heap.names.get(atom, ()) if isinstance(atom, Container) else ()
+            names = frame.engine.heap.names_of(atom) if isinstance(atom, Container) else ()
             for name in tuple(names):
                 if name.startswith("="):
-                    arguments.keywords[name[1:]] = frame.engine.heap.read((atom, name), frame.activation)
+                    arguments.keywords[name[1:]] = frame.engine.heap.read(atom, name, frame.activation)
             if isinstance(atom, Container):
-                arguments.mapping |= frame.engine.heap.read((atom, "*"), frame.activation)
+                arguments.mapping |= frame.engine.heap.read(atom, "*", frame.activation)
             elif atom is Role.PLUGINS:
                 arguments.mapping |= {Role.PLUGIN}
     return arguments

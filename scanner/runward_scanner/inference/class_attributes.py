@@ -71,7 +71,7 @@ def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value
     found = find_attribute(frame.engine, info, name, frame.activation)
     if info.subclasses and not atom.exact and not name.startswith("__"):
         for sub in descendants(info):
-            found |= frame.engine.heap.read((sub, name), frame.activation)
+            found |= frame.engine.heap.read(sub, name, frame.activation)
     if name == "value" and "enum" in info.traits:
         found |= _member_values(frame, info, node)
     result = found
@@ -106,15 +106,14 @@ def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
     engine.calls += 1
     member = getattr(getattr(node, "value", None), "attr", "")
     heap = engine.heap
-    if heap.is_written((info, member)):
-        return frozenset(atom for atom in heap.read((info, member), activation) if isinstance(atom, Text))
-    names = heap.names.get(info, ())
-    known = engine.member_values.get((info, len(names)))
+    if heap.is_written(info, member):
+        return frozenset(atom for atom in heap.read(info, member, activation) if isinstance(atom, Text))
+    size = len(heap.cells_of(info))
+    known = engine.member_values.get((info, size))
     if known is None or known.stale:
         part = activation.part
-        known = engine.member_values[info, len(names)] = activation.part = Derived(part)
-        values = NOTHING.union(*(heap.read((info, name), activation) for name in names))
-        known.value = frozenset(atom for atom in values if isinstance(atom, Text))
+        known = engine.member_values[info, size] = activation.part = Derived(part)
+        known.value = frozenset(atom for atom in heap.read_all(info, activation) if isinstance(atom, Text))
         activation.part = part
     else:
         known.readers.append(activation.part)
@@ -128,7 +127,7 @@ def _without_definition(frame: Frame, atom: Instance, name: str, node: ast.AST) 
         if name in current.annotations and current.module.top is not None:
             return annotated(frame.engine.frame_of_class(current), current.annotations[name])
     heap = frame.engine.heap
-    dynamic = heap.read((info, "*"), frame.activation)
+    dynamic = heap.read(info, "*", frame.activation)
     if dynamic:
         return dynamic
     for special in ("__getattr__", "__getattribute__"):
@@ -211,7 +210,7 @@ def of_super(frame: Frame, atom: Super, name: str, node: ast.AST) -> Value:
             return one(PluginRun(reported=True))
         return plugin_run(frame, Instance(info), node, bound=True)
     for base in ancestors(info)[1:]:
-        found = frame.engine.heap.read((base, name), frame.activation)
+        found = frame.engine.heap.read(base, name, frame.activation)
         if found:
             return NOTHING.union(*(_bound(frame, item, atom.bound, node, info) for item in found))
     return one(Method(atom, name)) if name.startswith("__") else UNKNOWN

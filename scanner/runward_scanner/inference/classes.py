@@ -133,12 +133,12 @@ def _traits_of_base(engine: Engine, info: ClassInfo, atom: object) -> set[str]:
 def find_attribute(engine: Engine, info: ClassInfo, name: str, reader: Activation | None) -> Value:
     """What a class or its instances have under a name: the nearest function, and every other value in the line."""
     heap = engine.heap
-    found = heap.read((info, name), reader)
+    found = heap.read(info, name, reader)
     line = info.line or ancestors(info)
     if len(line) == 1:
         return found
     for current in line[1:]:
-        value = heap.read((current, name), reader)
+        value = heap.read(current, name, reader)
         if not found:
             found = value
         elif value:

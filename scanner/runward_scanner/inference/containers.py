@@ -50,9 +50,9 @@ def make(frame: Frame, kind: str, elements: Sequence[Value], node: ast.AST, loos
     heap = frame.engine.heap
     for index, element in enumerate(elements):
         name = f"#{index}" if index < MOST_POSITIONS else ANY
-        heap.write((container, name), element or UNKNOWN, frame.module, node)
+        heap.write(container, name, element or UNKNOWN, frame.module, node)
     if loose:
-        heap.write((container, ANY), loose, frame.module, node)
+        heap.write(container, ANY, loose, frame.module, node)
     return one(container)
 
 
@@ -62,27 +62,23 @@ def make_dict(frame: Frame, pairs: Sequence[tuple[Value, Value]], node: ast.AST,
     for key, value in pairs:
         put_item(frame, one(container), key, value, node)
     if loose:
-        frame.engine.heap.write((container, ANY), loose, frame.module, node)
+        frame.engine.heap.write(container, ANY, loose, frame.module, node)
     return one(container)
 
 
 def contents(frame: Frame, container: Container | Thing) -> Value:
     """Every element of a container, but no keys."""
     heap, reader = frame.engine.heap, frame.activation
-    found = heap.read((container, ANY), reader)
-    for name in tuple(heap.names.get(container, ())):
-        if name not in {KEYS, ANY}:
-            held = heap.read((container, name), reader)
-            found = found | held if found else held
-    return found
+    heap.read(container, ANY, reader)
+    return heap.read_all(container, reader, but=KEYS)
 
 
 def positions(frame: Frame, container: Container) -> list[Value] | None:
     """The elements in order, where every one has its place; else None."""
-    names = frame.engine.heap.names.get(container, set())
+    names = frame.engine.heap.names_of(container)
     if not names or any(not name.startswith("#") for name in names):
         return None
-    return [frame.engine.heap.read((container, f"#{index}"), frame.activation) for index in range(len(names))]
+    return [frame.engine.heap.read(container, f"#{index}", frame.activation) for index in range(len(names))]
 
 
 def elements(frame: Frame, value: Value, node: ast.AST) -> Value:
@@ -96,8 +92,8 @@ def elements(frame: Frame, value: Value, node: ast.AST) -> Value:
 
 def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
     if isinstance(atom, Container):
-        if atom.kind == "dict" or (atom.kind == "annotated" and frame.engine.heap.is_written((atom, KEYS))):
-            return frame.engine.heap.read((atom, KEYS), frame.activation) or OPAQUE
+        if atom.kind == "dict" or (atom.kind == "annotated" and frame.engine.heap.is_written(atom, KEYS)):
+            return frame.engine.heap.read(atom, KEYS, frame.activation) or OPAQUE
         return contents(frame, atom) or OPAQUE
     if isinstance(atom, Thing):
         return contents(frame, atom) | OPAQUE
@@ -202,17 +198,17 @@ def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, positi
 def _held(frame: Frame, atom: Container | Thing, index: Value, position: int | None) -> Value:
     """The elements that an index may reach."""
     heap = frame.engine.heap
-    loose = heap.read((atom, ANY), frame.activation)
+    loose = heap.read(atom, ANY, frame.activation)
     if position is not None and position >= 0:
-        exact = heap.read((atom, f"#{position}"), frame.activation)
-        if exact or heap.is_written((atom, f"#{max(position, 0)}")):
+        exact = heap.read(atom, f"#{position}", frame.activation)
+        if exact or heap.is_written(atom, f"#{max(position, 0)}"):
             return exact | loose
     known = texts(index)
     if known and Role.UNKNOWN not in index:
-        found = NOTHING.union(*(heap.read((atom, f"={name}"), frame.activation) for name in known))
+        found = NOTHING.union(*(heap.read(atom, f"={name}", frame.activation) for name in known))
         if found:
             return found | loose
-        if any(name.startswith("=") for name in heap.names.get(atom, ())):
+        if any(name.startswith("=") for name in heap.names_of(atom)):
             return loose
     return contents(frame, atom)
 
@@ -224,17 +220,17 @@ def put_item(frame: Frame, receiver: Value, index: Value, value: Value, node: as
     for atom in receiver:
         if isinstance(atom, (Container, Thing)):
             for name in known or ():
-                heap.write((atom, f"={name}"), value, frame.module, node)
+                heap.write(atom, f"={name}", value, frame.module, node)
             if not known:
-                heap.write((atom, ANY), value, frame.module, node)
-            heap.write((atom, KEYS), index or UNKNOWN, frame.module, node)
+                heap.write(atom, ANY, value, frame.module, node)
+            heap.write(atom, KEYS, index or UNKNOWN, frame.module, node)
         elif isinstance(atom, Namespace):
             for name in known or ("*",):
                 frame.engine.put(frame, atom.owner, name, value, node)
         elif isinstance(atom, Globals):
             for name in known or ("*",):
                 frame.engine.hook_store(frame, node, None, name, value)
-                heap.write((atom.info, name), value, frame.module, node)
+                heap.write(atom.info, name, value, frame.module, node)
         elif isinstance(atom, Instance):
             special(frame, atom, "__setitem__", Arguments([index, value]), node)
 

@@ -45,11 +45,11 @@ def dict_(frame: Frame, node: ast.Dict) -> Value:
             continue
         for atom in value:
             if isinstance(atom, Container):
-                for cell in tuple(frame.engine.heap.names.get(atom, ())):
-                    held = frame.engine.heap.read((atom, cell), frame.activation)
-                    frame.engine.heap.write((next(iter(made)), cell), held, frame.module, node)
+                for cell in tuple(frame.engine.heap.names_of(atom)):
+                    held = frame.engine.heap.read(atom, cell, frame.activation)
+                    frame.engine.heap.write(next(iter(made)), cell, held, frame.module, node)
             elif atom is Role.PLUGINS or atom is Role.REGISTRY:
-                frame.engine.heap.write((next(iter(made)), "*"), one(Role.PLUGIN), frame.module, node)
+                frame.engine.heap.write(next(iter(made)), "*", one(Role.PLUGIN), frame.module, node)
     frame.engine.hook_dict(frame, node)
     return made
 

@@ -58,7 +58,7 @@ def dynamic_put(frame: Frame, receiver: Value, name: Value, value: Value, node: 
         frame.engine.hook_store(frame, node, receiver, "*", value)
         for atom in receiver:
             if isinstance(atom, (Instance, Class)):
-                frame.engine.heap.write((atom.info, "*"), value, frame.module, node)
+                frame.engine.heap.write(atom.info, "*", value, frame.module, node)
 
 
 def dynamic_import(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -100,18 +100,18 @@ def every_attribute(frame: Frame, receiver: Value, node: ast.AST, *, pairs: bool
         if isinstance(atom, (Instance, Class)):
             plugin = "plugin" in atom.info.traits
             for current in ancestors(atom.info):
-                for name in tuple(frame.engine.heap.names.get(current, ())):
+                for name in tuple(frame.engine.heap.names_of(current)):
                     if not plugin or name != "run":
-                        found |= frame.engine.heap.read((current, name), frame.activation)
+                        found |= frame.engine.heap.read(current, name, frame.activation)
         elif isinstance(atom, Module):
-            for name in tuple(frame.engine.heap.names.get(atom.info, ())):
-                found |= frame.engine.heap.read((atom.info, name), frame.activation)
+            for name in tuple(frame.engine.heap.names_of(atom.info)):
+                found |= frame.engine.heap.read(atom.info, name, frame.activation)
         if plugin:
             frame.engine.hook_dynamic(frame, node, one(atom), UNKNOWN)
             found |= one(PluginRun(reported=frame.engine.is_tool_runner_code(frame)))
     element = containers.make(frame, "tuple", [OPAQUE, found], node) if pairs else found
     container = Container("members", node, frame.activation)
-    frame.engine.heap.write((container, containers.ANY), element, frame.module, node)
+    frame.engine.heap.write(container, containers.ANY, element, frame.module, node)
     return one(container)
 
 

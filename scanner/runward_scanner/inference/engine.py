@@ -18,7 +18,7 @@ from runward_scanner.inference import (  # noqa: F401 - some only read nodes
 from runward_scanner.inference.attributes import put
 from runward_scanner.inference.frame import Frame
 from runward_scanner.inference.functions import bind_parameters
-from runward_scanner.inference.heap import Cell, Derived, Heap
+from runward_scanner.inference.heap import Derived, Heap
 from runward_scanner.inference.model import Activation
 from runward_scanner.inference.telling import Telling
 from runward_scanner.inference.values import (
@@ -114,7 +114,6 @@ class Engine(Telling):
         self.held: set[tuple[Atom, int]] = set()
         """Containers that were found to hold something of interest, and how deep that was looked for."""
         self._derived: dict[ModuleInfo, dict[tuple[Value, str], Derived]] = {}
-        self._globals: dict[ModuleInfo, dict[str, Cell]] = {}
         self.indices: dict[ast.AST, Value] = {}
         self._logged: dict[ModuleInfo, set[ast.AST]] = {}
         self._activations: list[Activation] = []
@@ -205,12 +204,12 @@ class Engine(Telling):
         frame.read_part(function.node, bind_parameters)
         body = function.node.body
         if not isinstance(body, list):
-            self.heap.write((activation, "return"), frame.value(body), function.module, body)
+            self.heap.write(activation, "return", frame.value(body), function.module, body)
             return
         frame.execute(body)
         if frame.yielded:
             generator = Container("generator", function.node, activation)
-            self.heap.write((activation, "return"), one(generator), function.module, function.node)
+            self.heap.write(activation, "return", one(generator), function.module, function.node)
 
     def findings(self) -> list[Finding]:
         """What the rules found while reading."""
@@ -255,13 +254,6 @@ class Engine(Telling):
         files = self.settings.tool_runner_files
         placed = [item for item in self.tool_runners if item.module.path.name in files]
         return info is (placed or self.tool_runners)[0]
-
-    def globals_of(self, module: ModuleInfo) -> dict[str, Cell]:
-        """The cells of a module's globals, as far as they were looked up in it."""
-        found = self._globals.get(module)
-        if found is None:
-            found = self._globals[module] = {}
-        return found
 
     def derived_in(self, module: ModuleInfo) -> dict[tuple[Value, str], Derived]:
         """What attributes were found to be in a module, by receiver and name."""

@@ -228,7 +228,7 @@ def _yield(frame: Frame, value: Value) -> None:
     frame.yielded |= value
     frame.keeps = False
     generator = Container("generator", function.node, frame.activation)
-    frame.engine.heap.write((generator, "*"), value, frame.module, function.node)
+    frame.engine.heap.write(generator, "*", value, frame.module, function.node)
 
 
 def slice_(frame: Frame, node: ast.Slice) -> Value:

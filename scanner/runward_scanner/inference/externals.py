@@ -80,10 +80,10 @@ def _unknown_external(frame: Frame, path: str, arguments: Arguments, node: ast.A
     thing = Thing(path, node, frame.activation)
     for value in (*arguments.positional, arguments.rest, arguments.mapping, results):
         if value:
-            heap.write((thing, containers.ANY), value, frame.module, node)
+            heap.write(thing, containers.ANY, value, frame.module, node)
     for name, value in arguments.keywords.items():
-        heap.write((thing, name), value, frame.module, node)
-        heap.write((thing, containers.ANY), value, frame.module, node)
+        heap.write(thing, name, value, frame.module, node)
+        heap.write(thing, containers.ANY, value, frame.module, node)
     return one(thing)
 
 

@@ -73,8 +73,8 @@ class Frame:
         self.activation = activation
         self.module: ModuleInfo = activation.module
         self.function: FunctionInfo | None = activation.function
-        self.cells = engine.globals_of(self.module)
-        """The module's globals, as far as they were looked up."""
+        self.cells = engine.heap.cells_of(self.module)
+        """The module's globals."""
         self.sees_globals = class_info is None and activation.parent is None
         """Whether a name that is not bound here is a global."""
         self.derived = engine.derived_in(self.module)
@@ -177,7 +177,7 @@ class Frame:
         activation.part = activation.rest
         part.is_kept = self.keeps and self.env is env
         part.leaves = live and not self.live
-        part.findings = activation.findings[found:]
+        part.findings = activation.findings[found:] if len(activation.findings) > found else ()
         return part.result
 
     def _read_as_before(self, part: Part) -> Any:
@@ -205,16 +205,15 @@ class Frame:
         value = self.env.get(name)
         if value is not None and name not in self.global_names:
             if name in self.activation.rebound and self.class_info is None:
-                return value | self.engine.heap.read((self.activation, name), self.activation)
+                return value | self.engine.heap.read(self.activation, name, self.activation)
             return value
         self.missed.add(name)
         heap = self.engine.heap
         if name not in self.global_names:
             parent = self.activation.parent if self.class_info is None else self.activation
             while parent is not None:
-                key = (parent, name)
-                found = heap.read(key, self.activation)
-                if found or heap.is_written(key):
+                found = heap.read(parent, name, self.activation)
+                if found or heap.is_written(parent, name):
                     return found
                 parent = parent.parent
         return self.module_name(self.module, name)
@@ -222,9 +221,7 @@ class Frame:
     def module_name(self, module: ModuleInfo, name: str) -> Value:
         """What a module's global may be."""
         heap = self.engine.heap
-        found = heap.read((module, name), self.activation)
-        if module is self.module:
-            self.cells[name] = heap.cell((module, name))
+        found = heap.read(module, name, self.activation)
         if found:
             return found
         for star in module.stars:
@@ -237,8 +234,8 @@ class Frame:
                         and inherited != BUILTINS.get(name)
                     ):
                         return inherited
-        if heap.is_written((module, "*")) and name not in BUILTINS:
-            return heap.read((module, "*"), self.activation) | UNKNOWN
+        if heap.is_written(module, "*") and name not in BUILTINS:
+            return heap.read(module, "*", self.activation) | UNKNOWN
         return BUILTINS.get(name, UNKNOWN)
 
     def named(self, value: Value, name: str) -> Value:
@@ -259,15 +256,15 @@ class Frame:
         if name in self.global_names:
             self.keeps = False
             self.engine.hook_store(self, node, None, name, value)
-            heap.write((self.module, name), value, self.module, node)
+            heap.write(self.module, name, value, self.module, node)
             return
         if name in self.nonlocal_names:
             self.keeps = False
             parent = self.activation.parent
-            while parent is not None and not heap.is_written((parent, name)):
+            while parent is not None and not heap.is_written(parent, name):
                 parent = parent.parent
             if parent is not None:
-                heap.write((parent, name), value, self.module, node)
+                heap.write(parent, name, value, self.module, node)
                 if name not in parent.rebound:
                     parent.rebound.add(name)
                     parent.parts.clear()
@@ -277,12 +274,12 @@ class Frame:
         for collector in self.collectors:
             collector[name] = collector.get(name, NOTHING) | value
         if self.class_info is not None:
-            heap.write((self.class_info, name), value, self.module, node)
+            heap.write(self.class_info, name, value, self.module, node)
         elif self.function is None:
             self.engine.hook_store(self, node, None, name, value)
-            heap.write((self.module, name), value, self.module, node)
+            heap.write(self.module, name, value, self.module, node)
         elif self.captured:
-            heap.write((self.activation, name), value, self.module, node)
+            heap.write(self.activation, name, value, self.module, node)
 
     def capture(self, node: ast.AST) -> None:
         """A function is made here: from now on it sees what this function's names are."""
@@ -291,7 +288,7 @@ class Frame:
         self.captured = True
         self.keeps = False
         for name, value in self.env.items():
-            self.engine.heap.write((self.activation, name), value, self.module, node)
+            self.engine.heap.write(self.activation, name, value, self.module, node)
 
     # -- branches --------------------------------------------------------------------------------------------------
 

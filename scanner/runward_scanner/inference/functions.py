@@ -131,7 +131,7 @@ def _invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AS
         return UNKNOWN, False
     if activation.evaluations == 0 and not activation.running:
         engine.evaluate(activation)
-    result = engine.heap.read((activation, "return"), frame.activation)
+    result = engine.heap.read(activation, "return", frame.activation)
     if is_open(result) or result == OPAQUE:
         claimed = _declared_result(frame, info)
         if claimed:
@@ -214,13 +214,12 @@ def _is_held_narrower(frame: Frame, atom: Container, default: Value, levels: int
     for other in default:
         if not isinstance(other, Container) or other.kind != "annotated":
             continue
-        claimed = heap.read((other, "*"), frame.activation)
-        names = tuple(heap.names.get(atom, ()))
-        held = NOTHING.union(*(heap.read((atom, name), frame.activation) for name in names if name != "keys"))
+        claimed = heap.read(other, "*", frame.activation)
+        held = heap.read_all(atom, frame.activation, but="keys")
         if is_open(claimed):
             continue
         if all(is_inert(item) or item in claimed or _is_narrower(frame, item, claimed, levels - 1) for item in held):
-            heap.write((atom, "*"), claimed, frame.module, atom.site)
+            heap.write(atom, "*", claimed, frame.module, atom.site)
             return True
     return False
 
@@ -325,7 +324,7 @@ def _bind_variadic(frame: Frame, parameter: ast.arg, kind: str) -> None:
     content = frame.activation.arguments.get(parameter.arg, NOTHING)
     if parameter.annotation is not None:
         content |= annotated(frame, parameter.annotation)
-    frame.engine.heap.write((container, "*"), content or UNKNOWN, frame.module, parameter)
+    frame.engine.heap.write(container, "*", content or UNKNOWN, frame.module, parameter)
     role = role_of_name(parameter.arg)
     extra = one(role) if role is not None and is_open(content) else NOTHING
     frame.bind(parameter.arg, one(container) | extra, parameter)

@@ -5,47 +5,48 @@ Each cell holds all that was ever written to it. A cell that grows sends those w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference.values import NOTHING, Atom, Instance, Value, bounded, is_inert, is_prose
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runward_scanner.inference.model import Activation, ModuleInfo
     from runward_scanner.inference.part import Part
 
-Key: TypeAlias = tuple[Any, str]
-"""The owner (a class, module, activation or container) and a name; ``*`` is every name that is not known."""
-
-
 ANYTHING = "?"
 """The owner of the attributes of what is not known."""
+NO_CELLS: Mapping[str, Cell] = {}
 
 
 class Derived:
     """What was worked out of cells, and who took it from here; it is stale once one of the cells has grown."""
 
-    __slots__ = ("readers", "stale", "value")
+    __slots__ = ("minding", "readers", "stale", "value")
 
     def __init__(self, reader: Part | Derived) -> None:
         """Let the first reader know of what is read from now on."""
         self.value: Value = NOTHING
+        self.minding = 0
+        """The rules that mind it, as bits, where it is an attribute."""
         self.stale = False
         self.readers: list[Part | Derived] = [reader]
 
 
 class Cell:
-    """All that was written under one key, None where nothing was yet, and the parts of the code that read it."""
+    """All that was written under one name, None where nothing was yet, and the parts of the code that read it."""
 
-    __slots__ = ("readers", "value")
+    __slots__ = ("origin", "readers", "value")
 
     def __init__(self) -> None:
         """Nothing is written or read."""
         self.value: Value | None = None
         self.readers: list[Part | Derived] = []
         """Those that read it since it last grew, some of them perhaps several times."""
+        self.origin: tuple[ModuleInfo, ast.AST] | None = None
+        """Where something was first written."""
 
 
 def _is_nothing_new(atom: Atom, known: Value) -> bool:
@@ -56,67 +57,92 @@ def _is_nothing_new(atom: Atom, known: Value) -> bool:
 
 
 class Heap:
-    """The cells, who read them, and where each was first written."""
+    """The cells, by owner (a class, module, activation or container) and name; ``*`` is every name not known."""
 
     def __init__(self, changed: Callable[[Activation], None]) -> None:
         """Call ``changed`` for each activation that has read a cell which grew."""
-        self._cells: dict[Key, Cell] = {}
-        self.names: dict[Any, set[str]] = {}
-        self.origins: dict[Key, tuple[ModuleInfo, ast.AST]] = {}
+        self._owners: dict[Any, dict[str, Cell]] = {}
         self._changed = changed
         self.asked: set[str] = set()
         """The names of attributes that something not known was asked for."""
 
-    def read(self, key: Key, reader: Activation | None) -> Value:
-        """Give all that the cell may hold and note the reader, with the part of its code that is being read."""
-        cell = self._cells.get(key)
+    def cells_of(self, owner: Any) -> dict[str, Cell]:
+        """The cells of an owner, for who reads many of them."""
+        cells = self._owners.get(owner)
+        if cells is None:
+            cells = self._owners[owner] = {}
+        return cells
+
+    def names_of(self, owner: Any) -> list[str]:
+        """The names under which anything was written, be it nothing."""
+        cells = self._owners.get(owner)
+        return [name for name, cell in cells.items() if cell.value is not None] if cells else []
+
+    def read(self, owner: Any, name: str, reader: Activation | None) -> Value:
+        """Give all that a cell may hold and note the reader, with the part of its code that is being read."""
+        cells = self._owners.get(owner)
+        if cells is None:
+            if reader is None:
+                return NOTHING
+            cells = self._owners[owner] = {}
+        cell = cells.get(name)
         if cell is None:
             if reader is None:
                 return NOTHING
-            cell = self._cells[key] = Cell()
+            cell = cells[name] = Cell()
         if reader is not None:
             readers, part = cell.readers, reader.part
             if not readers or readers[-1] is not part:
                 readers.append(part)
         return cell.value or NOTHING
 
-    def cell(self, key: Key) -> Cell:
-        """The cell itself, for who asks for it often."""
-        cell = self._cells.get(key)
-        if cell is None:
-            cell = self._cells[key] = Cell()
-        return cell
+    def read_all(self, owner: Any, reader: Activation, but: str = "") -> Value:
+        """Give all that the written cells of an owner may hold, those of one name left out, and note the reader."""
+        found, part = NOTHING, reader.part
+        for name, cell in self.cells_of(owner).items():
+            value = cell.value
+            if value is not None and name != but:
+                readers = cell.readers
+                if not readers or readers[-1] is not part:
+                    readers.append(part)
+                found = found | value if found else value
+        return found
 
     def read_anywhere(self, name: str, reader: Activation) -> Value:
         """Give what was written to an attribute of this name of what is not known; the same with a note of the name."""
         self.asked.add(name)
-        return self.read((ANYTHING, name), reader)
+        return self.read(ANYTHING, name, reader)
 
-    def peek(self, key: Key) -> Value:
-        """Give all that the cell may hold, for who need not know when that grows."""
-        cell = self._cells.get(key)
+    def peek(self, owner: Any, name: str) -> Value:
+        """Give all that a cell may hold, for who need not know when that grows."""
+        cell = self._owners.get(owner, NO_CELLS).get(name)
         return cell.value or NOTHING if cell is not None else NOTHING
 
-    def is_written(self, key: Key) -> bool:
-        """Whether anything was written to the cell, be it nothing."""
-        cell = self._cells.get(key)
+    def is_written(self, owner: Any, name: str) -> bool:
+        """Whether anything was written to a cell, be it nothing."""
+        cell = self._owners.get(owner, NO_CELLS).get(name)
         return cell is not None and cell.value is not None
+
+    def origin(self, owner: Any, name: str) -> tuple[ModuleInfo, ast.AST] | None:
+        """Where something was first written to a cell."""
+        cell = self._owners.get(owner, NO_CELLS).get(name)
+        return cell.origin if cell is not None else None
 
     def release(self) -> None:
         """Let go of everything."""
-        self._cells.clear()
-        self.names.clear()
-        self.origins.clear()
+        self._owners.clear()
 
-    def write(self, key: Key, value: Value, module: ModuleInfo, site: ast.AST) -> None:
-        """Add to what the cell may hold."""
-        cell = self._cells.get(key)
+    def write(self, owner: Any, name: str, value: Value, module: ModuleInfo, site: ast.AST) -> None:
+        """Add to what a cell may hold."""
+        cells = self._owners.get(owner)
+        if cells is None:
+            cells = self._owners[owner] = {}
+        cell = cells.get(name)
         if cell is None:
-            cell = self._cells[key] = Cell()
+            cell = cells[name] = Cell()
         old = cell.value
         if old is None:
             cell.value = value if len(value) <= 1 else bounded(value)
-            self.names.setdefault(key[0], set()).add(key[1])
             if not value:
                 return
         elif value is old or value <= old:
@@ -129,8 +155,8 @@ class Heap:
             cell.value = grown
             if all(_is_nothing_new(atom, old) for atom in new):
                 return
-        if key not in self.origins:
-            self.origins[key] = module, site
+        if cell.origin is None:
+            cell.origin = module, site
         readers = cell.readers
         if readers:
             cell.readers = []  # who is to be read again will ask again

@@ -78,12 +78,12 @@ def _holds_interest(frame: Frame, atom: Atom, levels: int) -> bool:
         return True
     heap = frame.engine.heap
     reader = frame.activation
-    heap.read((atom, "*"), reader)
+    heap.read(atom, "*", reader)
     held = frame.engine.held
     if (atom, levels) in held:
         return True  # what it holds does not become less
-    for name in tuple(heap.names.get(atom, ())):
-        if interesting(frame, heap.read((atom, name), reader), levels - 1):
+    for name in tuple(heap.names_of(atom)):
+        if interesting(frame, heap.read(atom, name, reader), levels - 1):
             held.add((atom, levels))
             return True
     return False
@@ -101,8 +101,8 @@ def tells(frame: Frame, value: Value, levels: int) -> bool:
                 return True
         elif kind in HELD:
             heap = frame.engine.heap
-            for name in heap.names.get(atom, ()) if levels else ():
-                if tells(frame, heap.peek((atom, name)), levels - 1):
+            for name in heap.names_of(atom) if levels else ():
+                if tells(frame, heap.peek(atom, name), levels - 1):
                     return True
         elif kind is PluginRun or kind is Partial or kind is External or (kind is Text and atom.text in WORDS):  # type: ignore[union-attr]
             return True

@@ -102,7 +102,7 @@ def _of_container(frame: Frame, method: Method, arguments: Arguments, node: ast.
     heap = frame.engine.heap
     if name in ADDERS:
         value = arguments.at(len(arguments.positional) - 1) if arguments.positional else arguments.every()
-        heap.write((container, containers.ANY), value, frame.module, node)
+        heap.write(container, containers.ANY, value, frame.module, node)
         return OPAQUE
     if name in EXTENDERS:
         return _extend(frame, container, arguments, node)
@@ -115,14 +115,14 @@ def _of_container(frame: Frame, method: Method, arguments: Arguments, node: ast.
             return containers.contents(frame, container) or UNKNOWN
         return containers.item(frame, one(container), arguments.at(0), node) | default
     if name in {"items", "popitem"}:
-        keys = heap.read((container, containers.KEYS), frame.activation) or OPAQUE
+        keys = heap.read(container, containers.KEYS, frame.activation) or OPAQUE
         pair = containers.make(frame, "tuple", [keys, containers.contents(frame, container) or OPAQUE], node)
         return pair if name == "popitem" else containers.make(frame, "items", [], node, pair)
     if name == "values":
         return containers.make(frame, "values", [], node, containers.contents(frame, container) or OPAQUE)
     if name == "keys":
         return containers.make(
-            frame, "keys", [], node, heap.read((container, containers.KEYS), frame.activation) or OPAQUE
+            frame, "keys", [], node, heap.read(container, containers.KEYS, frame.activation) or OPAQUE
         )
     if name in {"copy", "__iter__", "__aiter__", "__enter__", "__aenter__", "union", "difference"}:
         return one(container)
@@ -134,17 +134,17 @@ def _extend(frame: Frame, container: Container, arguments: Arguments, node: ast.
     for value in (*arguments.positional, arguments.rest):
         for atom in value:
             if isinstance(atom, Container):
-                for cell in tuple(frame.engine.heap.names.get(atom, ())):
+                for cell in tuple(frame.engine.heap.names_of(atom)):
                     target = cell if not cell.startswith("#") else containers.ANY
                     frame.engine.heap.write(
-                        (container, target), frame.engine.heap.read((atom, cell), frame.activation), frame.module, node
+                        container, target, frame.engine.heap.read(atom, cell, frame.activation), frame.module, node
                     )
             elif atom is not Role.OPAQUE:
                 frame.engine.heap.write(
-                    (container, containers.ANY), containers.elements(frame, one(atom), node), frame.module, node
+                    container, containers.ANY, containers.elements(frame, one(atom), node), frame.module, node
                 )
     for name, value in arguments.keywords.items():
-        frame.engine.heap.write((container, f"={name}"), value, frame.module, node)
+        frame.engine.heap.write(container, f"={name}", value, frame.module, node)
     return OPAQUE
 
 
@@ -157,13 +157,13 @@ def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
     if thing.site is not None and (name in ADDERS or name in GETTERS):
         for value in (*arguments.positional, *arguments.keywords.values(), arguments.rest):
             if interesting(frame, value):
-                heap.write((thing, containers.ANY), value, frame.module, node)
+                heap.write(thing, containers.ANY, value, frame.module, node)
     held = results
     if name in GETTERS:
         held |= containers.contents(frame, thing)
     made = Thing(thing.path, node if held else None, frame.activation if held else None)
     if held:
-        heap.write((made, containers.ANY), held, frame.module, node)
+        heap.write(made, containers.ANY, held, frame.module, node)
     return held | one(made)
 
 

@@ -19,7 +19,7 @@ def push(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     held = arguments.at(1)
     for atom in arguments.at(0):
         if isinstance(atom, (Container, Thing)):
-            frame.engine.heap.write((atom, containers.ANY), held, frame.module, node)
+            frame.engine.heap.write(atom, containers.ANY, held, frame.module, node)
     return OPAQUE if path in {"heapq.heappush", "bisect.insort"} else containers.elements(frame, arguments.at(0), node)
 
 
@@ -57,7 +57,7 @@ def zip_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
         parts = [OPAQUE, *parts[:1]]
     pair = containers.make(frame, "tuple", parts, node)
     container = Container("zip", node, frame.activation)
-    frame.engine.heap.write((container, containers.ANY), pair, frame.module, node)
+    frame.engine.heap.write(container, containers.ANY, pair, frame.module, node)
     return one(container)
 
 
@@ -90,7 +90,7 @@ def defaultdict(frame: Frame, path: str, arguments: Arguments, node: ast.AST) ->
     factory = frame.call(arguments.at(0), Arguments(), node) if arguments.positional else NOTHING
     made = mapping(frame, path, Arguments(arguments.positional[1:], arguments.keywords), node)
     for atom in made:
-        frame.engine.heap.write((atom, containers.ANY), factory - OPAQUE, frame.module, node)
+        frame.engine.heap.write(atom, containers.ANY, factory - OPAQUE, frame.module, node)
     return made
 
 

@@ -12,6 +12,7 @@ from runward_scanner.inference.values import NOTHING, Value
 
 if TYPE_CHECKING:
     import ast
+    from collections.abc import Sequence
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.model import Activation
@@ -22,6 +23,12 @@ class Part:
 
     __slots__ = ("activation", "bound", "findings", "is_kept", "leaves", "looked_up", "result", "stale")
 
+    looked_up: dict[str, Value | None]
+    """What the names were that it looked up; None for one that was not bound in its function."""
+    bound: list[tuple[str, Value, ast.AST]]
+    """The names that it bound, and where."""
+    findings: Sequence[Finding]
+
     def __init__(self, activation: Activation) -> None:
         """Nothing was read yet."""
         self.activation = activation
@@ -29,15 +36,10 @@ class Part:
         """Whether a cell that it read has grown since."""
         self.is_kept = False
         """Whether reading it changed nothing but what is noted here."""
-        self.looked_up: dict[str, Value | None] = {}
-        """What the names were that it looked up; None for one that was not bound in its function."""
-        self.bound: list[tuple[str, Value, ast.AST]] = []
-        """The names that it bound, and where."""
         self.leaves = False
         """Whether nothing after it is reached."""
         self.result = NOTHING
         """What it gave, where it is an expression."""
-        self.findings: list[Finding] = []
 
     def reads_the_same(self, env: dict[str, Value]) -> bool:
         """Whether reading it with these names would give what it gave."""

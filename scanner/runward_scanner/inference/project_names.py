@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def module_attribute(engine: Engine, frame: Frame, module: ModuleInfo, name: str) -> Value:
     """What a module's attribute is: its global, or a module below it."""
     engine.ensure_module(module)
-    found = engine.heap.read((module, name), frame.activation)
+    found = engine.heap.read(module, name, frame.activation)
     if found:
         return found
     below = engine.project.resolve(f"{module.name}.{name}", module) if module.is_package else None
@@ -27,7 +27,7 @@ def module_attribute(engine: Engine, frame: Frame, module: ModuleInfo, name: str
     for star in module.stars:
         if value := frame.attribute(star, name, module.tree):
             return value
-    getter = engine.heap.read((module, "__getattr__"), frame.activation)
+    getter = engine.heap.read(module, "__getattr__", frame.activation)
     if getter:
         engine.calls += 1
         return engine.call(frame, getter, Arguments([one(Text(name))]), module.tree)

@@ -19,12 +19,12 @@ def steps_to(frame: Frame, node: ast.expr) -> list[Step]:
         site = frame.bound.get(node.id)
         if site is not None:
             return [Step(frame.place(site), f"{node.id} is bound here")]
-        origin = frame.engine.heap.origins.get((frame.module, node.id))
+        origin = frame.engine.heap.origin(frame.module, node.id)
         return [Step(place_of(*origin), f"{node.id} is bound here")] if origin is not None else []
     if isinstance(node, ast.Attribute):
         for atom in frame.engine.receivers.get(node, ()):
             if isinstance(atom, (Instance, Class, Module)):
-                origin = frame.engine.heap.origins.get((atom.info, node.attr))
+                origin = frame.engine.heap.origin(atom.info, node.attr)
                 if origin is not None:
                     return [Step(place_of(*origin), f"{node.attr} is set here")]
         return steps_to(frame, node.value)

@@ -59,7 +59,7 @@ def annotated_assign(frame: Frame, node: ast.AnnAssign) -> None:
         elif isinstance(node.target, ast.Name) and frame.class_info is None and not is_open(claimed):
             frame.bind(node.target.id, claimed, node.target)
         elif isinstance(node.target, ast.Name) and frame.class_info is not None and not is_open(claimed):
-            frame.engine.heap.write((frame.class_info, node.target.id), claimed, frame.module, node)
+            frame.engine.heap.write(frame.class_info, node.target.id, claimed, frame.module, node)
         return
     value = frame.value(node.value)
     if is_open(value) and not is_open(claimed):
@@ -112,7 +112,7 @@ def return_(frame: Frame, node: ast.Return) -> None:
     value = frame.value(node.value) if node.value is not None else OPAQUE
     activation = frame.activation
     frame.engine.hook_return(frame, node, value)
-    frame.engine.heap.write((activation, "return"), value, frame.module, node)
+    frame.engine.heap.write(activation, "return", value, frame.module, node)
     frame.live = False
 
 

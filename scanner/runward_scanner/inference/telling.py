@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.heap import Derived
     from runward_scanner.inference.model import ClassInfo
     from runward_scanner.inference.values import Value
     from runward_scanner.settings import Settings
@@ -72,16 +73,15 @@ class Telling:
         for hook in self._hooks["on_run"]:
             hook(frame, node, owner)
 
-    def hook_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
-        """An attribute is read."""
-        known = self.receivers.get(node)
-        if known is not receiver:
-            self.receivers[node] = receiver if known is None else known | receiver
-        bits = self._attribute_of[receiver] | self._attribute_giving[result] | self._attribute_named[name]
-        if bits:
-            for bit, hook in self._on_attribute:
-                if bits & bit:
-                    hook(frame, node, receiver, name, result)
+    def hook_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, found: Derived) -> None:
+        """An attribute is read that some rules mind."""
+        for bit, hook in self._on_attribute:
+            if found.minding & bit:
+                hook(frame, node, receiver, name, found.value)
+
+    def minding(self, receiver: Value, name: str, result: Value) -> int:
+        """The rules that mind an attribute, as bits."""
+        return self._attribute_of[receiver] | self._attribute_giving[result] | self._attribute_named[name]
 
     def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """A call is made."""

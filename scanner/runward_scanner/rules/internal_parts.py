@@ -86,8 +86,8 @@ def in_match(frame: Frame, node: ast.Match, subject: Value) -> ast.AST | None:
 
 def holds_internal(engine: Engine, value: Value) -> bool:
     """Whether a value is an envelope with its ``_internal`` part."""
-    names = engine.heap.names
-    return any(isinstance(atom, Container) and f"={INTERNAL}" in names.get(atom, ()) for atom in value)
+    heap = engine.heap
+    return any(isinstance(atom, Container) and heap.is_written(atom, f"={INTERNAL}") for atom in value)
 
 
 def _hands_out(frame: Frame, callee: Value, given: tuple[Value, ...]) -> bool:

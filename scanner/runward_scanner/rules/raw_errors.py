@@ -70,9 +70,9 @@ def tells_raw(frame: Frame, value: Value) -> bool:
         return True
     heap = frame.engine.heap
     for atom in value:
-        names = {name[1:] for name in heap.names.get(atom, ()) if name.startswith("=")}
+        names = {name[1:] for name in heap.names_of(atom) if name.startswith("=")}
         if isinstance(atom, Container) and names and not names >= ENVELOPE_KEYS:
-            cells = [heap.peek((atom, f"={name}")) for name in names - {"_internal"}]
+            cells = [heap.peek(atom, f"={name}") for name in names - {"_internal"}]
             if any(tells_raw(frame, cell) for cell in cells if not any(item is atom for item in cell)):
                 return True
     return False

@@ -217,7 +217,7 @@ def _runtime_imports(engine: Engine, module: ModuleInfo) -> Iterator[ast.Import 
 def _is_type_checking(engine: Engine, module: ModuleInfo, node: ast.expr) -> bool:
     """Whether a test is typing's constant, not something of the project's under its name."""
     if isinstance(node, ast.Name) and node.id == "TYPE_CHECKING":
-        value = engine.heap.peek((module, node.id))
+        value = engine.heap.peek(module, node.id)
         return all(isinstance(atom, External) for atom in value)
     if isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING":
         return not any(isinstance(atom, (Module, Class, Instance)) for atom in engine.receivers.get(node, ()))
@@ -237,7 +237,7 @@ def _targets(engine: Engine, module: ModuleInfo, node: ast.Import | ast.ImportFr
         if alias.name == "*":
             yield from _named(engine, module, full)
             source = engine.project.resolve(full, module)
-            for name in sorted(engine.heap.names.get(source, ())):
+            for name in sorted(engine.heap.names_of(source)):
                 defined = _definer(engine, module, full, name)
                 if defined is not None and not name.startswith("_"):
                     yield defined, f"{full}.{name}"

@@ -120,12 +120,12 @@ class StateReading(Rule, ABC):
         if "plugin" in info.traits:
             for name, node, _ in own:
                 if LOOSE_STATE_NAMES.fullmatch(name):
-                    self.check(frame, node, texts(frame.engine.heap.read((info, name), None)))
+                    self.check(frame, node, texts(frame.engine.heap.read(info, name, None)))
             return
         if "state" not in info.traits and not makes_lifecycle(lifecycle):
             return
         for name, node, value in own:
-            written = texts(frame.engine.heap.read((info, name), None)) if isinstance(value, ast.expr) else []
+            written = texts(frame.engine.heap.read(info, name, None)) if isinstance(value, ast.expr) else []
             self.check(frame, node, [name, *written] if wrong(name) else written)
 
     def on_enum(self, frame: Frame, node: ast.AST, arguments: Arguments) -> None:
@@ -173,7 +173,7 @@ class StateReading(Rule, ABC):
         if is_plugin_like(receiver):
             return True
         return any(
-            isinstance(atom, (Instance, Class)) and is_state(frame.engine.heap.peek((atom.info, name)))
+            isinstance(atom, (Instance, Class)) and is_state(frame.engine.heap.peek(atom.info, name))
             for atom in receiver
         )
 
@@ -259,8 +259,7 @@ class StateReading(Rule, ABC):
         if any(is_state_name(text) for text in texts(index)):
             self.check(frame, node, texts(value))
         elif (isinstance(node, ast.Subscript) and holds_states(frame, node.value)) or any(
-            isinstance(atom, Container) and is_state(frame.engine.heap.peek((atom, containers.ANY)))
-            for atom in receiver
+            isinstance(atom, Container) and is_state(frame.engine.heap.peek(atom, containers.ANY)) for atom in receiver
         ):
             self.check(frame, node, [*texts(value), *outcomes_of(value)])
 
