@@ -50,7 +50,7 @@ def call_external(frame: Frame, external: External, arguments: Arguments, node: 
     if path.startswith("builtins."):
         name = path[9:]
         if name in OPAQUE_BUILTINS:
-            frame.engine.callbacks(frame, arguments, node)
+            frame.engine.hand_over(frame, arguments, node)
             return OPAQUE
         if name.endswith(("Error", "Exception", "Exit", "Interrupt", "Warning", "Group")):
             carry(frame, arguments.every(), node)
