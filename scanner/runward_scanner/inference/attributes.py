@@ -233,7 +233,7 @@ def _of_method(frame: Frame, atom: Method, name: str, node: ast.AST) -> Value:
 
 
 def _of_text(frame: Frame, atom: Text, name: str, node: ast.AST) -> Value:
-    return one(Method(atom, name))
+    return one(Method(atom, name)) if hasattr(str, name) or hasattr(bytes, name) else OPAQUE
 
 
 def _of_run(frame: Frame, atom: PluginRun, name: str, node: ast.AST) -> Value:

@@ -45,6 +45,7 @@ GETTERS = frozenset(
 )  # fmt: skip
 ADDERS = frozenset({"__setitem__", "add", "append", "appendleft", "insert", "push", "put", "put_nowait", "set"})
 EXTENDERS = frozenset({"__iadd__", "__ior__", "extend", "extendleft", "update"})
+LOOPS = frozenset({"asyncio.get_event_loop", "asyncio.get_running_loop", "asyncio.new_event_loop"})
 REGISTRY_GETTERS = frozenset(
     {
         "__getitem__", "acquire", "build", "by_name", "checkout", "create", "fetch", "find", "find_one", "get",
@@ -154,6 +155,12 @@ def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
         return OPAQUE
     heap = frame.engine.heap
     results = frame.engine.callbacks(frame, arguments, node)
+    if thing.path in LOOPS:
+        # An event loop gives back what this very call hands it, not what others did.
+        if name in {"create_task", "run_until_complete"}:
+            return arguments.at(0, "coro") or UNKNOWN
+        if name == "run_in_executor":
+            return results or one(Thing(thing.path, None, None))
     if thing.site is not None and (name in ADDERS or name in GETTERS):
         for value in (*arguments.positional, *arguments.keywords.values(), arguments.rest):
             if interesting(frame, value):

@@ -85,6 +85,15 @@ def getitem(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Val
     return containers.item(frame, arguments.at(0), arguments.at(1), node)
 
 
+def context_variable(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``contextvars.ContextVar``: it gives what it is set to, and its default, but not its name."""
+    made = Thing(path, node, frame.activation)
+    default = arguments.keywords.get("default")
+    if default:
+        frame.engine.heap.write(made, containers.ANY, default, frame.module, node)
+    return one(made)
+
+
 def defaultdict(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``collections.defaultdict``."""
     factory = frame.call(arguments.at(0), Arguments(), node) if arguments.positional else NOTHING

@@ -89,6 +89,7 @@ MODELS: dict[str, Model] = {
     "codecs.decode": texts.decoded,
     "collections.namedtuple": elements.namedtuple,
     "asyncio.to_thread": callables.thread_call,
+    "contextvars.ContextVar": elements.context_variable,
     "contextvars.copy_context": lambda frame, path, arguments, node: one(Thing(path, None, None)),
     "enum.Enum": callables.enum,
     "enum.StrEnum": callables.enum,
