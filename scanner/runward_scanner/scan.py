@@ -91,9 +91,11 @@ def _read(path: Path) -> tuple[dict[Path, Source], list[Finding]]:
     sources: dict[Path, Source] = {}
     unreadable: list[Finding] = []
     resolved = path.resolve()
+    same = path == resolved
     for file in python_files(path):
+        place = file if same else resolved / file.relative_to(path) if file != path else resolved
         try:
-            sources[resolved / file.relative_to(path) if file != path else resolved] = read(file, str(file))
+            sources[place] = read(file, str(file))
         except UnreadableError as error:
             unreadable.append(Finding(Place(str(file), 1), "RWD000", f"The file cannot be checked: {error.reason}"))
     return sources, unreadable

@@ -28,7 +28,11 @@ class NameAttention(dict[str, int]):
 
     def __missing__(self, name: str) -> int:
         """Ask the rules of a name."""
-        bits = self[name] = sum(bit for bit, wants in self._wants if wants(name))
+        bits = 0
+        for bit, wants in self._wants:
+            if wants(name):
+                bits |= bit
+        self[name] = bits
         return bits
 
 

@@ -29,12 +29,10 @@ def define_function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) 
     for default in (*node.args.defaults, *(item for item in node.args.kw_defaults if item is not None)):
         engine.default_values[default] = frame.value(default)
     decorators = [(item, frame.value(item)) for item in node.decorator_list]
-    kind = next(
-        (KINDS[a.path] for _, value in decorators for a in value if isinstance(a, External) and a.path in KINDS),
-        "function",
-    )
-    if any(isinstance(a, Method) and a.name in {"setter", "deleter"} for _, value in decorators for a in value):
-        return
+    kind = _kind(decorators) if decorators else "function"
+    for _, made in decorators:
+        if any(isinstance(atom, Method) and atom.name in {"setter", "deleter"} for atom in made):
+            return
     function = make_function(frame, node, node.name)
     if kind != "function":
         function.info.kind = kind
@@ -46,6 +44,12 @@ def define_function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) 
         if not is_open(result) and any(isinstance(atom, (Function, Class)) or atom not in value for atom in result):
             value |= frozenset(atom for atom in result if atom.__class__.__name__ not in {"Role", "Thing"})
     frame.bind(node.name, value, node)
+
+
+def _kind(decorators: list[tuple[ast.expr, Value]]) -> str:
+    """What decorators make of a function."""
+    atoms = (atom for _, value in decorators for atom in value)
+    return next((KINDS[a.path] for a in atoms if isinstance(a, External) and a.path in KINDS), "function")
 
 
 def define_class(frame: Frame, node: ast.ClassDef) -> None:

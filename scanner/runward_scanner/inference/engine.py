@@ -111,8 +111,8 @@ class Engine(Telling):
         """What calls of functions were found to give, by the function and what it is given."""
         self.member_values: dict[tuple[ClassInfo, int], Derived] = {}
         """The strings that the members of enums stand for, by enum and how many names it has."""
-        self.held: set[tuple[Atom, int]] = set()
-        """Containers that were found to hold something of interest, and how deep that was looked for."""
+        self.held: set[Atom] = set()
+        """Containers that were found to hold something of interest."""
         self._derived: dict[ModuleInfo, dict[tuple[Value, str], Derived]] = {}
         self.indices: dict[ast.AST, Value] = {}
         self._logged: dict[ModuleInfo, set[ast.AST]] = {}

@@ -331,18 +331,23 @@ class Frame:
 
     def report(self, code: str, node: ast.AST, message: str, steps: Iterable[Step] = ()) -> None:
         """Report a finding here, or at the governed call that led into code that is not governed."""
+        finding = self.finding(code, node, message, steps)
+        if finding is not None:
+            self.activation.findings.append(finding)
+
+    def finding(self, code: str, node: ast.AST, message: str, steps: Iterable[Step] = ()) -> Finding | None:
+        """A finding as ``report`` reports it; None where no governed call led here."""
         trail = list(steps)
         activation: Activation | None = self.activation
         module, at = self.module, node
         while activation is not None and not module.governed:
             if activation.caller is None:
-                return
+                return None
             trail.append(Step(place_of(module, at), "which does it here"))
             activation, at = activation.caller
             module = activation.module
         calls = list(_calls(self.activation))
-        finding = Finding(place_of(module, at), code, message, tuple(calls + trail))
-        self.activation.findings.append(finding)
+        return Finding(place_of(module, at), code, message, tuple(calls + trail))
 
 
 def _calls(activation: Activation) -> Iterable[Step]:

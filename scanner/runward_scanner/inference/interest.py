@@ -42,19 +42,23 @@ TELLING = frozenset({"plugin", "tool_runner", "state", "status", "envelope", "ex
 DULL = frozenset({Role.UNKNOWN, Role.OPAQUE, Role.COMPUTED})
 
 
-def interesting(frame: Frame, value: Value, levels: int = 3) -> bool:
-    """Whether a value is worth reading a function anew for, looking into nested containers a little."""
+def interesting(frame: Frame, value: Value) -> bool:
+    """Whether a value is worth reading a function anew for, looking into containers."""
     for atom in value:
         kind = atom.__class__
         if kind is Role:
             if atom not in DULL:
                 return True
-        elif _interesting(frame, atom, levels):
+        elif kind in HELD:
+            if _holds_interest(frame, atom):
+                return True
+        elif _interesting(frame, atom):
             return True
     return False
 
 
-def _interesting(frame: Frame, atom: Atom, levels: int) -> bool:
+def _interesting(frame: Frame, atom: Atom) -> bool:
+    """The same of one atom that is no container."""
     kind = atom.__class__
     if kind is Role:
         return atom not in DULL
@@ -65,26 +69,34 @@ def _interesting(frame: Frame, atom: Atom, levels: int) -> bool:
         return atom.path.startswith(DYNAMIC) and atom.path not in PLAIN  # type: ignore[union-attr]
     if kind is Method:
         receiver: Atom = atom.receiver  # type: ignore[union-attr]
-        return receiver.__class__ not in HELD or _interesting(frame, receiver, levels)
+        return receiver.__class__ not in HELD or _holds_interest(frame, receiver)
     if kind is Instance:
         traits = atom.info.traits  # type: ignore[union-attr]
         return "enum" not in traits or not traits.isdisjoint(("state", "status"))
-    return kind not in HELD or _holds_interest(frame, atom, levels)
+    return True
 
 
-def _holds_interest(frame: Frame, atom: Atom, levels: int) -> bool:
-    """Whether an element of a container is of interest; deep down it counts as being."""
-    if levels == 0:
-        return True
-    heap = frame.engine.heap
-    reader = frame.activation
-    heap.read(atom, "*", reader)
+def _holds_interest(frame: Frame, root: Atom) -> bool:
+    """Whether something of interest can be got out of a container, or out of those in it."""
     held = frame.engine.held
-    if (atom, levels) in held:
+    heap, reader = frame.engine.heap, frame.activation
+    heap.read(root, "*", reader)
+    if root in held:
         return True  # what it holds does not become less
-    for name in tuple(heap.names_of(atom)):
-        if interesting(frame, heap.read(atom, name, reader), levels - 1):
-            held.add((atom, levels))
+    seen, pending = {root}, [root]
+    while pending:
+        container = pending.pop()
+        heap.read(container, "*", reader)
+        for atom in heap.read_all(container, reader):
+            if atom.__class__ not in HELD:
+                if not _interesting(frame, atom):
+                    continue
+            elif atom not in held:
+                if atom not in seen:
+                    seen.add(atom)
+                    pending.append(atom)
+                continue
+            held.add(root)
             return True
     return False
 

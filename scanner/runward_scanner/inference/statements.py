@@ -25,6 +25,7 @@ from runward_scanner.inference.values import (
     one,
     texts,
 )
+from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ def annotated_assign(frame: Frame, node: ast.AnnAssign) -> None:
     if frame.class_info is not None and isinstance(node.target, ast.Name):
         info = frame.class_info
         info.annotations[node.target.id] = node.annotation
-        if node.target.id not in info.fields and "ClassVar" not in ast.dump(node.annotation):
+        if node.target.id not in info.fields and not _is_of_class(node.annotation):
             info.fields.append(node.target.id)
     if node.value is None:
         if isinstance(node.target, ast.Attribute) and not is_open(claimed):
@@ -69,6 +70,21 @@ def annotated_assign(frame: Frame, node: ast.AnnAssign) -> None:
     ):
         value |= claimed
     bind_target(frame, node.target, value, node)
+
+
+def _is_of_class(annotation: ast.expr) -> bool:
+    """Whether an annotation says that a name is the class's, not its instances': it has ClassVar in it, in any form."""
+    for node in walk(annotation):
+        kind = node.__class__
+        if kind is ast.Name:
+            named = node.id  # type: ignore[attr-defined]
+        elif kind is ast.Attribute:
+            named = node.attr  # type: ignore[attr-defined]
+        else:
+            named = node.value if kind is ast.Constant else ""  # type: ignore[attr-defined]
+        if named.__class__ is str and "ClassVar" in named:
+            return True
+    return False
 
 
 def _holds_nothing(value: Value) -> bool:

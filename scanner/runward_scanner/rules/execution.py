@@ -243,11 +243,11 @@ def _guarded(around: ast.AST) -> set[ast.AST]:
     """The calls below a node that are expected to raise: something around them catches."""
     bodies = [
         node.body
-        for node in ast.walk(around)
+        for node in walk(around)
         if (isinstance(node, (ast.Try, ast.TryStar)) and node.handlers)
         or (isinstance(node, (ast.With, ast.AsyncWith)) and any(suppresses(item.context_expr) for item in node.items))
     ]
-    return {part for body in bodies for statement in body for part in ast.walk(statement) if isinstance(part, ast.Call)}
+    return {part for body in bodies for statement in body for part in walk(statement) if isinstance(part, ast.Call)}
 
 
 def _raises(node: ast.AST) -> bool:

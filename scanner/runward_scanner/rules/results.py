@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.rules.execution import Methods, executes
+from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
@@ -15,9 +16,9 @@ def around_runs(engine: Engine, methods: Methods, method: ast.AST) -> set[ast.Ex
     """The handlers of what an execution raises, as against those of what a validator alone does."""
     return {
         handler
-        for node in ast.walk(method)
+        for node in walk(method)
         if isinstance(node, (ast.Try, ast.TryStar))
-        and any(executes(engine, methods, part) for statement in node.body for part in ast.walk(statement))
+        and any(executes(engine, methods, part) for statement in node.body for part in walk(statement))
         for handler in node.handlers
     }
 
@@ -25,7 +26,7 @@ def around_runs(engine: Engine, methods: Methods, method: ast.AST) -> set[ast.Ex
 def outputs(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
     """The names that an execution's result is assigned to as it is."""
     names: set[str] = set()
-    for node in ast.walk(method):
+    for node in walk(method):
         if isinstance(node, ast.Assign):
             value = node.value.value if isinstance(node.value, ast.Await) else node.value
             if isinstance(value, ast.Call) and executes(engine, methods, value):
@@ -41,9 +42,9 @@ def results(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
         for node in assigned:
             if node.value is None:
                 continue
-            parts = list(ast.walk(node.value))
+            parts = list(walk(node.value))
             runs = any(executes(engine, methods, part) for part in parts)
             if runs or any(isinstance(part, ast.Name) and part.id in names for part in parts):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names.update(item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name))
+                names.update(item.id for target in targets for item in walk(target) if isinstance(item, ast.Name))
     return names

@@ -67,6 +67,11 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         }
     )
 
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self._taken: list[tuple[Finding, tuple[FunctionInfo, ...]]] = []
+        """What to report where one of these functions is ToolRunner's worker half, or anyway where there is none."""
+
     def minds_attribute(self, name: str) -> bool:
         """What is internal, and ToolRunner's worker half by its own name."""
         return name in INTERNAL_NAMES or name in {"__dict__", "run_plugin"}
@@ -86,6 +91,9 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
         """Check ToolRunner's ways, every try around an execution, and the API's reach."""
+        for finding, halves in self._taken:
+            if not halves or any(_is_worker_half(engine, info) for info in halves):
+                yield finding
         yield from validation.check(engine, self.code)
         yield from admission.check(engine, self.code)
         yield from swallowing.check(engine, self.code)
@@ -138,10 +146,8 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         """Report ToolRunner's worker half being taken outside the worker, and what is internal in the API."""
         if name == "__dict__" or name in INTERNAL_NAMES:
             self._internal(frame, node, receiver, name)
-        if name != "run" and self._takes_worker_half(frame, receiver, name, result):
-            frame.report(
-                self.code, node, f"ToolRunner.{name} runs the plugin without governing it; only the worker calls it"
-            )
+        if name != "run":
+            self._worker_half(frame, node, receiver, name, result)
 
     def _internal(self, frame: Frame, node: ast.AST, receiver: Value, name: str) -> None:
         """Report what is internal being taken in the API."""
@@ -149,17 +155,23 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         if problem and node not in frame.engine.logged_nodes(frame.module):
             frame.report(self.code, node, problem)
 
-    def _takes_worker_half(self, frame: Frame, receiver: Value, name: str, result: Value) -> bool:
-        """Whether ToolRunner's worker half is taken where neither ToolRunner nor the worker stands."""
-        half = name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver)
-        for atom in result:
-            if atom.__class__ is Function and atom.info.owner is not None and _is_worker_half(frame, atom.info):
-                half = True
-        return (
-            half
+    def _worker_half(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
+        """Note ToolRunner's worker half, or what may be it, being taken where neither ToolRunner nor the worker
+        stands; whether a method runs the plugin shows once all is read.
+        """
+        named = name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver)
+        settings = frame.engine.settings
+        functions = [atom.info for atom in result if isinstance(atom, Function)]
+        halves = [info for info in functions if _may_be_worker_half(settings, info)]
+        if (
+            (named or halves)
             and not frame.engine.is_tool_runner_code(frame)
-            and not matches(frame.engine.settings.worker, frame.module.local or frame.module.name)
-        )
+            and not matches(settings.worker, frame.module.local or frame.module.name)
+        ):
+            what = f"ToolRunner.{name} runs the plugin without governing it; only the worker calls it"
+            finding = frame.finding(self.code, node, what)
+            if finding is not None:
+                self._taken.append((finding, () if named else tuple(halves)))
 
     # -- outcomes ------------------------------------------------------------------------------------------------------
 
@@ -247,9 +259,9 @@ def _may_be_worker_half(settings: Settings, info: FunctionInfo) -> bool:
     return info.owner is not None and info.owner.name == settings.tool_runner_class and info.name != "run"
 
 
-def _is_worker_half(frame: Frame, info: FunctionInfo) -> bool:
+def _is_worker_half(engine: Engine, info: FunctionInfo) -> bool:
     """Whether a function is a method of ToolRunner, other than ``run``, that runs the plugin itself."""
     owner = info.owner
-    if owner is None or not _may_be_worker_half(frame.engine.settings, info):
+    if owner is None or not _may_be_worker_half(engine.settings, info):
         return False
-    return frame.engine.is_tool_runner(owner) and any(is_run(frame.engine, node) for node in walk(info.node))
+    return engine.is_tool_runner(owner) and any(is_run(engine, node) for node in walk(info.node))

@@ -208,7 +208,9 @@ def _runtime_imports(engine: Engine, module: ModuleInfo) -> Iterator[ast.Import 
     left_out: set[ast.stmt] = set()
     for test in module.statements(ast.If):
         if _is_type_checking(engine, module, test.test):
-            left_out.update(node for item in test.body for node in ast.walk(item) if isinstance(node, IMPORTS))
+            for item in test.body:
+                inner = [item] if isinstance(item, IMPORTS) else ast.walk(item)
+                left_out.update(node for node in inner if isinstance(node, IMPORTS))
     for statement in module.statements(*IMPORTS):
         if statement not in left_out:
             yield statement

@@ -33,6 +33,8 @@ def declared(engine: Engine) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
 def _of_function(enums: Enums, info: FunctionInfo) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
     """The words that are defaults of parameters."""
     spec = info.node.args
+    if not (spec.defaults or spec.kw_defaults):
+        return
     if not any(default is not None and _may_hold_words(default) for default in (*spec.defaults, *spec.kw_defaults)):
         return
     positional = [*spec.posonlyargs, *spec.args]

@@ -179,9 +179,12 @@ class StateReading(Rule, ABC):
 
     def on_compare(self, frame: Frame, node: ast.AST, operands: list[ast.expr], values: list[Value]) -> None:
         """A state compared with a word, or looked for among words."""
-        states = any(is_state(value) for value in values)
-        if not states and not any(self._reads_state(frame, operand) for operand in operands):
-            return
+        for value in values:
+            if is_state(value):
+                break
+        else:
+            if not any(self._reads_state(frame, operand) for operand in operands):
+                return
         for operand, value in zip(operands[-len(values) :], values[-len(operands) :], strict=True):
             words = list(texts(value))
             for atom in value:

@@ -51,11 +51,11 @@ def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding
     methods = Methods(engine, info)
     own = [item for item in info.node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))]
     run = method_of(info, "run")
-    direct = [item for item in own if item is not run and any(is_run(engine, node) for node in ast.walk(item))]
+    direct = [item for item in own if item is not run and any(is_run(engine, node) for node in walk(item))]
     if run is not None:
         yield from _check_run(code, methods, run, direct)
     reached = _reached(methods, run) if run is not None else set()
-    local = run is not None and any(is_run(engine, node) for node in ast.walk(run))
+    local = run is not None and any(is_run(engine, node) for node in walk(run))
     called = {function.node for function in map(methods.function, _calls(own, run)) if function is not None}
     for method in direct:
         effects = Effects(engine, methods, method)
@@ -73,7 +73,7 @@ def _calls(own: list[ast.FunctionDef | ast.AsyncFunctionDef], run: ast.AST | Non
     """The calls in a class's methods, where it has a ``run`` that is walked."""
     if run is None:
         return []
-    return [node for method in own for node in ast.walk(method) if isinstance(node, ast.Call)]
+    return [node for method in own for node in walk(method) if isinstance(node, ast.Call)]
 
 
 def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
@@ -103,7 +103,7 @@ def _check_run(
     """Check that ``run`` validates before it executes, and that what it executes is validated."""
     engine, info = methods.engine, methods.info
     effects = Effects(engine, methods, run)
-    itself = any(isinstance(node, ast.Call) and OUTPUT.fullmatch(name_of(node)) for node in ast.walk(run))
+    itself = any(isinstance(node, ast.Call) and OUTPUT.fullmatch(name_of(node)) for node in walk(run))
     effects.worker_validates = not itself and any(_validates_output(engine, methods, item) for item in direct)
     Walk(effects).body(run.body, START)
     for node in effects.unchecked:
@@ -111,7 +111,7 @@ def _check_run(
     for node in effects.unvalidated:
         yield _finding(code, info, run, node, "the plugin's output leaves without having been validated")
     if not effects.executions and not any(_has_run(base) for base in ancestors(info)[1:]):
-        calls = [node for node in ast.walk(run) if isinstance(node, ast.Call)]
+        calls = [node for node in walk(run) if isinstance(node, ast.Call)]
         if calls and not any(effects.validates(node, INPUT) for node in calls):
             yield _finding(code, info, run, run, "the input is never validated")
 
@@ -212,7 +212,7 @@ class Effects:
         function = self.methods.function(node)
         if function is None or function.owner is not self.methods.info or isinstance(function.node, ast.Lambda):
             return True
-        calls = [item for item in ast.walk(function.node) if isinstance(item, ast.Call)]
+        calls = [item for item in walk(function.node) if isinstance(item, ast.Call)]
         return not any(self.validates(item, INPUT) for item in calls) or "checked" in self._within(node)
 
     def _takes_result(self, node: ast.Call) -> bool:
@@ -230,7 +230,7 @@ class Effects:
             return node.id in self._results
         if not isinstance(node, ast.Call):
             return False
-        if any(executes(self.engine, self.methods, item) for item in ast.walk(node)):
+        if any(executes(self.engine, self.methods, item) for item in walk(node)):
             return True
         return SAME.fullmatch(name_of(node)) is not None and any(map(self._is_result, node.args))
 
@@ -238,7 +238,7 @@ class Effects:
         """Whether what is returned may be what the plugin gave, as far as that can be followed."""
         if node is None or isinstance(node, ast.Constant):
             return False
-        parts = list(ast.walk(node))
+        parts = list(walk(node))
         named = not self._results or any(isinstance(item, ast.Name) and item.id in self._results for item in parts)
         return named or any(executes(self.engine, self.methods, item) for item in parts)
 
@@ -250,10 +250,10 @@ class Effects:
     def _replaces(self, node: ast.Assign | ast.AnnAssign, held: set[str]) -> bool:
         """Whether an assignment puts something else under one of some names, not made of what they hold."""
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        names = {item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name)}
+        names = {item.id for target in targets for item in walk(target) if isinstance(item, ast.Name)}
         if node.value is None or not names & held:
             return False
-        parts = list(ast.walk(node.value))
+        parts = list(walk(node.value))
         kept = any(isinstance(item, ast.Name) and item.id in held for item in parts)
         return not kept and not any(executes(self.engine, self.methods, item) for item in parts)
 

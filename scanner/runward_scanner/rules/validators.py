@@ -35,6 +35,7 @@ OWNER = re.compile(r"_*(?:\w+_)?validators?|\w*Validator")
 is_owner_name = whole(OWNER)
 ASKS = re.compile(r"_*(?:validate|check|verify|ensure|assert|require|iter_errors|is_valid)(?:_\w+)?|__call__")
 PART = re.compile(r"_+validate_\w+")
+is_part_name = whole(PART)
 HARMLESS = re.compile(
     r"get|len|str|repr|bool|int|float|type|id|isinstance|issubclass|hasattr|getattr|callable|print|any|all|dict|list|set|tuple"
     r"|sorted|items|keys|values|append|add|update|format|join|lower|upper|strip|split|startswith|endswith|getLogger"
@@ -82,25 +83,24 @@ def is_validator(function: FunctionInfo) -> bool:
     if is_validator_name(function.name):
         return True
     owner = function.owner
-    if owner is None or OWNER.fullmatch(owner.name) is None:
+    if owner is None or not is_owner_name(owner.name):
         return False
-    return function.name in {"validate", "__call__"} or PART.fullmatch(function.name) is not None
+    return function.name in {"validate", "__call__"} or is_part_name(function.name)
 
 
 def _is_part(engine: Engine, function: FunctionInfo) -> bool:
     """Whether a function is a validator beside ToolRunner, or a part of one."""
-    if (
-        not function.module.governed
-        or isinstance(function.node, ast.Lambda)
-        or function.module.path.parent != engine.tool_runners[0].module.path.parent
-    ):
-        return False
+    runner = engine.tool_runners[0]
     owner = function.owner
     if owner is None:
-        imported = function.name.encode() in engine.tool_runners[0].module.source.data
-        return imported and VALIDATOR.fullmatch(function.name) is not None
-    return PART.fullmatch(function.name) is not None and (
-        OWNER.fullmatch(owner.name) is not None or owner is engine.tool_runners[0]
+        named = is_validator_name(function.name) and function.name.encode() in runner.module.source.data
+    else:
+        named = is_part_name(function.name) and (is_owner_name(owner.name) or owner is runner)
+    return (
+        named
+        and function.module.governed
+        and not isinstance(function.node, ast.Lambda)
+        and function.module.path.parent == runner.module.path.parent
     )
 
 
