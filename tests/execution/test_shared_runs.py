@@ -9,6 +9,7 @@ import pytest
 
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, Job, JobStatus
+from runward_service.domain.verification import Verdict
 from runward_service.execution.scheduler import MOST_LENT
 from tests.harness.service import analyze, ended, query, result_of, running_service, submit, turns_until
 from tests.harness.stage import Stage
@@ -173,6 +174,26 @@ async def test_a_leader_that_is_lost_follows_its_follower(service: Service) -> N
         assert (lost.status, lost.attempt, lost.cached) == (SUCCESS, 2, True)
         assert (led.status, led.attempt, led.cached) == (SUCCESS, 1, False)
         assert stage.visits == 2
+
+
+async def test_those_that_follow_are_not_stuck_where_caching_is_turned_off_meanwhile(tmp_path: Path) -> None:
+    """A verification diverges while they follow, and then their leader fails: one after another leads, and all end."""
+    async with running_service(tmp_path, "Understudy") as service, Stage() as stage:
+        first = asyncio.ensure_future(analyze(service, "understudy", stage.options | {"other": True}))
+        (await stage.enter()).give(answer=1)
+        calls = [asyncio.ensure_future(analyze(service, "understudy", stage.options)) for _ in range(4)]
+        leader = await stage.enter()
+        await followed(service, 3)
+        verification = asyncio.ensure_future(service.analysis.verify((await first).id, ANONYMOUS))
+        (await stage.enter()).give(answer=2)
+        assert (await verification).verdict is Verdict.DIVERGED
+        leader.refuse("The lamp is broken.")
+        (await stage.enter()).give(answer=1)
+        assert [job.status for job in await asyncio.gather(*calls)] == [FAILED, SUCCESS, SUCCESS, SUCCESS]
+        for _ in range(2):
+            call = asyncio.ensure_future(analyze(service, "understudy", stage.options))
+            (await stage.enter()).give(answer=1)
+            assert not (await call).cached
 
 
 async def test_skip_cache_follows_nobody(service: Service) -> None:

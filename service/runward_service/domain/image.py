@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class StoredImage:
     size_bytes: int
     data: bytes | None = None
     path: Path | None = None
+    _head: bytes = field(default=b"", init=False, repr=False, compare=False)
+    """The first bytes, once they were read from the file: they are looked at more than once."""
 
     def head(self) -> bytes:
         """The first bytes, enough to tell the type. Raises OSError when the file cannot be read."""
@@ -30,5 +32,7 @@ class StoredImage:
             return self.data[:HEAD_BYTES]
         if self.path is None:
             return b""
-        with self.path.open("rb") as file:
-            return file.read(HEAD_BYTES)
+        if not self._head:
+            with self.path.open("rb") as file:
+                object.__setattr__(self, "_head", file.read(HEAD_BYTES))
+        return self._head

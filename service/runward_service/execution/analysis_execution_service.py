@@ -11,6 +11,7 @@ from runward_service.domain.errors import GovernedError
 from runward_service.domain.job import JobMode
 from runward_service.execution.scheduler import Place, cancelled_error
 from runward_service.execution.turn import Turn
+from runward_service.runtime.run_control import RunControl
 from runward_service.store.images import INLINE_BYTES
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from runward_service.execution.queue_bounds import QueueBounds
     from runward_service.execution.scheduler import Scheduler, Slot
     from runward_service.execution.verifier import Verifier
-    from runward_service.runtime.run_control import RunControl
     from runward_service.store.blobs import SqliteBlobs
     from runward_service.store.job_reader import JobPage, JobQuery
     from runward_service.store.store_health import StoreHealth
@@ -183,10 +183,11 @@ class AnalysisExecutionService:
         place = Place(request.plugin, (principal.tenant, principal.name), request.image_bytes)
         self._scheduler.enter(place)
         begun = False
+        control = RunControl()
         try:
-            job, existing = await self._jobs.create_job(request)
+            job, existing = await self._jobs.create_job(request, control)
             if not existing:
-                self._scheduler.run(job, lambda control: self._run_when_due(job, control, place))
+                self._scheduler.run(job, lambda control: self._run_when_due(job, control, place), control)
                 begun = True
             return job
         finally:
@@ -284,7 +285,7 @@ class AnalysisExecutionService:
 
     async def _run_in_turn(self, job: Job, control: RunControl, place: Place) -> Job:
         control.turn = turn = Turn(self._scheduler, job, control)
-        entered = self._jobs.answerable(job, control)
+        entered = control.recalled is not None or self._jobs.answerable(job, control)
         if not entered:
             try:
                 turn.give(await self._scheduler.slot(place, control))

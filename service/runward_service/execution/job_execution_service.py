@@ -73,8 +73,9 @@ class JobExecutionService:
         self.on_success: Callable[[Job], None] = lambda job: None
         """Hears of every job of this process that ended SUCCESS."""
 
-    async def create_job(self, request: JobRequest) -> tuple[Job, bool]:
+    async def create_job(self, request: JobRequest, control: RunControl | None = None) -> tuple[Job, bool]:
         """Validate a request and make it a PENDING job; (job, True) where its request id made that job before.
+        ``control`` is what a SYNC job will run with.
 
         An ASYNC job is on disk when this returns; a SYNC one, whose caller waits for the end, is written with its start
         and finish.
@@ -86,13 +87,16 @@ class JobExecutionService:
             return await self._existing(job, existing_id), True
         # A large image's file may have been removed meanwhile, which is told to who waits for the write: a run would be
         # in vain. Where there will be none, the job is written once.
-        if job.mode is JobMode.SYNC and (job.image.path is None or self._plugins.answer_kept(job)):
+        if control is not None and (job.image.path is None or self._answer_kept(job, control)):
             self._store.defer_creation(job)
             return job, False
         try:
             return await self._created(job, await self._store.create_job(job))
         finally:
             self.release_request_id(job)
+
+    def _answer_kept(self, job: Job, control: RunControl) -> bool:
+        return self._plugins.answerable(job, control) and control.recalled is not None
 
     def release_request_id(self, job: Job) -> None:
         """The job has ended: its request id is found in the store from now on."""

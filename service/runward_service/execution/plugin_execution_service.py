@@ -48,10 +48,6 @@ class PluginExecutionService:
             return None
         return None if entry.state is PluginState.UNAVAILABLE or entry.validator is None else entry.description
 
-    def answer_kept(self, job: Job) -> bool:
-        """Whether an output is kept that will stand for a job's own."""
-        return self._tool_runner.answer_kept(job)
-
     def answerable(self, job: Job, control: RunControl) -> bool:
         """Whether a job that is to wait for its turn needs none."""
         return self._tool_runner.answerable(job, control)

@@ -165,9 +165,11 @@ class Scheduler:
         """A caller that entered waits no more."""
         self._calls.leave(place.plugin, place.image_bytes, drained=False)
 
-    def run(self, job: Job, work: Callable[[RunControl], Coroutine[Any, Any, Job]]) -> RunningJob:
+    def run(
+        self, job: Job, work: Callable[[RunControl], Coroutine[Any, Any, Job]], control: RunControl | None = None
+    ) -> RunningJob:
         """Run a job's work in a task of its own, so that the end of the call that began it does not end the job."""
-        control = RunControl()
+        control = control or RunControl()
         loop = asyncio.get_running_loop()
         running = RunningJob(control, loop.create_task(work(control)))
         self.running[job.id] = running

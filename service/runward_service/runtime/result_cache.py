@@ -24,11 +24,8 @@ class KeptResults(Protocol):
     def trusts(self, description: PluginDescription) -> bool:
         """Whether outputs of a plugin's code may stand for those of other runs: no verification has diverged."""
 
-    def holds(self, key: bytes) -> bool:
-        """Whether an output is kept under a key."""
-
-    def find(self, key: bytes, code_digest: str) -> RunReply | None:
-        """The output that is kept under a key, whole; None where none is."""
+    def find(self, key: bytes, description: PluginDescription) -> RunReply | None:
+        """The output that is kept under a key, whole; None where none is, or the code is not trusted."""
 
 
 class ResultCache:
@@ -43,23 +40,19 @@ class ResultCache:
         self._enabled = enabled
         self._runs: dict[bytes, SharedRun] = {}
 
-    def holds(self, entry: PluginEntry, job: Job) -> bool:
-        """Whether an output is kept that stands for a job's own."""
-        key = b"" if job.skip_cache or entry.description is None else self._key(entry.description, job)
-        return bool(key) and self._results.holds(key)
-
     def answerable(self, entry: PluginEntry, job: Job, control: RunControl) -> bool:
-        """Whether a job that is about to wait for its turn needs none: its output is kept, or a run under way will give
-        it.
+        """Whether a job that is about to wait for its turn needs none: its output is kept, and held by ``control`` now,
+        or a run under way will give it.
         """
-        if job.skip_cache or entry.state is PluginState.UNAVAILABLE:
+        description = entry.description
+        if job.skip_cache or description is None or entry.state is PluginState.UNAVAILABLE:
             return False
-        key = self._noted_key(entry, job, control)
+        key = self._note_key(description, job, control)
         if not key:
             return False
         if key in self._runs:
             return True
-        control.recalled = self._results.find(key, control.cache_code)
+        control.recalled = self._results.find(key, description)
         return control.recalled is not None
 
     async def answer(self, entry: PluginEntry, job: Job, control: RunControl) -> RunReply | None:
@@ -77,17 +70,23 @@ class ResultCache:
 
     async def _equal_answer(self, entry: PluginEntry, job: Job, control: RunControl) -> RunReply | None:
         """What an equal job answers; None where none does: then those that come from now on follow this one."""
-        key = self._noted_key(entry, job, control)
-        if not key or job.skip_cache or control.turn is None:
+        description = entry.description
+        if control.turn is None or description is None or not (key := self._note_key(description, job, control)):
             return None
-        run = self._runs.get(key)
-        if run is None:
-            self._runs[key] = SharedRun(job.id)
-        else:
+        run = None if job.skip_cache else self._runs.get(key)
+        if run is not None:
             control.turn.lend()
             if (reply := run.reply or await run.follow(job, control)) is not None:
                 return reply
-        return self._results.find(key, control.cache_code)
+        if not job.skip_cache and (kept := self._results.find(key, description)) is not None:
+            return kept
+        if run is not None:
+            return None  # it leads now, and those who follow wait for what it tells under this key
+        if not self._results.trusts(description):
+            control.cache_key = b""
+        elif not job.skip_cache:
+            self._runs[key] = SharedRun(job.id)
+        return None
 
     def end(self, job: Job, control: RunControl, reply: RunReply | None) -> None:
         """An attempt is over: with a valid answer, or with None. Where it led, those who follow learn of it."""
@@ -110,18 +109,13 @@ class ResultCache:
         if run is not None and run.leader == job.id:
             del self._runs[control.cache_key]
 
-    def _noted_key(self, entry: PluginEntry, job: Job, control: RunControl) -> bytes:
+    def _note_key(self, description: PluginDescription, job: Job, control: RunControl) -> bytes:
         """Note what equal jobs have in common; empty where a job's output is its own."""
-        description = entry.description
-        control.cache_key = b""
-        if control.turn is not None and description is not None:
-            control.cache_key, control.cache_code = self._key(description, job), description.code_digest
+        if self._enabled and description.cacheable and description.code_digest:
+            control.cache_key, control.cache_code = cache_key(job, description), description.code_digest
+        else:
+            control.cache_key = b""
         return control.cache_key
-
-    def _key(self, description: PluginDescription, job: Job) -> bytes:
-        if not (self._enabled and description.cacheable and description.code_digest):
-            return b""
-        return cache_key(job, description) if self._results.trusts(description) else b""
 
 
 def cache_key(job: Job, description: PluginDescription) -> bytes:

@@ -87,11 +87,6 @@ class ToolRunner:
         )
         return self._seal.sealed(outcome)
 
-    def answer_kept(self, job: Job) -> bool:
-        """Whether an output is kept that ``run`` will take for a job's own."""
-        entry = self._registry.described(job.plugin)
-        return entry is not None and self._cache.holds(entry, job)
-
     def answerable(self, job: Job, control: RunControl) -> bool:
         """Whether a job that is to wait for its turn needs none: ``run`` will have an equal one's output for it."""
         entry = self._registry.described(job.plugin)

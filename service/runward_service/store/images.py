@@ -46,7 +46,7 @@ class ImageStore:
     def path_of(self, digest: str) -> Path:
         """The file of a digest ("sha256:<hex>")."""
         name = digest.removeprefix("sha256:")
-        return self._folder / name[:2] / name
+        return self._folder.joinpath(name[:2], name)
 
     async def read(self, image: StoredImage) -> bytes:
         """The bytes of a stored image. Raises OSError when its file is gone or cannot be read."""

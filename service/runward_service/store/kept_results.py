@@ -65,20 +65,13 @@ class SqliteKeptResults:
             logger.exception("kept outputs cannot be read")
             return False
 
-    def holds(self, key: bytes) -> bool:
-        """Whether an output is kept under a key, whole or not."""
-        try:
-            return self._connection.execute(SQL["holds"], (key,)).fetchone() is not None
-        except sqlite3.Error:
-            logger.exception("kept outputs cannot be read")
-            return False
-
-    def find(self, key: bytes, code_digest: str) -> RunReply | None:
-        """The output under a key, as code of that digest gave it; None where none is kept. One that is not what it was
-        is forgotten.
+    def find(self, key: bytes, description: PluginDescription) -> RunReply | None:
+        """The output under a key, as the plugin's code gave it; None where none is kept, or a verification of that code
+        has diverged. One that is not what it was is forgotten.
         """
+        code = (description.name, description.version, description.code_digest)
         try:
-            row = self._connection.execute(SQL["find"], (key,)).fetchone()
+            row = self._connection.execute(SQL["find"], (key, *code)).fetchone()
         except sqlite3.Error:
             logger.exception("kept outputs cannot be read")
             return None
@@ -90,7 +83,7 @@ class SqliteKeptResults:
             logger.error("a kept output is damaged, and is not used: %s", output_digest)
             self._forget(key)
             return None
-        return RunReply(result, output_digest, code_digest, artifacts)
+        return RunReply(result, output_digest, description.code_digest, artifacts)
 
     def _forget(self, key: bytes) -> None:
         try:

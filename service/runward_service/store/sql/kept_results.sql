@@ -7,11 +7,8 @@ WHERE true
 ON CONFLICT (key) DO UPDATE SET
   job_seq = excluded.job_seq, checksum = excluded.checksum, size_bytes = excluded.size_bytes;
 
--- name: holds
-SELECT 1 FROM kept_result WHERE key = ?;
-
 -- name: find
--- Not where a file that the run gave is known to be lost.
+-- Not where a file that the run gave is known to be lost, nor where outputs of the code are not trusted any more.
 SELECT job.result, job.output_digest, kept.checksum, (
   SELECT json_group_array(json_array(artifact.name, blob.digest, blob.size_bytes, artifact.mime_type))
   FROM (SELECT name, image_seq, mime_type FROM job_artifact WHERE job_seq = job.seq ORDER BY place) AS artifact
@@ -19,7 +16,10 @@ SELECT job.result, job.output_digest, kept.checksum, (
 FROM kept_result AS kept CROSS JOIN job ON job.seq = kept.job_seq
 WHERE kept.key = ? AND NOT EXISTS (
   SELECT 1 FROM job_artifact CROSS JOIN lost_image ON lost_image.image_seq = job_artifact.image_seq
-  WHERE job_artifact.job_seq = kept.job_seq);
+  WHERE job_artifact.job_seq = kept.job_seq)
+AND NOT EXISTS (
+  SELECT 1 FROM plugin_verification
+  WHERE plugin = ? AND plugin_version = ? AND code_digest = ? AND diverged_count > 0);
 
 -- name: diverged
 SELECT 1 FROM plugin_verification
