@@ -33,6 +33,7 @@ from runward_service.execution.sampler import Sampler
 from runward_service.execution.scheduler import Scheduler
 from runward_service.execution.stored_queue import StoredQueue
 from runward_service.execution.verifier import Verifier
+from runward_service.execution.whole_images import WholeImages
 from runward_service.governance.attestation import CodeAttestation
 from runward_service.plugins.loader import discover
 from runward_service.plugins.registry import PluginRegistry
@@ -238,14 +239,22 @@ def build(config: Config) -> Service:
     tool_runner = ToolRunner(registry, pool, cache, seal)
     plugins = PluginExecutionService(registry, tool_runner)
     jobs = JobExecutionService(
-        plugins, store, reader, images, damaged, request_ids, owner, supervisor.supervise, config.max_retention_us
+        plugins,
+        store,
+        reader,
+        images,
+        WholeImages(plugins, damaged),
+        request_ids,
+        owner,
+        supervisor.supervise,
+        config.max_retention_us,
     )
     pending = QueueBounds("pending jobs", config.pending_jobs)
     stored_queue = StoredQueue(pending, reader)
     jobs.on_left_queue = stored_queue.left
     scheduler = Scheduler(registry, config.workers, QueueBounds("waiting calls", config.waiting_calls), pending)
     expiry = Expiry(jobs, reader)
-    finished = FinishedJobs(reader, removal, images, checkpointer)
+    finished = FinishedJobs(reader, removal, images, uploads, checkpointer)
     verifier = Verifier(plugins, scheduler, reader, verifications, damaged)
     sampler = Sampler(config.verify_sample, plugins, scheduler, verifier)
     jobs.on_success = sampler.ended

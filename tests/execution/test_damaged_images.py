@@ -41,10 +41,12 @@ def file_of(service: Service, digest: str) -> Path:
     return service.database.images / digest[7:9] / digest[7:]
 
 
-def damage(service: Service, data: bytes) -> str:
-    """Change the last byte of a stored image where it lies; its digest."""
+def damage(service: Service, data: bytes, place: int = -1) -> str:
+    """Change a byte of a stored image where it lies, the last one or that of a place; its digest."""
     digest = digest_of(data)
-    wrong = data[:-1] + bytes([data[-1] ^ 1])
+    changed = bytearray(data)
+    changed[place] ^= 1
+    wrong = bytes(changed)
     if len(data) > INLINE_BYTES:
         file_of(service, digest).write_bytes(wrong)
     else:
@@ -119,6 +121,36 @@ async def test_an_image_that_is_damaged_while_its_job_waits(service: Service, si
     assert await missing(service, digest)
     assert (await analyze(service, "echo", image=data)).status is JobStatus.SUCCESS
     assert not await missing(service, digest)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_an_image_whose_beginning_is_damaged(service: Service, size: int) -> None:
+    """It looks like no image of its type, but that is not its caller's fault: it is refused, or fails, as damaged."""
+    data = picture(size)
+    await upload(service, data)
+    digest = damage(service, data, place=0)
+    error = await refusal(service.analysis.analyze(by_digest(digest)))
+    assert (error.reason, error.details) == (ErrorReason.BLOB_CORRUPTED, {"digest": digest})
+    assert await missing(service, digest)
+    async with Stage() as stage:
+        await submit(service, "single_puppet", stage.options)
+        visit = await stage.enter()
+        job = await submit(service, "single_puppet", stage.options, image=data)
+        damage(service, data, place=0)
+        visit.give()
+        end = await ended(service, job.id)
+    assert end.error is not None
+    assert end.error.reason is ErrorReason.BLOB_CORRUPTED
+    assert await missing(service, digest)
+
+
+async def test_a_wrong_type_of_a_whole_image(service: Service) -> None:
+    """It stays the caller's fault, and the image stays."""
+    data = picture(INLINE_BYTES + 1)
+    await upload(service, data)
+    error = await refusal(service.analysis.analyze(by_digest(digest_of(data), mime_type="image/jpeg")))
+    assert error.reason is ErrorReason.MIME_TYPE_MISMATCH
+    assert not await missing(service, digest_of(data))
 
 
 async def test_a_file_that_is_gone(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from typing import TYPE_CHECKING
@@ -56,6 +57,23 @@ async def test_nothing_is_left_of_a_deleted_job(service: Service, size: int) -> 
     assert query(service, "SELECT success_count FROM plugin_counter WHERE plugin = 'echo'") == counted
     assert query(service, "SELECT count(*) FROM job WHERE id = ?", job.id) == [(0,)]
     assert (await refusal(service.analysis.get_job(job.id, ANONYMOUS))).reason is ErrorReason.JOB_NOT_FOUND
+
+
+@pytest.mark.parametrize("size", [200, INLINE_BYTES + 1])
+async def test_what_was_uploaded_of_its_image_goes_too(service: Service, size: int) -> None:
+    """A blob that would be kept yet because it was uploaded, and an upload of it that broke off."""
+    image = marker()
+    data = PNG + image.encode() + os.urandom(size - len(PNG) - len(image))
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    async with service.transfer.uploading(ANONYMOUS, digest, len(data)) as upload:
+        await upload.append(data[:-1])
+    job = await analyze(service, "noop", image=data)
+    async with service.transfer.uploading(ANONYMOUS, digest, len(data)) as upload:
+        assert upload.committed_bytes == len(data) - 1
+    assert await service.transfer.is_kept(ANONYMOUS, digest, len(data))
+    await service.analysis.delete(job.id, ANONYMOUS)
+    assert files_with(service, image) == []
+    assert await service.transfer.missing(ANONYMOUS, [digest]) == [digest]
 
 
 async def test_error_and_traceback_are_erased(service: Service) -> None:

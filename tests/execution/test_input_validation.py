@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import sqlite3
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -161,7 +162,7 @@ async def test_a_timeout_must_be_within_the_plugins(service: Service, timeout_us
 def bad_job(good: Job, image: Any = PNG, mime_type: Any = "image/png", options: Any = None) -> Job:
     """A job with a payload that was never admitted."""
     size = len(image) if isinstance(image, bytes) else 1
-    digest = f"sha256:{uuid.uuid4().hex}{uuid.uuid4().hex}"
+    digest = f"sha256:{hashlib.sha256(image if isinstance(image, bytes) else b'').hexdigest()}"
     return good._replace(
         id=str(uuid.uuid4()),
         status=JobStatus.PENDING,

@@ -14,23 +14,30 @@ if TYPE_CHECKING:
     from runward_service.store.images import ImageStore
     from runward_service.store.job_reader import SqliteJobReader
     from runward_service.store.job_removal import SqliteJobRemoval
+    from runward_service.store.uploads import Uploads
 
 
 class FinishedJobs:
     """Deletes finished jobs, and reads their inputs again."""
 
     def __init__(
-        self, reader: SqliteJobReader, removal: SqliteJobRemoval, images: ImageStore, checkpointer: Checkpointer
+        self,
+        reader: SqliteJobReader,
+        removal: SqliteJobRemoval,
+        images: ImageStore,
+        uploads: Uploads,
+        checkpointer: Checkpointer,
     ) -> None:
         """Read and remove in the given stores."""
+        self._uploads = uploads
         self._reader = reader
         self._removal = removal
         self._images = images
         self._checkpointer = checkpointer
 
     async def delete(self, job_id: str, principal: Principal) -> None:
-        """Erase a finished job: when this returns, neither the database nor its log nor the images' folder holds
-        anything of it, but an image or artifact that another job has. Again it does nothing more.
+        """Erase a finished job: when this returns, neither the database nor its log nor the folders of images and
+        uploads hold anything of it, but an image or artifact that another job has. Again it does nothing more.
 
         Raises GovernedError JOB_NOT_FOUND, JOB_STATUS_CONFLICT for a job that has not ended, or STORE_UNAVAILABLE where
         the erasure could not be completed yet: then call again.
@@ -40,6 +47,7 @@ class FinishedJobs:
             pass
         for digest in digests:
             await self._images.sync_removal(digest)
+            await self._uploads.give_up(principal.tenant, digest)
         await self._checkpointer.empty_log()
 
     async def request_again(self, job_id: str, principal: Principal, request_id: str) -> JobRequest:

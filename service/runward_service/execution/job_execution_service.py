@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from runward_service.domain.job import JobRequest
     from runward_service.domain.outcome import Outcome
     from runward_service.execution.plugin_execution_service import PluginExecutionService
+    from runward_service.execution.whole_images import WholeImages
     from runward_service.runtime.run_control import RunControl
-    from runward_service.store.damaged_blobs import DamagedBlobs
     from runward_service.store.images import ImageStore
     from runward_service.store.job_reader import JobPage, JobQuery, SqliteJobReader
     from runward_service.store.job_store import SqliteJobStore
@@ -35,7 +35,6 @@ LAST_STORE_RETRY_SECONDS = 5.0
 BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
 """The pause before the second attempt doubles with each further one, up to the longest."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -48,7 +47,7 @@ class JobExecutionService:
         store: SqliteJobStore,
         reader: SqliteJobReader,
         images: ImageStore,
-        damaged: DamagedBlobs,
+        whole_images: WholeImages,
         request_ids: RequestIds,
         owner: str,
         supervise: Callable[[Awaitable[None], str], object],
@@ -65,7 +64,7 @@ class JobExecutionService:
         self._store = store
         self._reader = reader
         self._images = images
-        self._damaged = damaged
+        self._whole_images = whole_images
         self._request_ids = request_ids
         self._owner = owner
         self.on_left_queue: Callable[[Job], None] = lambda job: None
@@ -145,7 +144,7 @@ class JobExecutionService:
 
     async def _new_job(self, request: JobRequest) -> Job:
         """A request, validated, as a job that is not stored yet, though its image may be. Raises GovernedError."""
-        description = await self._plugins.admit(request)
+        description = await self._whole_images.admit(request)
         timeout_us = checked_timeout(request, description)
         retention_us = checked_retention(request, self._max_retention_us)
         image = request.stored or await self._put(request.image)
@@ -218,7 +217,7 @@ class JobExecutionService:
                 break
             job = following
         on_ran()
-        await self._put_aside_if_damaged(job, outcome)
+        outcome = await self._whole_images.outcome(job, outcome)
         try:
             await self._put_artifacts(outcome)
             revision = await self._store.finish_job(job, outcome)
@@ -251,14 +250,6 @@ class JobExecutionService:
         except OSError as error:
             logger.exception("an image cannot be stored")
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The image cannot be stored. Try again.") from error
-
-    async def _put_aside_if_damaged(self, job: Job, outcome: Outcome) -> None:
-        """Where a run found its image damaged: by the time its job is FAILED, the image is missing for everyone."""
-        if outcome.envelope is not None and outcome.envelope.reason is ErrorReason.BLOB_CORRUPTED:
-            try:
-                await self._damaged.examine(job.image.digest)
-            except GovernedError:
-                logger.exception("the damaged image %s cannot be put aside", job.image.digest)
 
     async def _following_attempt(self, job: Job, outcome: Outcome, control: RunControl) -> Job | None:
         """The job in its next attempt, after a pause; None where this attempt was the last."""

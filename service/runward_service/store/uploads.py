@@ -50,9 +50,7 @@ class Uploads:
 
         Raises GovernedError TOO_MANY_CALLS where another call is at it, OSError where it cannot be written.
         """
-        owner = hashlib.sha256(tenant.encode()).hexdigest()[:16]
-        path = self._folder / f"{owner}-{digest.removeprefix('sha256:')}"
-        upload = Upload(path, digest, size_bytes, self._images)
+        upload = Upload(self._path_of(tenant, digest), digest, size_bytes, self._images)
         try:
             await in_thread(upload.open)
         except BlockingIOError:
@@ -60,6 +58,14 @@ class Uploads:
             details = {"bound": "calls_per_upload", "limit": 1, "retry_seconds": BUSY_RETRY_SECONDS}
             raise GovernedError(ErrorReason.TOO_MANY_CALLS, message, details) from None
         return upload
+
+    def _path_of(self, tenant: str, digest: str) -> Path:
+        owner = hashlib.sha256(tenant.encode()).hexdigest()[:16]
+        return self._folder / f"{owner}-{digest.removeprefix('sha256:')}"
+
+    async def give_up(self, tenant: str, digest: str) -> None:
+        """Remove what there is of a tenant's upload of a blob, unless a call is at it."""
+        await asyncio.to_thread(remove_unlocked, self._path_of(tenant, digest))
 
     async def sweep(self, now: int, patience_us: int = PATIENCE_US, limit_bytes: int = UNFINISHED_BYTES) -> int:
         """Remove the uploads that nobody is at: those not gone on with for ``patience_us`` before ``now`` (microseconds

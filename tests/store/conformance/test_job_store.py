@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runward_service.domain.artifact import Artifact
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import JobMode, JobStatus
+from runward_service.domain.outcome import Outcome
 from runward_service.store.job_reader import JobQuery
 from tests.harness.service import refusal
-from tests.store.jobs import new_job, outcome
+from tests.store.jobs import SEAL, new_job, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +102,38 @@ async def test_a_finish_is_fenced(owners: tuple[Owner, Owner]) -> None:
     assert await one.store.request_cancel(job.id) is False
     statuses = [(entry.status, entry.job.attempt) for entry in await log(other)]
     assert statuses == [(PENDING, 0), (RUNNING, 1), (RUNNING, 2), (SUCCESS, 2)]
+
+
+async def test_artifacts_are_stored_with_the_end(owners: tuple[Owner, Owner]) -> None:
+    """They are listed with the end, in their order, by every process, in lists and changes too; a finish that is
+    refused stores none. The bytes of one that a job of the tenant has need not be given again.
+    """
+    one, other = owners
+    await created(one, waiting(1), waiting(2))
+    jobs = await one.store.claim_jobs("noop", 2)
+    data = {"b.txt": b"one", "a.txt": b"two"}
+    artifacts = tuple(
+        Artifact(name, f"sha256:{hashlib.sha256(content).hexdigest()}", 3, "text/plain", content)
+        for name, content in data.items()
+    )
+    assert await other.store.finish_job(jobs[0], gave(jobs[0], artifacts)) == 0
+    assert (await other.reader.get_job(jobs[0].id, None)).artifacts == ()
+    assert await one.store.finish_job(jobs[0], gave(jobs[0], artifacts)) > 0
+    known = tuple(replace(artifact, data=None) for artifact in artifacts[:1])
+    assert await one.store.finish_job(jobs[1], gave(jobs[1], known)) > 0
+    for job, expected in zip(jobs, (artifacts, known), strict=True):
+        assert (await other.reader.get_job(job.id, None)).artifacts == expected
+    listed = {job.id: job.artifacts for job in (await other.reader.list_jobs(JobQuery("default"), 9)).jobs}
+    assert listed == {jobs[0].id: artifacts, jobs[1].id: known}
+    seen = {(entry.job_id, entry.status): entry.job.artifacts for entry in await log(other)}
+    assert seen[jobs[0].id, RUNNING] == ()
+    assert seen[jobs[0].id, SUCCESS] == artifacts
+
+
+def gave(job: Job, artifacts: tuple[Artifact, ...]) -> Outcome:
+    """A successful outcome with artifacts."""
+    made = Outcome(job.id, job.attempt, job.plugin, 300, 10, ran=True, result=b"", artifacts=artifacts)
+    return SEAL.sealed(made)
 
 
 async def test_an_end_without_a_run(owners: tuple[Owner, Owner]) -> None:
