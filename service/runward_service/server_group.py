@@ -122,6 +122,7 @@ class ServerGroup:
             # In a session of its own: Ctrl-C on the terminal reaches the parent alone, which passes it on once.
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # as the command itself: what lies in the present folder is no module of ours
                 "-m",
                 "runward",
                 *arguments,

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sqlite3
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -175,6 +175,29 @@ async def test_a_stop_while_one_is_started_again(tmp_path: Path) -> None:
         os.kill(min(before), signal.SIGKILL)
         await turns_until(lambda: not before.issuperset(children(both.parent.pid)))
         assert await both.parent.stop() == 0
+
+
+async def test_the_present_folder_is_not_where_modules_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for the parent nor for its processes, whatever files their user has there."""
+    (tmp_path / "click.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    async with ServerProcess(tmp_path / "data", *ARGUMENTS, plugins=PLUGINS) as parent:
+        assert parent.address
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_any_number_of_signals_is_a_clean_stop(tmp_path: Path, processes: str) -> None:
+    """Whoever asks again and again, to the very end, is answered with 0 all the same."""
+    server = ServerProcess(tmp_path / "data", "--processes", processes, plugins=PLUGINS)
+    async with server:
+        ending = asyncio.create_task(server.stop())
+        while not ending.done():
+            with suppress(ProcessLookupError):
+                os.kill(server.pid, signal.SIGTERM)
+            await asyncio.sleep(0.002)  # so that it gets to do anything else
+        assert await ending == 0
 
 
 async def test_one_that_cannot_start_stops_the_others(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import uvloop
@@ -22,6 +24,7 @@ from runward_service.server_group import ServerGroup
 from runward_service.store.database import SchemaError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from pathlib import Path
 
 
@@ -182,14 +185,26 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     on_ready = announce_json if as_json else announce
     try:
         if processes > 1:
-            status = uvloop.run(ServerGroup(sys.argv[1:], processes, workers).serve(listen, on_ready))
+            serving = ServerGroup(sys.argv[1:], processes, workers).serve(listen, on_ready)
         else:
-            status = uvloop.run(run_server(config, on_ready))
+            serving = run_server(config, on_ready)
+        status = uvloop.run(to_the_end(serving))
     except (ListenError, SchemaError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"the data folder {data_dir} cannot be used: {error}") from error
     raise SystemExit(status)
+
+
+async def to_the_end(serving: Coroutine[Any, Any, int]) -> int:
+    """Serve; the exit status. What asks to stop once all has ended does not change that status any more."""
+    try:
+        return await serving
+    finally:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)  # the loop would put the default in its place when it closes
+            signal.signal(number, signal.SIG_IGN)
 
 
 def announce(address: str) -> None:
