@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 FIRST_PAUSE_SECONDS = 0.1
-LAST_PAUSE_SECONDS = 30.0
-STEADY_SECONDS = 60.0
+LAST_PAUSE_SECONDS = 5.0
+"""A process that cannot live costs a start of about a second of processor time so often. One that is killed now and
+then is not to be missed for longer: all of them may be killed, and clients give up.
+"""
+STEADY_SECONDS = 10.0
 """A process that lived so long is started again at once; the pause before others doubles from one to the next."""
 
 logger = logging.getLogger(__name__)
