@@ -20,6 +20,7 @@ from runward.image_sending import REPEAT_BYTES, UPLOAD_BYTES
 from runward.v1 import blobs_pb2, blobs_pb2_grpc
 from tests.acceptance.conftest import IMAGE
 from tests.acceptance.server_process import ServerProcess
+from tests.harness.service import turns_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -139,6 +140,26 @@ async def test_large_and_repeated_images_go_by_digest(rw: Client, giving: Server
         for job in answers:
             assert isinstance(job, runward.Job)
             await rw.result(job.id)
+
+
+async def test_a_crowd_uploads_an_image_once(rw: Client) -> None:
+    """Calls with the same large image at the same time wait for one upload, also where the first of them gives up."""
+    image = PNG + os.urandom(UPLOAD_BYTES)
+    uploads = []
+    send = rw._connection.send
+
+    async def noting(*arguments: Any, **options: Any) -> Any:
+        uploads.append(1)
+        return await send(*arguments, **options)
+
+    rw._connection.send = noting  # type: ignore[method-assign]
+    calls = [asyncio.ensure_future(rw.analyze("echo", image, mime_type="image/png")) for _ in range(20)]
+    await turns_until(lambda: bool(uploads))
+    calls[0].cancel()
+    ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(ends[0], asyncio.CancelledError)
+    assert {job.payload.image_digest for job in ends[1:] if isinstance(job, runward.Job)} == {digest_of(image)}
+    assert len(uploads) == 2  # one asks where to go on
 
 
 def sent_sizes(rw: Client) -> list[int]:

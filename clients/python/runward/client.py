@@ -34,6 +34,7 @@ class Client(JobCalls, JobLogCalls, PluginCalls, ServerCalls):
         self._deadline = deadline
         self._retry = retry
         self._known = KnownDigests()
+        self._bringing = {}
 
     async def __aenter__(self) -> Client:
         if self._opened is not None:

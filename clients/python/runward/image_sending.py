@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from runward.blob_calls import BlobCalls, ignore_progress
@@ -25,6 +26,8 @@ REPEAT_BYTES = 64 * 1024
 
 class ImageSending(BlobCalls):
     """Base of the calls that send images."""
+
+    _bringing: dict[str, asyncio.Future[bool]]
 
     async def _send_image(self, payload: jobs_pb2.Payload, send: Callable[[], Awaitable[_Answer]]) -> _Answer:
         """Send a request whose payload holds the image's bytes, by digest where that is better.
@@ -65,7 +68,21 @@ class ImageSending(BlobCalls):
         return True
 
     async def _bring(self, digest: str, data: bytes) -> bool:
-        """See that the server has a blob; False where it takes none by themselves."""
+        """See that the server has a blob, once for all who want it at the same time; False where it takes none by
+        themselves.
+        """
+        bringing = self._bringing.get(digest)
+        if bringing is None:
+            bringing = self._bringing[digest] = asyncio.ensure_future(self._bring_now(digest, data))
+            bringing.add_done_callback(lambda done: self._brought(digest, done))
+        return await asyncio.shield(bringing)
+
+    def _brought(self, digest: str, done: asyncio.Future[bool]) -> None:
+        del self._bringing[digest]
+        if not done.cancelled():
+            done.exception()  # looked at, should all who waited have given up
+
+    async def _bring_now(self, digest: str, data: bytes) -> bool:
         try:
             if await self.missing([digest]):
                 await self._upload(digest, data, ignore_progress, None)
