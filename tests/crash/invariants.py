@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -118,13 +119,19 @@ def wrong_counters(connection: sqlite3.Connection, jobs: list[JobRow], *, some_d
 
 
 def wrong_kept_results(connection: sqlite3.Connection) -> Iterator[str]:
-    """Kept outputs that are not those of a job that ended SUCCESS, byte for byte."""
+    """Kept outputs that are not those of a job that ended SUCCESS, byte for byte, its list of files included."""
     sql = """SELECT kept.job_seq, kept.checksum, kept.size_bytes, job.status, job.result, job.output_digest
              FROM kept_result AS kept LEFT JOIN job ON job.seq = kept.job_seq"""
     for seq, checksum, size, status, result, digest in connection.execute(sql):
         if status != JobStatus.SUCCESS.value:
             yield f"an output is kept of job {seq}, whose status is {status}"
-        elif len(result) != size or hashlib.sha256(digest.encode() + result).digest() != checksum:
+            continue
+        sql = """SELECT name, digest, size_bytes, mime_type FROM job_artifact JOIN image ON image.seq = image_seq
+                 WHERE job_seq = ? ORDER BY place"""
+        files = connection.execute(sql, (seq,)).fetchall()
+        listed = "".join(json.dumps(file) for file in files)
+        found = hashlib.sha256((listed + digest).encode() + result).digest()
+        if found != checksum or len(result) + sum(file[2] for file in files) != size:
             yield f"the kept output of job {seq} is another"
 
 
