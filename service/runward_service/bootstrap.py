@@ -14,7 +14,7 @@ import uuid_utils
 
 from runward_service.domain.clock import now_us
 from runward_service.domain.errors import GovernedError
-from runward_service.domain.outcome import OutcomeSeal
+from runward_service.domain.receipt_signer import ReceiptSigner
 from runward_service.domain.server_info import ServerInfo
 from runward_service.execution.analysis_execution_service import AnalysisExecutionService
 from runward_service.execution.blob_transfer import BlobTransfer
@@ -35,6 +35,7 @@ from runward_service.execution.stored_queue import StoredQueue
 from runward_service.execution.verifier import Verifier
 from runward_service.execution.whole_images import WholeImages
 from runward_service.governance.attestation import CodeAttestation
+from runward_service.governance.receipt_key_file import load_or_create
 from runward_service.plugins.loader import discover
 from runward_service.plugins.registry import PluginRegistry
 from runward_service.runtime.result_cache import ResultCache
@@ -54,6 +55,7 @@ from runward_service.store.job_store import SqliteJobStore
 from runward_service.store.kept_results import SqliteKeptResults
 from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.owner_wakes import OwnerWakes, Wake
+from runward_service.store.receipt_chain import ReceiptChain
 from runward_service.store.request_ids import RequestIds
 from runward_service.store.store_health import StoreHealth
 from runward_service.store.uploads import Uploads
@@ -138,6 +140,7 @@ class Service:
         self.opened.callback(self.kept_results.close)
         await self.store.add_owner(os.getpid())
         self.opened.push_async_callback(self._resign)
+        await self.store.begin_chain()
         self.opened.push_async_callback(self.supervisor.close)
         # Before the workers start: on a machine with few processors they would make a first check take thrice as long.
         await self.attestation.check()
@@ -195,7 +198,10 @@ class Service:
 
 
 def build(config: Config) -> Service:
-    """Build the service from its settings. Call on the running loop; nothing is started yet."""
+    """Build the service from its settings. Call on the running loop; nothing is started yet.
+
+    Raises ReceiptKeyError where the keys of receipts cannot be used; they are made where there are none.
+    """
     owner = str(uuid_utils.uuid7())
     info = ServerInfo(
         version("runward"),
@@ -221,9 +227,10 @@ def build(config: Config) -> Service:
 
     writer = GroupCommitWriter(database, on_commit)
     store_health = StoreHealth(writer)
-    seal = OutcomeSeal()
-    store = SqliteJobStore(writer, owner, images.path_of, seal.verify)
-    removal = SqliteJobRemoval(writer, images.path_of)
+    receipt_keys = load_or_create(config.receipt_key, database.folder)
+    signer, chain = ReceiptSigner(receipt_keys), ReceiptChain(receipt_keys)
+    store = SqliteJobStore(writer, owner, images.path_of, signer.verify, chain)
+    removal = SqliteJobRemoval(writer, images.path_of, chain)
     sweep = ImageSweep(database.images, database.owners, removal)
     blobs = SqliteBlobs(writer, database, images)
     damaged = DamagedBlobs(writer, database, images)
@@ -236,7 +243,7 @@ def build(config: Config) -> Service:
     pool = LocalWorkerPool(registry, config.workers, supervisor.supervise, config.worker_variables)
     pool.on_loaded = attestation.check_worker
     cache = ResultCache(kept_results, enabled=config.cache.enabled)
-    tool_runner = ToolRunner(registry, pool, cache, seal)
+    tool_runner = ToolRunner(registry, pool, cache, signer)
     plugins = PluginExecutionService(registry, tool_runner)
     jobs = JobExecutionService(
         plugins,

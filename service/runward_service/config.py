@@ -29,7 +29,7 @@ class Config:
     equal jobs; ``verify_sample`` is the fraction of successful jobs that are verified by the way; ``retention`` how
     long finished jobs are kept, ``max_retention_us`` the longest time, in microseconds, that a caller may have one
     kept; ``max_blob_bytes`` is the largest blob that may be uploaded, ``retain_uploads_us`` how long, in microseconds,
-    one is kept that no job has.
+    one is kept that no job has; ``receipt_key`` the file of the keys of receipts, None for the user's own.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -49,3 +49,4 @@ class Config:
     max_blob_bytes: int = MAX_BLOB_BYTES
     retain_uploads_us: int = DAY_US
     lifeline: int = -1
+    receipt_key: Path | None = None

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runward_service.governance.receipt_key_file import load
 from tests.crash.invariants import broken_invariants
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Ledger:
 
     def check(self, data: Path) -> list[str]:
         """What does not hold, now that all has settled."""
-        found = [*self.problems, *broken_invariants(data, some_deleted=bool(self.deleted))]
+        found = [*self.problems, *broken_invariants(data, load(None), some_deleted=bool(self.deleted))]
         with closing(sqlite3.connect(data / "runward.db")) as connection:
             rows = connection.execute("SELECT id, status, revision, coalesce(error_reason, ''), request_id FROM job")
             jobs = {row[0]: row[1:] for row in rows}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from runward_service.domain.job import JobMode
 from runward_service.execution import cache_eviction, neighbours, retention, stored_queue
+from runward_service.governance.receipt_key_file import load
 from runward_service.runtime import vital_signs
 from runward_service.store import writer
 from tests.crash.instruments import instrument, instrument_host
@@ -83,7 +84,7 @@ def run_case(  # noqa: PLR0917 - the parts of a case
         survive(life, world)
         problems += [f"process {pid} outlived the next service" for pid in wait_for_orphans()]
     if world.database.exists():
-        problems += broken_invariants(world.data, some_deleted=bool(life.removes))
+        problems += broken_invariants(world.data, load(world.receipt_key), some_deleted=bool(life.removes))
         problems += broken_promises(life, world, killed=killed, worker_killed=at is not None and not killed)
     if mark is not None and not problems:
         mark.touch()

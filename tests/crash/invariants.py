@@ -11,10 +11,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runward_service.domain.job import JobStatus
+from runward_service.store.audit import audit
+from runward_service.store.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from runward_service.domain.receipt_keys import ReceiptKeys
 
 PENDING, RUNNING = JobStatus.PENDING.value, JobStatus.RUNNING.value
 TERMINAL = (JobStatus.SUCCESS.value, JobStatus.FAILED.value)
@@ -44,7 +48,7 @@ def read_jobs(connection: sqlite3.Connection) -> list[JobRow]:
     return [JobRow(*row) for row in connection.execute(sql)]
 
 
-def broken_invariants(data: Path, *, some_deleted: bool = False) -> list[str]:
+def broken_invariants(data: Path, keys: ReceiptKeys, *, some_deleted: bool = False) -> list[str]:
     """What does not hold; empty when all does. ``some_deleted``: finished jobs may have been deleted."""
     with closing(sqlite3.connect(data / "runward.db")) as connection:
         jobs = read_jobs(connection)
@@ -57,6 +61,7 @@ def broken_invariants(data: Path, *, some_deleted: bool = False) -> list[str]:
         found += missing_images(connection, data)
         found += wrong_kept_results(connection)
         found += owners_left(connection, data)
+    found += wrong_receipts(data, keys)
     return found
 
 
@@ -133,6 +138,15 @@ def wrong_kept_results(connection: sqlite3.Connection) -> Iterator[str]:
         found = hashlib.sha256((listed + digest).encode() + result).digest()
         if found != checksum or len(result) + sum(file[2] for file in files) != size:
             yield f"the kept output of job {seq} is another"
+
+
+def wrong_receipts(data: Path, keys: ReceiptKeys) -> Iterator[str]:
+    """Where a finished job lacks its one receipt, or the chain is not whole."""
+    report = audit(Database(data), keys, lambda *_: None)
+    for finding in report.findings:
+        yield f"audit: {finding.finding}: {finding.message}"
+    if report.unverifiable or report.jobs_before:
+        yield f"audit: {report.unverifiable} cannot be verified, {report.jobs_before} jobs are from before receipts"
 
 
 def owners_left(connection: sqlite3.Connection, data: Path) -> Iterator[str]:

@@ -52,7 +52,13 @@ class Scene:
 
     async def start(self) -> None:
         """Build and start the service; returns when all that this brings along is done."""
-        config = Config(data_dir=self.world.data, workers=2, plugins=self.plugins, discover=False)
+        config = Config(
+            data_dir=self.world.data,
+            receipt_key=self.world.receipt_key,
+            workers=2,
+            plugins=self.plugins,
+            discover=False,
+        )
         self.service = build(config)
         await self.service.start()
         while any(entry.state is PluginState.LOADED for entry in await self.service.registry.all_described()):  # noqa: ASYNC110

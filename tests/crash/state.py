@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TEMPORARY = re.compile(r"\.new-[\w-]+")
-VARYING = {"pid", "total_duration", "last_duration", "bucket"}
+VARYING = {"pid", "total_duration", "last_duration", "bucket", "key_id", "receipt", "receipt_marks", "mac"}
 SMALLEST_TIME_US = 10**15
 
 

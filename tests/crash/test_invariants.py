@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from runward_service.governance.receipt_key_file import load
 from tests.crash.invariants import broken_invariants
 from tests.crash.scene import LARGE_IMAGE
 from tests.harness.service import analyze, ended, running_service, submit
@@ -34,6 +35,9 @@ DAMAGES = {
     "foreign_key_check": ("DELETE FROM job WHERE seq = 1",),
     "the kept output of job 5 is another": ("UPDATE kept_result SET size_bytes = 1",),
     "an output is kept of job 3": ("UPDATE kept_result SET job_seq = 3",),
+    "audit: JOB_EDITED": ("UPDATE job SET end_time = 7 WHERE seq = 1",),
+    "audit: JOB_REMOVED": ("DELETE FROM job WHERE seq = 1",),
+    "audit: ENTRIES_MISSING": ("DELETE FROM receipt_chain WHERE seq = 2",),
     "attempts were lost": ("UPDATE job SET lost_attempts = 1, max_attempts = 1 WHERE seq = 1",),
 }
 """What is said of a damage, and the statements that do it."""
@@ -66,13 +70,13 @@ def damaged(store: Path, folder: Path, *statements: str) -> Path:
 
 async def test_all_hold_of_a_store_that_is_well(store: Path) -> None:
     """Nothing is found where nothing is wrong."""
-    assert broken_invariants(store) == []
+    assert broken_invariants(store, load(None)) == []
 
 
 @pytest.mark.parametrize("says", DAMAGES)
 async def test_a_damage_is_found(store: Path, tmp_path: Path, says: str) -> None:
     """Each damage is found and named."""
-    problems = broken_invariants(damaged(store, tmp_path / "data", *DAMAGES[says]))
+    problems = broken_invariants(damaged(store, tmp_path / "data", *DAMAGES[says]), load(None))
     assert [problem for problem in problems if re.search(re.escape(says), problem)] != []
 
 
@@ -81,4 +85,4 @@ async def test_a_missing_file_is_found(store: Path, tmp_path: Path) -> None:
     folder = damaged(store, tmp_path / "data")
     (image,) = (path for path in (folder / "images").rglob("*") if path.is_file())
     image.unlink()
-    assert broken_invariants(folder) == [f"the file of sha256:{image.name} is missing"]
+    assert broken_invariants(folder, load(None)) == [f"the file of sha256:{image.name} is missing"]

@@ -41,6 +41,11 @@ class World:
         return self.data / "runward.db"
 
     @property
+    def receipt_key(self) -> Path:
+        """The keys of receipts."""
+        return self.folder / "receipt.key"
+
+    @property
     def trace(self) -> Path:
         """The points that passed."""
         return self.folder / "trace"

@@ -13,7 +13,8 @@ import pytest
 from runward_service.domain.errors import ErrorReason, ErrorType
 from runward_service.domain.image import StoredImage
 from runward_service.domain.job import JobMode, JobStatus
-from runward_service.domain.outcome import OutcomeSeal
+from runward_service.domain.receipt_keys import ReceiptKey, ReceiptKeys
+from runward_service.domain.receipt_signer import ReceiptSigner
 from runward_service.runtime.result_cache import ResultCache
 from runward_service.runtime.run_control import RunControl
 from runward_service.runtime.tool_runner import ToolRunner
@@ -192,7 +193,8 @@ async def test_tool_runner_checks_again(service: Service, payload: dict[str, Any
     job = bad_job(await ended(service, good.id), **payload)
     state = (await service.registry.resolve("echo")).state
     cache = ResultCache(service.kept_results, enabled=True)
-    outcome = await ToolRunner(service.registry, service.pool, cache, OutcomeSeal()).run(job, RunControl())
+    signer = ReceiptSigner(ReceiptKeys([ReceiptKey(bytes(32))]))
+    outcome = await ToolRunner(service.registry, service.pool, cache, signer).run(job, RunControl())
     assert outcome.envelope is not None
     assert (outcome.envelope.reason, outcome.ran, outcome.result) == (reason, False, None)
     assert outcome.envelope.error_type is ErrorType.VALIDATION_ERROR

@@ -11,7 +11,7 @@ import pytest_asyncio
 from runward_service.store.database import Database
 from runward_service.store.job_store import SqliteJobStore
 from tests.store.held_writer import HeldWriter
-from tests.store.jobs import OWNER, SEAL
+from tests.store.jobs import CHAIN, OWNER, SIGNER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,4 +31,4 @@ async def writer(tmp_path: Path) -> AsyncIterator[HeldWriter]:
 @pytest.fixture
 def store(writer: HeldWriter) -> SqliteJobStore:
     """The job store on the held writer."""
-    return SqliteJobStore(writer, OWNER, Path, SEAL.verify)
+    return SqliteJobStore(writer, OWNER, Path, SIGNER.verify, CHAIN)

@@ -9,7 +9,10 @@ from runward_service.domain.envelope import ErrorEnvelope
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.image import StoredImage
 from runward_service.domain.job import Job, JobMode, JobStatus
-from runward_service.domain.outcome import Outcome, OutcomeSeal
+from runward_service.domain.outcome import Outcome
+from runward_service.domain.receipt_keys import ReceiptKey, ReceiptKeys
+from runward_service.domain.receipt_signer import ReceiptSigner
+from runward_service.store.receipt_chain import ReceiptChain
 
 OWNER = "me"
 
@@ -27,7 +30,9 @@ def new_job(number: int, **fields: Any) -> Job:
     return Job(**{**values, **fields})
 
 
-SEAL = OutcomeSeal()
+KEYS = ReceiptKeys([ReceiptKey(bytes(32))])
+SIGNER = ReceiptSigner(KEYS)
+CHAIN = ReceiptChain(KEYS)
 
 
 def outcome(job: Job) -> Outcome:
@@ -36,6 +41,7 @@ def outcome(job: Job) -> Outcome:
     ends = {"end_time_us": 300 + number, "duration_us": 10 + number}
     if number % 3:
         digest = f"digest {number}"
-        return SEAL.sealed(Outcome(job.id, job.attempt, plugin, ran=True, result=b"", output_digest=digest, **ends))
+        made = Outcome(job.id, job.attempt, plugin, ran=True, result=b"", output_digest=digest, **ends)
+        return SIGNER.signed(made, job)
     error = ErrorEnvelope(ErrorReason.PLUGIN_RAISED, f"failure {number}", {"n": number}, plugin, 299, f"trace {number}")
-    return SEAL.sealed(Outcome(job.id, job.attempt, plugin, ran=True, envelope=error, **ends))
+    return SIGNER.signed(Outcome(job.id, job.attempt, plugin, ran=True, envelope=error, **ends), job)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from runward_service.store.transitions import CreateJob, FinishJob, StartJob
-from tests.store.jobs import OWNER, new_job, outcome
+from tests.store.jobs import CHAIN, OWNER, SIGNER, new_job, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,15 @@ async def create(writer: HeldWriter, jobs: Sequence[Job]) -> None:
 async def finish(writer: HeldWriter, jobs: Sequence[Job]) -> None:
     """Start and finish stored jobs; job ``n`` starts at 50 µs and ends at 300 + n µs."""
     starts = [writer.submit(StartJob(job.id, OWNER, 50)) for job in jobs]
-    ends = [writer.submit(FinishJob(job.id, OWNER, 1, outcome(job._replace(attempt=1)))) for job in jobs]
+    begun = [job._replace(attempt=1, start_time_us=50) for job in jobs]
+    ends = [writer.submit(finish_of(job)) for job in begun]
     assert all(await asyncio.gather(*starts, *ends))
+
+
+def finish_of(job: Job) -> FinishJob:
+    """The end of a job that runs."""
+    end = outcome(job)
+    return FinishJob(job, OWNER, end, SIGNER.verify(end, job), CHAIN)
 
 
 async def finished(writer: HeldWriter, count: int, first: int = 0, **fields: Any) -> list[Job]:

@@ -16,7 +16,7 @@ from runward_service.store.damaged_blobs import DamagedBlobs
 from runward_service.store.database import Database, SchemaError, migrations
 from runward_service.store.images import INLINE_BYTES
 from runward_service.store.job_removal import SqliteJobRemoval
-from tests.store.jobs import new_job
+from tests.store.jobs import CHAIN, KEYS, new_job
 from tests.store.removals import FAR, create, finished, left, state
 from tests.store.test_image_files import at, stored
 from tests.store.test_migrations import version_of
@@ -25,7 +25,13 @@ from tests.store.test_released_schemas import released, rows
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runward_service.domain.receipt_keys import ReceiptKeys
     from tests.store.held_writer import HeldWriter
+
+
+def keys_at_hand() -> ReceiptKeys:
+    """The keys, for a backup that needs them."""
+    return KEYS
 
 
 def quiet(*_: object) -> None:
@@ -48,7 +54,7 @@ async def test_what_is_backed_up_is_what_was_there(writer: HeldWriter, tmp_path:
     job = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 9)
     await create(writer, [new_job(10)])
     told: list[tuple[str, int, int]] = []
-    summary = back_up(writer.database, tmp_path / "backup", lambda *step: told.append(step))
+    summary = back_up(writer.database, tmp_path / "backup", keys_at_hand, lambda *step: told.append(step))
     assert (summary.jobs, summary.image_files) == (7, 1)
     assert {what for what, _, _ in told} == {"database", "images"}
     assert told[-1] == ("images", 1, 1)
@@ -71,13 +77,13 @@ async def test_a_restored_store_goes_on_expiring(writer: HeldWriter, tmp_path: P
     from tests.store.held_writer import HeldWriter as Writer  # noqa: PLC0415 - the fixture's class, for a second store
 
     await finished(writer, 6)
-    back_up(writer.database, tmp_path / "backup", quiet)
+    back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet)
     target = Database(tmp_path / "restored")
     restore(tmp_path / "backup", target, quiet)
     again = Writer(target)
     again.start()
     try:
-        removal = SqliteJobRemoval(again, at(again)[0].path_of)
+        removal = SqliteJobRemoval(again, at(again)[0].path_of, CHAIN)
         assert (await removal.compact_log(RetentionPolicy(FAR, 4), now=0)).jobs == 2
         assert len(left(again)) == 4
         floor, past = state(again)
@@ -101,7 +107,7 @@ async def test_a_job_that_is_removed_while_it_is_copied_is_left_out(
         return real(*arguments)
 
     monkeypatch.setattr(backup, "copy_images", remove_first)
-    assert back_up(writer.database, tmp_path / "backup", quiet).jobs == 1
+    assert back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet).jobs == 1
     copy = Database(tmp_path / "backup")
     assert one(copy, "SELECT id FROM job") == (kept.id,)
     assert one(copy, "SELECT past_jobs FROM retention") == (1,)
@@ -114,7 +120,7 @@ async def test_an_unfinished_job_is_never_left_out(writer: HeldWriter, tmp_path:
     await create(writer, [new_job(1, image=image)])
     images.path_of(image.digest).unlink()
     with pytest.raises(BackupError, match="make the backup again"):
-        back_up(writer.database, tmp_path / "backup", quiet)
+        back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
@@ -122,12 +128,12 @@ async def test_a_damaged_image_is_not_taken_for_one(writer: HeldWriter, tmp_path
     """A file whose content is not that of its name makes a backup fail, and a restoration; neither leaves anything."""
     images, _ = at(writer)
     job = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 1)
-    back_up(writer.database, tmp_path / "backup", quiet)
+    back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet)
     file = images.path_of(job.image.digest)
     for damaged in (file, tmp_path / "backup" / "images" / file.relative_to(writer.database.images)):
         damaged.write_bytes(b"other")
     with pytest.raises(BackupError, match="damaged"):
-        back_up(writer.database, tmp_path / "second", quiet)
+        back_up(writer.database, tmp_path / "second", keys_at_hand, quiet)
     (tmp_path / "empty").mkdir()
     with pytest.raises(BackupError, match="damaged"):
         restore(tmp_path / "backup", Database(tmp_path / "empty"), quiet)
@@ -141,7 +147,7 @@ async def test_a_job_whose_image_was_lost_before(writer: HeldWriter, tmp_path: P
     job = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 1)
     images.path_of(job.image.digest).write_bytes(b"other")
     assert await DamagedBlobs(writer, writer.database, images).examine(job.image.digest)
-    assert back_up(writer.database, tmp_path / "backup", quiet).image_files == 0
+    assert back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet).image_files == 0
     assert restore(tmp_path / "backup", Database(tmp_path / "restored"), quiet).jobs == 1
     assert one(Database(tmp_path / "restored"), "SELECT id FROM job") == (job.id,)
 
@@ -155,7 +161,7 @@ def test_a_folder_of_an_older_release_is_backed_up_as_a_new_one(tmp_path: Path) 
         connection.execute(f"UPDATE job SET image_digest = {inline} WHERE image_digest LIKE '%bbbb'")
         connection.execute("DELETE FROM image WHERE data IS NULL")
     before = rows(database)
-    back_up(database, tmp_path / "backup", quiet)
+    back_up(database, tmp_path / "backup", keys_at_hand, quiet)
     assert version_of(tmp_path / "old") == 1
     assert version_of(tmp_path / "backup") == migrations()[-1][0]
     assert rows(Database(tmp_path / "backup")) == before == rows(database)

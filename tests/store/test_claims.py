@@ -16,7 +16,7 @@ from runward_service.domain.job import JobMode
 from runward_service.domain.outcome import Outcome
 from runward_service.store.database import Database
 from runward_service.store.turns import OLDEST_FIRST_ROUND, Turns
-from tests.store.jobs import SEAL, new_job
+from tests.store.jobs import SIGNER, new_job
 
 if TYPE_CHECKING:
     from runward_service.domain.job import Job
@@ -120,7 +120,7 @@ async def test_what_waits_is_counted(writer: HeldWriter, store: SqliteJobStore) 
                 job = pending.pop(dice.randrange(len(pending)))
                 error = ErrorEnvelope(ErrorReason.CANCELLED, "Cancelled.", {}, job.plugin, 400)
                 ending = Outcome(job.id, 0, job.plugin, end_time_us=400, duration_us=0, ran=False, envelope=error)
-                assert await store.end_unrun_job(job, SEAL.sealed(ending))
+                assert await store.end_unrun_job(job, SIGNER.signed(ending, job))
             case 4 if step % 3 == 0:
                 await store.release_drained()
         rows = writer.rows("SELECT * FROM queued ORDER BY plugin, tenant, principal")

@@ -20,7 +20,7 @@ from runward_service.store.job_removal import SqliteJobRemoval
 from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.transitions import CreateJob
 from tests.store.held_writer import HeldWriter
-from tests.store.jobs import new_job
+from tests.store.jobs import CHAIN, new_job
 from tests.store.removals import FAR, create, finish, left
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ ROUNDS = 60
 def at(writer: HeldWriter) -> tuple[ImageStore, SqliteJobRemoval]:
     """The images beside a writer's database, and their removal."""
     images = ImageStore(writer.database.images, OWNER_ID)
-    return images, SqliteJobRemoval(writer, images.path_of)
+    return images, SqliteJobRemoval(writer, images.path_of, CHAIN)
 
 
 async def stored(writer: HeldWriter, images: ImageStore, data: bytes, number: int = 1, **fields: Any) -> Job:

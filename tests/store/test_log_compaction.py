@@ -11,7 +11,7 @@ from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.store.database import Database
 from runward_service.store.job_reader import JobQuery, SqliteJobReader
 from runward_service.store.job_removal import EVENTS_A_STEP, JOBS_A_STEP, SQL, Removed, SqliteJobRemoval
-from tests.store.jobs import new_job
+from tests.store.jobs import CHAIN, new_job
 from tests.store.removals import FAR, create, finish, finished, left, state
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def removal(writer: HeldWriter, tmp_path: Path) -> SqliteJobRemoval:
     """Removal on the held writer."""
-    return SqliteJobRemoval(writer, lambda digest: tmp_path / digest)
+    return SqliteJobRemoval(writer, lambda digest: tmp_path / digest, CHAIN)
 
 
 async def test_jobs_expire_by_age(writer: HeldWriter, removal: SqliteJobRemoval) -> None:

@@ -33,7 +33,8 @@ WIDTHS = {
     "insert_images": 5,
     "insert_jobs": 23,
     "start_jobs": 4,
-    "finish_jobs": 14,
+    "finish_jobs": 17,
+    "insert_receipts": 7,
     "keep": 4,
 }
 """How many values a row of the statements for many rows has."""
@@ -65,6 +66,7 @@ async def test_readers_cannot_write(tmp_path: Path, sql: str) -> None:
         "job_reader.sql",
         "job_removal.sql",
         "kept_results.sql",
+        "receipts.sql",
         "transitions.sql",
     ],
 )

@@ -65,7 +65,7 @@ async def test_whole_lives_in_one_batch(writer: HeldWriter, store: SqliteJobStor
         for number, job in enumerate(jobs):
             futures.append(store.create_job(job, deferred=True))
             futures.append(writer.submit(StartJob(job.id, OWNER, 200 + number)))
-            begun = job._replace(attempt=1)
+            begun = job._replace(attempt=1, start_time_us=1)
             futures.append(store.finish_job(begun, outcome(begun)))
     answers = [await future for future in futures]
     revisions = [answer if isinstance(answer, int) else answer.revision for answer in answers]
@@ -89,7 +89,7 @@ async def test_in_any_mixture(writer: HeldWriter, store: SqliteJobStore) -> None
             futures = []
             for _ in range(40):
                 number = turns.randrange(len(jobs))
-                job = jobs[number]._replace(attempt=1)
+                job = jobs[number]._replace(attempt=1, start_time_us=1)
                 if stages[number] == 0:
                     futures.append(store.create_job(jobs[number], deferred=True))
                 elif stages[number] == 1:
@@ -119,7 +119,7 @@ async def test_a_fence_in_a_batch(writer: HeldWriter, store: SqliteJobStore, fen
         if number != barred or fence != "not started":
             store.defer_start(job.id, 200 + number)
     await writer.submit(lambda tx: tx.execute("SELECT 1"))
-    target = jobs[barred]._replace(attempt=1)
+    target = jobs[barred]._replace(attempt=1, start_time_us=1)
     finished = set(range(20)) - {barred}
     if fence == "another owner":
         await writer.submit(lambda tx: tx.execute("UPDATE job SET owner = 'thief' WHERE id = ?", (target.id,)))
@@ -131,7 +131,9 @@ async def test_a_fence_in_a_batch(writer: HeldWriter, store: SqliteJobStore, fen
     elif fence == "unknown":
         target = target._replace(id=str(uuid.uuid4()))
     async with writer.held():
-        begun = [target if number == barred else job._replace(attempt=1) for number, job in enumerate(jobs)]
+        begun = [
+            target if number == barred else job._replace(attempt=1, start_time_us=1) for number, job in enumerate(jobs)
+        ]
         futures = [store.finish_job(job, outcome(job)) for job in begun]
     answers = [await future for future in futures]
     assert answers[barred] == 0

@@ -17,6 +17,7 @@ from runward_service.watch.shared_pages import WINDOW
 from runward_service.watch.update import Bookmark
 from tests.harness.service import analyze, changes, query, refusal, running_service, submit
 from tests.harness.stage import Stage
+from tests.store.jobs import CHAIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,7 +39,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 async def compact(service: Service) -> int:
     """Let everything that has ended expire; the floor that the log then has."""
-    removal = SqliteJobRemoval(service.writer, lambda digest: service.database.images / digest)
+    removal = SqliteJobRemoval(service.writer, lambda digest: service.database.images / digest, CHAIN)
     while (await removal.compact_log(RetentionPolicy(1, 0), LATER)).more:
         pass
     return await service.reader.log_floor()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runward_service.commands.audit import audit, rotate_key
 from runward_service.commands.backup import backup, restore
 from runward_service.commands.data_dir import data_dir_option
 from runward_service.commands.gc import gc
@@ -27,6 +28,8 @@ def admin() -> None:
 admin.add_command(backup)
 admin.add_command(restore)
 admin.add_command(gc)
+admin.add_command(audit)
+admin.add_command(rotate_key)
 
 
 @admin.command()

@@ -11,6 +11,8 @@ import click
 
 from runward_service.commands.data_dir import data_dir_option
 from runward_service.commands.progress import live_progress
+from runward_service.commands.receipt_key_option import receipt_key_option
+from runward_service.governance.receipt_key_file import ReceiptKeyError, load
 from runward_service.store.backup import BackupError, BackupSummary, back_up
 from runward_service.store.backup import restore as restore_backup
 from runward_service.store.database import Database, SchemaError
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
 @data_dir_option
+@receipt_key_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def backup(destination: Path, data_dir: Path, as_json: bool) -> None:
+def backup(destination: Path, data_dir: Path, receipt_key: Path | None, as_json: bool) -> None:
     """Copy the data to the new folder DEST, checked and as at one moment; servers go on meanwhile."""
     with live_progress(not as_json) as progress:
-        summary = _refused(lambda: back_up(Database(data_dir.absolute()), destination.absolute(), progress))
+        database = Database(data_dir.absolute())
+        summary = _refused(lambda: back_up(database, destination.absolute(), lambda: load(receipt_key), progress))
     _show("backed up", summary, destination, as_json)
 
 
@@ -44,7 +48,7 @@ def restore(source: Path, data_dir: Path, as_json: bool) -> None:
 def _refused(work: Callable[[], BackupSummary]) -> BackupSummary:
     try:
         return work()
-    except (BackupError, SchemaError) as error:
+    except (BackupError, SchemaError, ReceiptKeyError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"it could not be copied: {error}") from error

@@ -12,7 +12,9 @@ import click
 from runward_service.commands.data_dir import data_dir_option
 from runward_service.commands.duration import DurationParameter
 from runward_service.commands.progress import live_progress
+from runward_service.commands.receipt_key_option import receipt_key_option
 from runward_service.domain.errors import GovernedError
+from runward_service.governance.receipt_key_file import ReceiptKeyError, load
 from runward_service.store.database import Database, SchemaError
 from runward_service.store.maintenance import Collected, MaintenanceError, collect_garbage
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @data_dir_option
+@receipt_key_option
 @click.option(
     "--retain-for",
     type=DurationParameter(),
@@ -38,15 +41,23 @@ if TYPE_CHECKING:
     "--compact", is_flag=True, help="Make the database's file as small as it can be; no server may use it meanwhile."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def gc(data_dir: Path, retain_for: int | None, retain_jobs: int | None, compact: bool, as_json: bool) -> None:
+def gc(  # noqa: PLR0917 - click passes each option by name
+    data_dir: Path,
+    receipt_key: Path | None,
+    retain_for: int | None,
+    retain_jobs: int | None,
+    compact: bool,
+    as_json: bool,
+) -> None:
     """Remove now what has expired, and what crashes left among the images, whether a server runs or not."""
     database = Database(data_dir.absolute())
     try:
         with live_progress(not as_json) as progress:
-            collected = asyncio.run(collect_garbage(database, retain_for, retain_jobs, compact, progress))
+            work = collect_garbage(database, retain_for, retain_jobs, compact, load(receipt_key), progress)
+            collected = asyncio.run(work)
     except GovernedError as error:
         raise click.ClickException(error.message) from error
-    except (SchemaError, MaintenanceError) as error:
+    except (SchemaError, MaintenanceError, ReceiptKeyError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"the data folder {data_dir} cannot be used: {error}") from error

@@ -15,8 +15,10 @@ import uvloop
 from runward_service.commands.data_dir import data_dir_option
 from runward_service.commands.duration import DurationParameter
 from runward_service.commands.limit_options import limit_options, limits_of
+from runward_service.commands.receipt_key_option import receipt_key_option
 from runward_service.config import Config
 from runward_service.domain.retention_policy import RetentionPolicy
+from runward_service.governance.receipt_key_file import ReceiptKeyError
 from runward_service.listen_address import ListenError
 from runward_service.log_writer import start_logging
 from runward_service.server import serve as run_server
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     help="Where to listen; port 0 picks a free one, unix:PATH a socket.",
 )
 @data_dir_option
+@receipt_key_option
 @click.option(
     "--workers",
     envvar="RUNWARD_WORKERS",
@@ -145,6 +148,7 @@ if TYPE_CHECKING:
 def serve(  # noqa: PLR0917 - click passes each option by name
     listen: str,
     data_dir: Path,
+    receipt_key: Path | None,
     workers: int,
     processes: int,
     lifeline: int,
@@ -170,6 +174,7 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     config = Config(
         listen=listen,
         data_dir=data_dir,
+        receipt_key=receipt_key,
         workers=workers,
         worker_variables=worker_variables,
         plugins=plugins,
@@ -189,7 +194,7 @@ def serve(  # noqa: PLR0917 - click passes each option by name
         else:
             serving = run_server(config, on_ready)
         status = uvloop.run(to_the_end(serving))
-    except (ListenError, SchemaError) as error:
+    except (ListenError, SchemaError, ReceiptKeyError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"the data folder {data_dir} cannot be used: {error}") from error

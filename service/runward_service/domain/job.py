@@ -139,3 +139,5 @@ class Job(NamedTuple):
     """The files that its run gave back."""
     skip_cache: bool = False
     """Whether it has to have a run of its own."""
+    code_digest: str = ""
+    """That of the plugin's code that its last attempt ran; empty where it ran none."""

@@ -340,6 +340,7 @@ class JobExecutionService:
             error=outcome.envelope,
             artifacts=outcome.artifacts,
             cached=outcome.cached,
+            code_digest=outcome.code_digest,
         )
 
     async def _stored(self, job: Job, *, ran: bool) -> Job:

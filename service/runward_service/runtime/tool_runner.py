@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.blob_errors import blob_corrupted
@@ -17,7 +18,7 @@ from runward_service.runtime.validation import validate_output
 
 if TYPE_CHECKING:
     from runward_service.domain.job import Job
-    from runward_service.domain.outcome import OutcomeSeal
+    from runward_service.domain.receipt_signer import ReceiptSigner
     from runward_service.domain.run_reply import RunReply
     from runward_service.plugins.base import Payload, Plugin, RunContext
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
@@ -31,14 +32,14 @@ logger = logging.getLogger(__name__)
 class ToolRunner:
     """Two halves: ``run`` governs an attempt from the service, ``run_plugin`` makes it in the worker."""
 
-    def __init__(self, registry: PluginRegistry, pool: WorkerPool, cache: ResultCache, seal: OutcomeSeal) -> None:
+    def __init__(self, registry: PluginRegistry, pool: WorkerPool, cache: ResultCache, signer: ReceiptSigner) -> None:
         """Keep the states of the registry's plugins, run them in the pool's workers where the cache has no output that
-        stands for a run's, seal what jobs come to.
+        stands for a run's, sign what jobs come to.
         """
         self._cache = cache
         self._registry = registry
         self._pool = pool
-        self._seal = seal
+        self._signer = signer
 
     async def run(self, job: Job, control: RunControl) -> Outcome:
         """Make one attempt of a RUNNING job and say what it came to. Never raises for a failure of the attempt."""
@@ -46,20 +47,21 @@ class ToolRunner:
         began = False
         reply: RunReply | None = None
         result: bytes | None = None
-        digest = ""
+        digest = code_digest = ""
         envelope: ErrorEnvelope | None = None
         retryable = False
         try:
             control.check()
             entry = self._registry.get(job.plugin)
             self._validate_input(entry, job)
+            code_digest = entry.description.code_digest if entry.description else ""
             reply = await self._cache.answer(entry, job, control)
             if reply is None:
                 self._registry.begin_run(job.plugin)
                 began = True
                 reply = await self._pool.run(entry, job, control)
             validate_encoded(reply.result)
-            result, digest = reply.result, reply.output_digest
+            result, digest, code_digest = reply.result, reply.output_digest, reply.code_digest
         except GovernedError as error:
             envelope = envelope_of(error, plugin=job.plugin, time_us=now_us())
             retryable = error.retryable
@@ -84,8 +86,9 @@ class ToolRunner:
             reply.artifacts if reply is not None and result is not None else (),
             cached=result is not None and not began,
             cache_key=control.cache_key,
+            code_digest=code_digest if began or result is not None else "",
         )
-        return self._seal.sealed(outcome)
+        return self._signed(outcome, job)
 
     def answerable(self, job: Job, control: RunControl) -> bool:
         """Whether a job that is to wait for its turn needs none: ``run`` will have an equal one's output for it."""
@@ -100,7 +103,23 @@ class ToolRunner:
         """What a job comes to that ends without a run: cancelled while pending, expired, or interrupted."""
         end_us = now_us()
         envelope = envelope_of(error, plugin=job.plugin, time_us=end_us)
-        return self._seal.sealed(Outcome(job.id, job.attempt, job.plugin, end_us, 0, ran=False, envelope=envelope))
+        return self._signed(Outcome(job.id, job.attempt, job.plugin, end_us, 0, ran=False, envelope=envelope), job)
+
+    def _signed(self, outcome: Outcome, job: Job) -> Outcome:
+        """The outcome with its receipt; where none can be made of it, such as for details that are no JSON, a failure
+        of the service in its place. A job that is no job itself gets no receipt, and so no end in the store.
+        """
+        try:
+            return self._signer.signed(outcome, job)
+        except Exception as error:  # noqa: BLE001 - a job ends whatever its end looks like
+            envelope = internal_envelope(error, job)
+            ends = (outcome.end_time_us, outcome.duration_us, outcome.ran)
+            instead = Outcome(
+                job.id, job.attempt, job.plugin, *ends, envelope=envelope, code_digest=outcome.code_digest
+            )
+            with suppress(Exception):
+                return self._signer.signed(instead, job)
+            return outcome
 
     def update_execution_metrics(self, plugin: str, *, began: bool, succeeded: bool) -> None:
         """Set the plugin's state by what a run came to: INITIALIZED or FAILED. The outcome's counters are added up by

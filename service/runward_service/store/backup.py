@@ -10,14 +10,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runward_service.store.batch import Transaction
 from runward_service.store.database import Database, check_schema, migrate
 from runward_service.store.images import ImageStore, sync_folder
 from runward_service.store.owner_lock import living_owners
+from runward_service.store.receipt_chain import ReceiptChain
 from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from runward_service.domain.receipt_keys import ReceiptKeys
 
 SQL = statements("backup.sql")
 PAGES_A_STEP = 1024
@@ -39,12 +43,15 @@ class BackupSummary:
     size_bytes: int
 
 
-def back_up(database: Database, destination: Path, progress: Callable[[str, int, int], None]) -> BackupSummary:
+def back_up(
+    database: Database, destination: Path, keys: Callable[[], ReceiptKeys], progress: Callable[[str, int, int], None]
+) -> BackupSummary:
     """Copy a data folder's state as at one moment to a folder that does not exist or is empty.
 
     Servers go on meanwhile; their log grows until the database is copied. A job that is removed meanwhile together with
-    its image's file is left out. The copy is checked, and takes its name only when it is whole. ``progress`` hears what
-    is done (such as "images"), how far, and of how much. Raises BackupError, SchemaError or OSError.
+    its image's file is left out, which the copy's chain of receipts tells: for that ``keys`` is called. The copy is
+    checked, and takes its name only when it is whole. ``progress`` hears what is done (such as "images"), how far, and
+    of how much. Raises BackupError, SchemaError or OSError, and what ``keys`` raises.
     """
     if not database.path.is_file():
         raise BackupError(f"{database.folder} holds no data of a server")
@@ -57,7 +64,7 @@ def back_up(database: Database, destination: Path, progress: Callable[[str, int,
         copy_database(database.path, target.path, progress)
         with closing(open_alone(target.path)) as copy:
             migrate(copy)
-            leave_out(copy, copy_images(copy, database.images, target.images, progress))
+            leave_out(copy, copy_images(copy, database.images, target.images, progress), keys)
             check(copy)
             summary = summary_of(copy, target)
         sync_file(target.path)
@@ -179,16 +186,23 @@ def copy_checked(source: Path, target: Path, digest: str) -> None:
         raise BackupError(f"{source} is damaged: its content is not that of its digest")
 
 
-def leave_out(copy: sqlite3.Connection, gone: list[str]) -> None:
+def leave_out(copy: sqlite3.Connection, gone: list[str], keys: Callable[[], ReceiptKeys]) -> None:
     """Remove the jobs whose images were removed from the server while they were to be copied."""
+    if not gone:
+        return
+    chain = ReceiptChain(keys())
+    copy.execute("BEGIN")
+    transaction = Transaction(copy)
+    chain.begin(transaction)
     for digest in gone:
         if copy.execute(SQL["unfinished_with_image"], (digest,)).fetchone():
             raise BackupError("jobs ended and were removed while they were copied; make the backup again")
-        copy.execute(SQL["delete_jobs_with_image"], (digest,))
+        removed = copy.execute(SQL["delete_jobs_with_image"], (digest,)).fetchall()
+        chain.add_removal(transaction, [row[0] for row in removed])
         copy.execute(SQL["delete_image"], (digest,))
-    if gone:
-        copy.execute(SQL["delete_unused_images"])
-        copy.execute(SQL["count_past_again"])
+    copy.execute(SQL["delete_unused_images"])
+    copy.execute(SQL["count_past_again"])
+    copy.execute("COMMIT")
 
 
 def skip_revisions(copy: sqlite3.Connection) -> None:

@@ -14,6 +14,7 @@ from runward_service.store.transitions import CreateJob, FinishJob, RowNotFound,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from runward_service.store.receipt_chain import ChainHead
     from runward_service.store.transitions import Transition
 
 BEGIN = "BEGIN IMMEDIATE"
@@ -30,6 +31,8 @@ class Transaction:
         self.execute = connection.execute
         self.counters = CounterDeltas()
         self.changed: list[str] = []
+        self.chain_head: ChainHead | None = None
+        """The last entry of the chain of receipts, once it has been read."""
         row = connection.execute(statements("job_store.sql")["last_revision"]).fetchone()
         self._revision: int = row[0] if row else 0
 
@@ -117,14 +120,14 @@ def _run_with_savepoints(
     outcomes: list[Any] = []
     for operation in operations:
         connection.execute("SAVEPOINT operation")
-        kept = transaction.counters.copy()
+        kept, chain_head = transaction.counters.copy(), transaction.chain_head
         try:
             outcome = operation(transaction)
         except Exception as error:
             if not connection.in_transaction:
                 raise
             connection.execute("ROLLBACK TO operation")
-            transaction.counters = kept
+            transaction.counters, transaction.chain_head = kept, chain_head
             outcome = _as_outcome(error)
         connection.execute("RELEASE operation")
         outcomes.append(outcome)

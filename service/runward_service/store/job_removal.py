@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from runward_service.domain.job import Principal
     from runward_service.store.batch import Transaction
+    from runward_service.store.receipt_chain import ReceiptChain
     from runward_service.store.writer import GroupCommitWriter
 
 SQL = statements("job_removal.sql")
@@ -58,9 +59,12 @@ class Removed:
 class SqliteJobRemoval:
     """Removes through the group-commit writer, in steps of bounded size. Every method answers once that is on disk."""
 
-    def __init__(self, writer: GroupCommitWriter, image_path: Callable[[str], Path]) -> None:
-        """Write through the writer; ``image_path`` tells the file of a large image's digest."""
+    def __init__(self, writer: GroupCommitWriter, image_path: Callable[[str], Path], chain: ReceiptChain) -> None:
+        """Write through the writer; ``image_path`` tells the file of a large image's digest; every removal is an entry
+        of the chain.
+        """
         self._writer = writer
+        self._chain = chain
         self._image_path = image_path
 
     def set_policy(self, policy: RetentionPolicy) -> Awaitable[object]:
@@ -83,7 +87,7 @@ class SqliteJobRemoval:
 
         A job that has not ended, or has a longer retention of its own, stays with its last event.
         """
-        return self._writer.submit(lambda tx: _compact(tx, policy, now))
+        return self._writer.submit(lambda tx: _compact(tx, policy, now, self._chain))
 
     def remove_expired(self, now: int) -> Awaitable[Removed]:
         """Remove some of the finished jobs whose own retention has passed."""
@@ -93,7 +97,7 @@ class SqliteJobRemoval:
             step = found[: _affordable([image_bytes for _, _, image_bytes in found])]
             _count_past(tx, [revision for _, revision, _ in step])
             more = len(step) < len(found) or len(found) == JOBS_A_STEP
-            return _remove_jobs(tx, [seq for seq, _, _ in step], more=more)
+            return _remove_jobs(tx, [seq for seq, _, _ in step], self._chain, more=more)
 
         return self._writer.submit(operation)
 
@@ -141,13 +145,13 @@ class SqliteJobRemoval:
 
         Raises GovernedError JOB_NOT_FOUND, or JOB_STATUS_CONFLICT for a job that has not ended.
         """
-        answer = await self._writer.submit(lambda tx: _delete_job(tx, job_id, principal))
+        answer = await self._writer.submit(lambda tx: _delete_job(tx, job_id, principal, self._chain))
         if isinstance(answer, GovernedError):
             raise answer
         return answer
 
 
-def _compact(tx: Transaction, policy: RetentionPolicy, now: int) -> Removed:
+def _compact(tx: Transaction, policy: RetentionPolicy, now: int, chain: ReceiptChain) -> Removed:
     looked_upto, _, _, finished = tx.execute(SQL["retention"]).fetchone()
     excess = finished - policy.retain_jobs if policy.retain_jobs else 0
     before = now - policy.retain_for_us
@@ -175,7 +179,7 @@ def _compact(tx: Transaction, policy: RetentionPolicy, now: int) -> Removed:
     tx.execute(SQL["delete_old_deletions"], (upto,))
     events = tx.execute(SQL["delete_events"], (json.dumps(superseded),)).rowcount if superseded else 0
     more = full or len(rows) == EVENTS_A_STEP
-    return Removed(events=events).plus(_remove_jobs(tx, jobs, more=more))
+    return Removed(events=events).plus(_remove_jobs(tx, jobs, chain, more=more))
 
 
 def _affordable(sizes: Sequence[int]) -> int:
@@ -195,7 +199,9 @@ def _count_past(tx: Transaction, revisions: Sequence[int]) -> None:
         tx.execute(SQL["count_past"], (above,))
 
 
-def _remove_jobs(tx: Transaction, seqs: Sequence[int], *, more: bool = False, uploads: bool = False) -> Removed:
+def _remove_jobs(
+    tx: Transaction, seqs: Sequence[int], chain: ReceiptChain, *, more: bool = False, uploads: bool = False
+) -> Removed:
     """Remove jobs with their images and artifacts; with ``uploads``, also those that were uploaded and whose time is
     not over.
     """
@@ -204,7 +210,9 @@ def _remove_jobs(tx: Transaction, seqs: Sequence[int], *, more: bool = False, up
     listed = json.dumps(seqs)
     events = tx.execute(SQL["delete_events_of_jobs"], (listed,)).rowcount
     image_seqs = [row[0] for row in tx.execute(SQL["artifacts_of_jobs"], (listed,)).fetchall()]
-    image_seqs += [row[0] for row in tx.execute(SQL["delete_jobs"], (listed,)).fetchall()]
+    removed = tx.execute(SQL["delete_jobs"], (listed,)).fetchall()
+    image_seqs += [row[0] for row in removed]
+    chain.add_removal(tx, [row[1] for row in removed])
     if uploads:
         tx.execute(SQL["end_uploads"], (json.dumps(image_seqs),))
     return Removed(len(seqs), events).plus(_remove_images(tx, image_seqs)).plus(Removed(more=more))
@@ -218,7 +226,7 @@ def _remove_images(tx: Transaction, seqs: Sequence[int]) -> Removed:
     return Removed(images=len(images), image_bytes=sum(size for _, size, _ in images))
 
 
-def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> list[str] | GovernedError:
+def _delete_job(tx: Transaction, job_id: str, principal: Principal, chain: ReceiptChain) -> list[str] | GovernedError:
     row = tx.execute(SQL["job_to_delete"], (job_id,)).fetchone()
     if row is None or row[1] != principal.tenant:
         if tx.execute(SQL["deletion_of_job"], (job_id, principal.tenant)).fetchone():
@@ -231,7 +239,7 @@ def _delete_job(tx: Transaction, job_id: str, principal: Principal) -> list[str]
         return GovernedError(ErrorReason.JOB_STATUS_CONFLICT, message, {"status": name, "job_id": job_id})
     _count_past(tx, [revision])
     digests = [digest, *(row[1] for row in tx.execute(SQL["artifacts_of_jobs"], (json.dumps([seq]),)))]
-    _remove_jobs(tx, [seq], uploads=True)
+    _remove_jobs(tx, [seq], chain, uploads=True)
     taken = tx.next_revision()
     tx.execute(SQL["take_revision"], (taken,))
     tx.execute(SQL["insert_deletion"], (taken, job_id, principal.tenant, principal.name, now_us()))

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from runward_service.domain.job import Job
     from runward_service.domain.outcome import Outcome
+    from runward_service.domain.receipt import Receipt
     from runward_service.store.batch import Transaction
+    from runward_service.store.receipt_chain import ReceiptChain
     from runward_service.store.writer import GroupCommitWriter
 
 SQL = statements("job_store.sql")
@@ -38,16 +40,19 @@ class SqliteJobStore:
         writer: GroupCommitWriter,
         owner: str,
         image_path: Callable[[str], Path],
-        verify_outcome: Callable[[Outcome, Job], None],
+        verify_outcome: Callable[[Outcome, Job], Receipt],
+        chain: ReceiptChain,
     ) -> None:
-        """Write for one owner process; ``image_path`` tells the file of a large image's digest; ``verify_outcome``
-        raises GovernanceViolation for an outcome that ToolRunner did not make for that job and attempt.
+        """Write for one owner process; ``image_path`` tells the file of a large image's digest; ``verify_outcome`` the
+        receipt that ToolRunner made of an outcome, and raises GovernanceViolation where there is none for that job and
+        attempt; it joins the ``chain``.
         """
         self._writer = writer
         self._owner = owner
         self._image_path = image_path
         self._claims = Claims(owner, image_path)
         self._verify_outcome = verify_outcome
+        self._chain = chain
 
     @property
     def closed(self) -> bool:
@@ -143,8 +148,11 @@ class SqliteJobStore:
         was written. Raises GovernanceViolation, and writes nothing, for an outcome that is not ToolRunner's of that
         attempt.
         """
-        self._verify_outcome(outcome, job)
-        return self._writer.submit(FinishJob(job.id, self._owner, job.attempt, outcome, self._image_path))
+        return self._writer.submit(self._finish(job, outcome))
+
+    def _finish(self, job: Job, outcome: Outcome) -> FinishJob:
+        receipt = self._verify_outcome(outcome, job)
+        return FinishJob(job, self._owner, outcome, receipt, self._chain, self._image_path)
 
     def end_unrun_job(self, job: Job, outcome: Outcome) -> Awaitable[int]:
         """End a job that this process does not run: PENDING, or RUNNING for an owner that is proved dead.
@@ -152,7 +160,7 @@ class SqliteJobStore:
         A PENDING job passes through RUNNING in the same transaction. Answers with the revision, or 0 when the job has
         changed since it was read. Raises GovernanceViolation as finish_job does.
         """
-        self._verify_outcome(outcome, job)
+        finish = self._finish(job, outcome)
 
         def operation(tx: Transaction) -> int:
             if job.status is JobStatus.PENDING:
@@ -162,7 +170,7 @@ class SqliteJobStore:
                 taken = _changed(tx, job.id, SQL["begin_ending"], begin, revision)
             else:
                 taken = tx.execute(SQL["take_over"], (self._owner, job.id, job.owner, job.attempt)).rowcount
-            return FinishJob(job.id, self._owner, job.attempt, outcome)(tx) if taken else 0
+            return finish(tx) if taken else 0
 
         return self._writer.submit(operation)
 
@@ -187,6 +195,10 @@ class SqliteJobStore:
     def release_lost(self, dead_owner: str) -> Awaitable[int]:
         """Make a dead owner's running ASYNC jobs that have attempts left claimable; answers how many."""
         return self._writer.submit(lambda tx: tx.execute(SQL["release_lost"], (dead_owner,)).rowcount)
+
+    def begin_chain(self) -> Awaitable[None]:
+        """Begin the chain of receipts, and tell it of a new key."""
+        return self._writer.submit(self._chain.begin)
 
     def add_owner(self, pid: int) -> Awaitable[object]:
         """Record this process as an owner."""

@@ -73,4 +73,5 @@ def job_as_at(  # noqa: PLR0917 - the columns of an event
         error=None,
         output_digest="",
         artifacts=(),
+        code_digest="",
     )

@@ -15,12 +15,14 @@ from runward_service.store.image_sweep import ImageSweep
 from runward_service.store.images import ImageStore
 from runward_service.store.job_removal import SqliteJobRemoval
 from runward_service.store.owner_lock import living_owners
+from runward_service.store.receipt_chain import ReceiptChain
 from runward_service.store.uploads import Uploads
 from runward_service.store.writer import GroupCommitWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runward_service.domain.receipt_keys import ReceiptKeys
     from runward_service.store.database import Database
 
 PATIENCE_SECONDS = 1.0
@@ -42,15 +44,17 @@ class Collected:
     database_bytes: int
 
 
-async def collect_garbage(
+async def collect_garbage(  # noqa: PLR0917 - what an operator can choose
     database: Database,
     retain_for_us: int | None,
     retain_jobs: int | None,
     compact: bool,
+    keys: ReceiptKeys,
     progress: Callable[[str, int, int], None],
 ) -> Collected:
     """Remove what has expired, by the settings of the last server where none are given, and what crashes left among
-    the images. With ``compact``, which no server may run beside, the database's file is written anew.
+    the images; removals are signed with the newest of the ``keys``. With ``compact``, which no server may run beside,
+    the database's file is written anew.
 
     Raises MaintenanceError, SchemaError, GovernedError STORE_UNAVAILABLE or OSError.
     """
@@ -62,8 +66,11 @@ async def collect_garbage(
     writer = GroupCommitWriter(database, lambda _: None)
     writer.start()
     try:
+        chain = ReceiptChain(keys)
+        if not await writer.submit(chain.continues):
+            raise MaintenanceError("these are not the receipt keys of the server; name its file with --receipt-key")
         images = ImageStore(database.images, "")
-        removal = SqliteJobRemoval(writer, images.path_of)
+        removal = SqliteJobRemoval(writer, images.path_of, chain)
         stored = await removal.policy() or RetentionPolicy()
         policy = RetentionPolicy(
             stored.retain_for_us if retain_for_us is None else retain_for_us,

@@ -71,4 +71,5 @@ def job_of(row: Sequence[Any], *, data: bytes | None = None, path: Path | None =
         retry_of=row[36],
         skip_cache=bool(row[37]),
         artifacts=load_artifacts(row[38]),
+        code_digest=row[39],
     )

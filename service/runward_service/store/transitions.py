@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from runward_service.domain.job import Job
     from runward_service.domain.outcome import Outcome
+    from runward_service.domain.receipt import Receipt
     from runward_service.store.batch import Transaction
+    from runward_service.store.receipt_chain import ReceiptChain
 
 SQL_FILE = "transitions.sql"
 SQL = statements(SQL_FILE)
@@ -158,36 +160,45 @@ class StartJob:
 class FinishJob:
     """RUNNING to SUCCESS or FAILED, fenced by owner and attempt; the revision, 0 when the job is no longer so."""
 
-    __slots__ = ("_attempt", "_image_path", "_job_id", "_outcome", "_owner")
+    __slots__ = ("_attempt", "_chain", "_image_path", "_job_id", "_outcome", "_owner", "_receipt")
     phase: ClassVar[int] = 2
 
-    def __init__(
-        self, job_id: str, owner: str, attempt: int, outcome: Outcome, image_path: Callable[[str], Path] = Path
+    def __init__(  # noqa: PLR0917 - what an end is made of
+        self,
+        job: Job,
+        owner: str,
+        outcome: Outcome,
+        receipt: Receipt,
+        chain: ReceiptChain,
+        image_path: Callable[[str], Path] = Path,
     ) -> None:
-        """Finish this attempt of this owner with what ToolRunner made of it; ``image_path`` tells the file of a large
-        artifact's digest, which has been put there.
+        """Finish this owner's attempt of a job with what ToolRunner made of it; its verified receipt joins a chain.
+        ``image_path`` tells the file of a large artifact's digest, which has been put there.
         """
-        self._job_id, self._owner, self._attempt, self._outcome = job_id, owner, attempt, outcome
-        self._image_path = image_path
+        self._job_id, self._attempt, self._owner, self._outcome = job.id, job.attempt, owner, outcome
+        self._receipt, self._chain, self._image_path = receipt, chain, image_path
 
     def __call__(self, tx: Transaction) -> int:
         """Apply it alone."""
-        try:
-            return self.apply_all(tx, [self])[0]
-        except RowNotFound:
+        # Looked for first: what does not find its job leaves no entry in the chain.
+        if tx.execute(SQL["job_to_finish"], (self._job_id, self._owner, self._attempt)).fetchone() is None:
             return 0
+        return self.apply_all(tx, [self])[0]
 
     @staticmethod
     def apply_all(tx: Transaction, operations: Sequence[FinishJob]) -> list[int]:
-        """Apply several, with the counters and tracebacks of their outcomes; each one's revision."""
-        rows = [operation.row(tx.next_revision()) for operation in operations]
+        """Apply several, with the receipts, counters and tracebacks of their outcomes; each one's revision."""
+        revisions = [tx.next_revision() for _ in operations]
+        ends = [(one._job_id, revision, one._receipt) for one, revision in zip(operations, revisions, strict=True)]  # noqa: SLF001
+        seqs = operations[0]._chain.add_receipts(tx, ends)  # noqa: SLF001 - its own class
+        rows = [one.row(revision, seq) for one, revision, seq in zip(operations, revisions, seqs, strict=True)]
         update_all(tx, "finish_jobs", rows)
         keep_results(tx, [operation._outcome for operation in operations])  # noqa: SLF001 - its own class
         for operation in operations:
             operation.count(tx)
-        return [row[-1] for row in rows]
+        return revisions
 
-    def row(self, revision: int) -> tuple[Any, ...]:
+    def row(self, revision: int, receipt_seq: int) -> tuple[Any, ...]:
         """The values of finish_jobs."""
         outcome, envelope = self._outcome, self._outcome.envelope
         error: tuple[Any, ...] = (None, None, None, None, None)
@@ -195,7 +206,8 @@ class FinishJob:
             details = json.dumps(dict(envelope.details), ensure_ascii=False)
             error = (envelope.reason.value, envelope.message, details, envelope.plugin, envelope.time_us)
         end = (outcome.status.value, outcome.result, outcome.output_digest, *error, outcome.end_time_us)
-        return (self._job_id, self._owner, self._attempt, *end, int(outcome.cached), revision)
+        proof = (outcome.code_digest, int(outcome.cached), receipt_seq, self._receipt.marks)
+        return (self._job_id, self._owner, self._attempt, *end, revision, *proof)
 
     def count(self, tx: Transaction) -> None:
         """Add the outcome to the counters and store its traceback."""

@@ -23,14 +23,21 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-from runward_service.domain.outcome import Outcome, OutcomeSeal
+from runward_service.domain.job import JobMode
+from runward_service.domain.outcome import Outcome
+from runward_service.domain.receipt_keys import ReceiptKey, ReceiptKeys
+from runward_service.domain.receipt_signer import ReceiptSigner
 from runward_service.store.job_store import SqliteJobStore
 
 
 def bypass(subject, payload, context):
-    seal = OutcomeSeal()
-    store = SqliteJobStore(None, "owner", Path, seal.verify)
-    job = SimpleNamespace(id="job", attempt=1, plugin="plugin", create_time_us=1)
+    signer = ReceiptSigner(ReceiptKeys([ReceiptKey(bytes(32))]))
+    store = SqliteJobStore(None, "owner", Path, signer.verify, None)
+    image = SimpleNamespace(digest="sha256:0", size_bytes=1)
+    texts = dict.fromkeys(("tenant", "principal", "request_id", "mime_type", "plugin_version", "retry_of"), "text")
+    times = dict.fromkeys(("create_time_us", "start_time_us", "queue_deadline_us", "retention_us", "timeout_us"), 1)
+    job = SimpleNamespace(id="job", attempt=1, plugin="plugin", mode=JobMode.SYNC, image=image, options={}, labels={},
+                          priority=0, max_attempts=1, **texts, **times)
     made = Outcome(job.id, job.attempt, job.plugin, 1, 0, ran=True, result=b"")
 """
 """A store that has nothing to write with: a finish that it takes fails without a violation."""
@@ -62,10 +69,10 @@ def forged(source: ServiceSource) -> Iterator[Change]:
 
 
 CHANGED = {
-    "after the run": finishing('store.finish_job(job, replace(seal.sealed(made), result=b"better"))'),
-    "in the plugin service": finishing("store.finish_job(job, replace(seal.sealed(made), ran=False))"),
-    "of another job": finishing('store.finish_job(job, seal.sealed(replace(made, job_id="another")))'),
-    "of another attempt": finishing("store.finish_job(job, seal.sealed(replace(made, attempt=7)))"),
+    "after the run": finishing('store.finish_job(job, replace(signer.signed(made, job), result=b"better"))'),
+    "in the plugin service": finishing("store.finish_job(job, replace(signer.signed(made, job), ran=False))"),
+    "of another job": finishing('store.finish_job(job, signer.signed(replace(made, job_id="another"), job))'),
+    "of another attempt": finishing("store.finish_job(job, signer.signed(replace(made, attempt=7), job))"),
 }
 
 

@@ -13,7 +13,7 @@ from runward_service.store.database import Database
 from runward_service.store.job_reader import SqliteJobReader
 from runward_service.store.job_store import SqliteJobStore
 from runward_service.store.writer import GroupCommitWriter
-from tests.store.jobs import SEAL
+from tests.store.jobs import CHAIN, SIGNER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -43,7 +43,7 @@ async def sqlite_owner(folder: Path, name: str) -> AsyncIterator[Owner]:
     reader = SqliteJobReader(database)
     await reader.open()
     try:
-        yield Owner(name, SqliteJobStore(writer, name, Path, SEAL.verify), reader)
+        yield Owner(name, SqliteJobStore(writer, name, Path, SIGNER.verify, CHAIN), reader)
     finally:
         await reader.close()
         await writer.close()

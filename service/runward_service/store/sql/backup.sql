@@ -14,7 +14,8 @@ SELECT 1 FROM job JOIN image ON image.seq = job.image_seq WHERE image.digest = ?
 WITH gone AS (SELECT seq FROM image WHERE digest = ?)
 DELETE FROM job
 WHERE image_seq IN (SELECT seq FROM gone)
-   OR seq IN (SELECT job_seq FROM job_artifact WHERE image_seq IN (SELECT seq FROM gone));
+   OR seq IN (SELECT job_seq FROM job_artifact WHERE image_seq IN (SELECT seq FROM gone))
+RETURNING receipt_seq;
 
 -- name: delete_image
 DELETE FROM image WHERE digest = ?;

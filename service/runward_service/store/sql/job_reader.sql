@@ -9,7 +9,8 @@ job.output_digest, job.cached, job.retention, job.retry_of, job.skip_cache,
 CASE WHEN job.status = 3 THEN (
   SELECT json_group_array(json_array(artifact.name, blob.digest, blob.size_bytes, artifact.mime_type))
   FROM (SELECT name, image_seq, mime_type FROM job_artifact WHERE job_seq = job.seq ORDER BY place) AS artifact
-  CROSS JOIN image AS blob ON blob.seq = artifact.image_seq) END
+  CROSS JOIN image AS blob ON blob.seq = artifact.image_seq) END,
+job.code_digest
 
 -- name: job_by_id
 SELECT {columns_with_result}
@@ -137,3 +138,28 @@ SELECT plugin, reason FROM disabled_plugin;
 
 -- name: tracebacks
 SELECT attempt, traceback FROM job_traceback WHERE job_seq = (SELECT seq FROM job WHERE id = ?) ORDER BY attempt;
+
+-- name: audited_chain
+-- Every entry with its job, in the order of the chain.
+SELECT chain.seq, chain.kind, chain.key_id, chain.job_id, chain.revision, chain.receipt, chain.content, chain.mac,
+       chain.removed_by, job.receipt_seq, job.receipt_marks, {columns_with_result}
+FROM receipt_chain AS chain
+LEFT JOIN job ON job.id = chain.job_id
+LEFT JOIN image ON image.seq = job.image_seq
+ORDER BY chain.seq;
+
+-- name: unreceipted_jobs
+-- Finished jobs that no entry of the chain belongs to.
+SELECT job.id, job.receipt_seq, job.revision
+FROM job LEFT JOIN receipt_chain AS chain ON chain.seq = job.receipt_seq AND chain.job_id = job.id
+WHERE job.status IN (3, 4) AND chain.seq IS NULL
+ORDER BY job.seq;
+
+-- name: chain_length
+SELECT count(*) FROM receipt_chain;
+
+-- name: chain_content
+SELECT kind, content FROM receipt_chain WHERE seq = ?;
+
+-- name: image_digests
+SELECT digest, size_bytes, data FROM image ORDER BY seq;

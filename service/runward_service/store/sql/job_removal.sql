@@ -49,7 +49,7 @@ FROM job_artifact CROSS JOIN image ON image.seq = job_artifact.image_seq
 WHERE job_artifact.job_seq IN (SELECT value FROM json_each(?));
 
 -- name: delete_jobs
-DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?)) RETURNING image_seq;
+DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?)) RETURNING image_seq, receipt_seq;
 
 -- name: delete_unused_images
 DELETE FROM image

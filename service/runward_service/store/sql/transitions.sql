@@ -22,12 +22,16 @@ WHERE job.id = v.column1 AND job.status = 1 AND job.owner = v.column2;
 -- name: finish_jobs
 -- Fenced by status, owner and attempt: nothing is finished twice, and no one finishes what it no longer owns.
 -- Rows: id, owner, attempt, status, result, output_digest, the error's reason, message, details, plugin and time,
--- end_time, cached, revision.
+-- end_time, revision, code_digest, cached, receipt_seq, receipt_marks.
 UPDATE job SET status = v.column4, result = v.column5, output_digest = v.column6, error_reason = v.column7,
                error_message = v.column8, error_details = v.column9, error_plugin = v.column10, error_time = v.column11,
-               end_time = v.column12, change_time = v.column12, cached = v.column13, revision = v.column14
+               end_time = v.column12, change_time = v.column12, revision = v.column13,
+               code_digest = v.column14, cached = v.column15, receipt_seq = v.column16, receipt_marks = v.column17
 FROM (VALUES {rows}) AS v
 WHERE job.id = v.column1 AND job.status = 2 AND job.owner = v.column2 AND job.attempt = v.column3;
+
+-- name: job_to_finish
+SELECT 1 FROM job WHERE id = ? AND status = 2 AND owner = ? AND attempt = ?;
 
 -- name: insert_traceback
 INSERT INTO job_traceback (job_seq, attempt, traceback) SELECT seq, ?, ? FROM job WHERE id = ?

@@ -1,0 +1,54 @@
+"""The keys that receipts are made with."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SECRET_BYTES = 32
+ID_PREFIX = b"runward.receipt-key/1"
+ID_LENGTH = 16
+
+
+class ReceiptKey:
+    """One secret. Its ``id`` follows from it and tells nothing of it."""
+
+    __slots__ = ("_secret", "id")
+
+    def __init__(self, secret: bytes) -> None:
+        """Use this secret. Raises ValueError unless it has SECRET_BYTES."""
+        if len(secret) != SECRET_BYTES:
+            raise ValueError("a receipt key has 32 bytes")
+        self._secret = secret
+        self.id = hashlib.sha256(ID_PREFIX + secret).hexdigest()[:ID_LENGTH]
+
+    def mac(self, document: bytes) -> bytes:
+        """The HMAC-SHA256 of a document."""
+        return hmac.digest(self._secret, document, "sha256")
+
+    def made(self, mac: bytes, document: bytes) -> bool:
+        """Whether this key made a MAC of a document."""
+        return hmac.compare_digest(mac, self.mac(document))
+
+
+class ReceiptKeys:
+    """All keys that are at hand, the oldest first: the newest signs, any of them verifies."""
+
+    def __init__(self, keys: Sequence[ReceiptKey]) -> None:
+        """Hold these, one at least."""
+        self._by_id = {key.id: key for key in keys}
+        self.newest = keys[-1]
+
+    def get(self, key_id: str) -> ReceiptKey | None:
+        """The key of an id; None where it is not at hand."""
+        return self._by_id.get(key_id)
+
+
+def new_secret() -> bytes:
+    """A secret that nobody can guess."""
+    return secrets.token_bytes(SECRET_BYTES)

@@ -1,0 +1,13 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+STATES = tempfile.mkdtemp(prefix="runward-states-")
+atexit.register(shutil.rmtree, STATES, ignore_errors=True)
+os.environ["XDG_STATE_HOME"] = STATES
+"""Servers that tests start keep their keys here, not in the developer's home."""
