@@ -231,7 +231,6 @@ def build(config: Config) -> Service:
     signer, chain = ReceiptSigner(receipt_keys), ReceiptChain(receipt_keys)
     store = SqliteJobStore(writer, owner, images.path_of, signer.verify, chain)
     removal = SqliteJobRemoval(writer, images.path_of, chain)
-    sweep = ImageSweep(database.images, database.owners, removal)
     blobs = SqliteBlobs(writer, database, images)
     damaged = DamagedBlobs(writer, database, images)
     uploads = Uploads(database.uploads, images)
@@ -313,7 +312,12 @@ def build(config: Config) -> Service:
         catalog=catalog,
         expiry=expiry,
         canary=Canary(registry, plugins, supervisor.supervise),
-        retention=Retention(config.retention, removal, Collector(removal, sweep, uploads), checkpointer),
+        retention=Retention(
+            config.retention,
+            removal,
+            Collector(removal, ImageSweep(database.images, database.owners, removal), uploads),
+            checkpointer,
+        ),
         eviction=CacheEviction(kept_results, config.cache),
         sampler=sampler,
         recovery=recovery,

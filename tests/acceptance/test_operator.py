@@ -22,9 +22,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def admin(*arguments: str) -> tuple[int, str, str]:
     """Run ``runward admin``: its exit status, output and errors."""
+    return await command("admin", *arguments)
+
+
+async def command(*arguments: str) -> tuple[int, str, str]:
+    """Run ``runward``: its exit status, output and errors."""
     program = str(Path(sys.executable).with_name("runward"))
     process = await asyncio.create_subprocess_exec(
-        program, "admin", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     output, errors = await process.communicate()
     return await process.wait(), output.decode(), errors.decode()

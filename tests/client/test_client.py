@@ -113,6 +113,7 @@ async def test_job_has_every_field_as_python_has_it(server, rw):
         artifacts=[jobs_pb2.Artifact(name="mask", digest="sha256:22", size_bytes=9, mime_type="image/png")],
         retention=Duration(seconds=7200),
         retry_of="job-0",
+        receipt=jobs_pb2.Receipt(document="{}", mac="ab", key_id="cd", sequence=4, chain_mac="ef"),
     )
     sent.result.update({"count": 3})
     server.on("GetJob", lambda *_: jobs_pb2.GetJobResponse(job=sent))
@@ -140,6 +141,7 @@ async def test_job_has_every_field_as_python_has_it(server, rw):
         artifacts=(runward.Artifact("mask", "sha256:22", 9, "image/png"),),
         retention=timedelta(hours=2),
         retry_of="job-0",
+        receipt=runward.Receipt("{}", "ab", "cd", 4, "ef"),
     )
     with pytest.raises(AttributeError):
         job.plugin = "other"

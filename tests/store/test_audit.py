@@ -13,11 +13,12 @@ from runward_service.domain.job import ANONYMOUS
 from runward_service.domain.receipt_keys import ReceiptKey, ReceiptKeys
 from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.store.audit import audit
+from runward_service.store.chain_shortening import LEAST_ENTRIES
 from runward_service.store.job_removal import SqliteJobRemoval
 from runward_service.store.receipt_chain import ReceiptChain
 from runward_service.store.transitions import StartJob
 from tests.store.jobs import CHAIN, KEYS, OWNER, new_job
-from tests.store.removals import FAR, create, finish_of, finished
+from tests.store.removals import FAR, create, finish, finish_of, finished
 from tests.store.test_backup import quiet
 
 if TYPE_CHECKING:
@@ -267,6 +268,55 @@ async def test_jobs_of_before_are_counted(writer: HeldWriter) -> None:
     assert (report.verdict, report.jobs_before) == ("WHOLE", 2)
     tamper(writer, "UPDATE job SET status = 3, end_time = 5, start_time = 4, attempt = 1, result = x'' WHERE seq = 3")
     assert only(audited(writer)).finding is Finding.JOB_WITHOUT_RECEIPT
+
+
+async def removed(writer: HeldWriter, count: int) -> SqliteJobRemoval:
+    """Finished jobs that have expired, all but the last two."""
+    await writer.submit(CHAIN.begin)
+    jobs = [new_job(number) for number in range(count)]
+    await create(writer, jobs)
+    await finish(writer, jobs)
+    removal = SqliteJobRemoval(writer, lambda digest: writer.database.images / digest, CHAIN)
+    while (await removal.compact_log(RetentionPolicy(FAR, 2), now=0)).more:
+        continue
+    return removal
+
+
+async def test_the_chain_goes_with_its_jobs(writer: HeldWriter) -> None:
+    """The oldest entries whose jobs are gone go by a checkpoint; the audit goes on from there, also against a head that
+    stands at the end, and says what is gone. Jobs that follow do not bring it out of step.
+    """
+    removal = await removed(writer, LEAST_ENTRIES + 10)
+    head = audited(writer).head
+    assert audited(writer).entries > LEAST_ENTRIES
+    assert (await removal.shorten_chain()).more
+    report = audited(writer, head=head)
+    assert (report.verdict, report.findings, report.notes) == ("WHOLE", [], [])
+    assert report.compacted_upto == LEAST_ENTRIES + 9
+    assert report.entries < 20
+    assert not (await removal.shorten_chain()).more
+    await finished(writer, 3, first=1000)
+    assert audited(writer).verdict == "WHOLE"
+    tamper(writer, "UPDATE receipt_chain SET content = replace(content, 'upto', 'Upto') WHERE kind = 5")
+    found = {(one.finding, one.seq) for one in audited(writer).findings}
+    assert {finding for finding, _ in found} == {Finding.ENTRIES_MISSING, Finding.ENTRY_EDITED}
+
+
+async def test_what_an_audit_would_find_does_not_go_with_the_chain(
+    writer: HeldWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a row was removed by hand, or an entry edited, the chain keeps its end, and the log says so once."""
+    removal = await removed(writer, LEAST_ENTRIES + 10)
+    for edit in (
+        "UPDATE receipt_chain SET removed_by = removed_by + 1 WHERE seq = 50",
+        "UPDATE receipt_chain SET removed_by = 1 WHERE seq = 50",
+        "UPDATE receipt_chain SET mac = randomblob(32) WHERE seq = 50",
+    ):
+        tamper(writer, edit)
+        for _ in range(2):
+            assert not (await removal.shorten_chain()).more
+    assert audited(writer).verdict == "BROKEN"
+    assert caplog.text.count("keeps its oldest entries") == 1
 
 
 async def test_processes_append_in_turn(writer: HeldWriter, tmp_path: Path) -> None:

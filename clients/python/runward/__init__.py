@@ -13,7 +13,7 @@ from runward.enums import Attestation, FileChangeKind, HealthStatus, JobStatus, 
 from runward.errors import ErrorInfo, ExecutionError, PluginError, RunwardError, TransportError, ValidationError
 from runward.governance import FileChange, Finding, FindingStep, GovernanceReport
 from runward.image import Image
-from runward.job import Artifact, Bookmark, Job, PayloadInfo, Progress, Snapshot
+from runward.job import Artifact, Bookmark, Job, PayloadInfo, Progress, Receipt, Snapshot
 from runward.plugin import Divergence, Plugin, PluginLimits, PluginMetrics
 from runward.retry import RetryPolicy
 from runward.server import ServerInfo, Verification
@@ -43,6 +43,7 @@ __all__ = [
     "PluginMetrics",
     "PluginState",
     "Progress",
+    "Receipt",
     "RetryPolicy",
     "RunwardError",
     "ServerInfo",

@@ -53,6 +53,20 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the server attests of the end of a job, for who has its key (docs/receipts.md)."""
+
+    document: str
+    """RFC 8785 JSON, over whose bytes the MAC is."""
+    mac: str
+    """HMAC-SHA256, in hexadecimal digits."""
+    key_id: str
+    sequence: int
+    """Its place in the server's chain of receipts."""
+    chain_mac: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One request to run a plugin, as at `revision`. Fields are those of the proto's Job; times are UTC datetimes."""
 
@@ -84,6 +98,8 @@ class Job:
     """How long it is kept after its end; None: as long as the server keeps jobs."""
     retry_of: str
     """The id of the failed job whose input it has; empty for others."""
+    receipt: Receipt | None
+    """What the server attests of its end; None in lists and watches, and where it has none."""
 
     @classmethod
     def from_proto(cls, job: jobs_pb2.Job) -> Job:
@@ -113,7 +129,13 @@ class Job:
             artifacts=tuple(Artifact(a.name, a.digest, a.size_bytes, a.mime_type) for a in job.artifacts),
             retention=from_duration(job, "retention"),
             retry_of=job.retry_of,
+            receipt=receipt_from_proto(job.receipt) if job.HasField("receipt") else None,
         )
+
+
+def receipt_from_proto(receipt: jobs_pb2.Receipt) -> Receipt:
+    """Read a Receipt message."""
+    return Receipt(receipt.document, receipt.mac, receipt.key_id, receipt.sequence, receipt.chain_mac)
 
 
 @dataclass(frozen=True, slots=True)

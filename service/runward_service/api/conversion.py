@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from runward.v1 import errors_pb2, governance_pb2, jobs_pb2, plugins_pb2
+from runward_service.domain.receipt import document_of_job
 from runward_service.domain.verification import ABSENT
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from runward_service.domain.envelope import ErrorEnvelope
     from runward_service.domain.governance_report import CodeFinding, GovernanceReport
     from runward_service.domain.job import Job
+    from runward_service.domain.receipt import Receipt
     from runward_service.domain.verification import Verification, VerificationCounters
     from runward_service.execution.plugin_catalog import PluginView
 
@@ -94,7 +96,7 @@ def fill_job(message: jobs_pb2.Job, job: Job) -> None:
     if job.progress_fraction is not None:
         message.progress.fraction = job.progress_fraction
         message.progress.message = job.progress_message
-    if job.retention_us or job.retry_of or job.artifacts:
+    if job.retention_us or job.retry_of or job.artifacts or job.receipt:
         fill_rare_fields(message, job)
     if job.result is not None:
         message.result.SetInParent()
@@ -103,8 +105,19 @@ def fill_job(message: jobs_pb2.Job, job: Job) -> None:
         message.error.CopyFrom(envelope_to_proto(job.error))
 
 
+def fill_receipt(message: jobs_pb2.Receipt, job: Job, receipt: Receipt) -> None:
+    """Write what attests the end of a job, which has its result."""
+    message.document = document_of_job(job, receipt.key_id).data.decode()
+    message.mac = receipt.mac.hex()
+    message.key_id = receipt.key_id
+    message.sequence = receipt.sequence
+    message.chain_mac = receipt.chain_mac.hex()
+
+
 def fill_rare_fields(message: jobs_pb2.Job, job: Job) -> None:
-    """Write what few jobs have."""
+    """Write what few jobs have, and what few answers hold."""
+    if job.receipt is not None:
+        fill_receipt(message.receipt, job, job.receipt)
     message.retry_of = job.retry_of
     if job.retention_us:
         message.retention.CopyFrom(duration(job.retention_us))

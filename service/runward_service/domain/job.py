@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from runward_service.domain.artifact import Artifact
     from runward_service.domain.envelope import ErrorEnvelope
     from runward_service.domain.image import StoredImage
+    from runward_service.domain.receipt import Receipt
 
 
 class JobStatus(IntEnum):
@@ -141,3 +142,5 @@ class Job(NamedTuple):
     """Whether it has to have a run of its own."""
     code_digest: str = ""
     """That of the plugin's code that its last attempt ran; empty where it ran none."""
+    receipt: Receipt | None = None
+    """What attests its end; None where only a list or a watch was asked for."""

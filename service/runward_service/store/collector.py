@@ -44,6 +44,7 @@ class Collector:
             lambda: self._removal.remove_expired(now),
             lambda: self._removal.remove_uploads(now),
             self._removal.remove_files,
+            self._removal.shorten_chain,
         ):
             total = await self._repeat(step, total, progress)
         await self._uploads.sweep(now)

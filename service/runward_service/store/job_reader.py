@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aiosqlite
 
 from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.receipt import Receipt
 from runward_service.store.database import BUSY_TIMEOUT_MS
 from runward_service.store.histogram import percentile
 from runward_service.store.log_entry import ROW_BYTES, LogEntry
@@ -118,7 +119,9 @@ class SqliteJobReader:
 
     async def get_job(self, job_id: str, tenant: str | None) -> Job:
         """A tenant's job (any tenant's for None), with its result. Raises GovernedError JOB_NOT_FOUND."""
-        return job_of(_of_tenant(await self._rows("job_by_id", (job_id,)), job_id, tenant))
+        row = _of_tenant(await self._rows("job_by_id", (job_id,)), job_id, tenant)
+        job = job_of(row)
+        return job._replace(receipt=Receipt(*row[-5:])) if row[-5] is not None else job
 
     async def get_job_with_image(self, job_id: str, tenant: str) -> Job:
         """A tenant's job as get_job gives it, with a small image's bytes; a large one's file is named by its digest."""

@@ -15,6 +15,7 @@ from runward_service.domain.clock import now_us
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import TERMINAL_STATUSES, JobStatus
 from runward_service.domain.retention_policy import RetentionPolicy
+from runward_service.store.chain_shortening import ChainShortening
 from runward_service.store.images import damaged_path
 from runward_service.store.statements import statements
 
@@ -65,6 +66,7 @@ class SqliteJobRemoval:
         """
         self._writer = writer
         self._chain = chain
+        self._shortening = ChainShortening(chain)
         self._image_path = image_path
 
     def set_policy(self, policy: RetentionPolicy) -> Awaitable[object]:
@@ -113,6 +115,10 @@ class SqliteJobRemoval:
             return _remove_images(tx, step).plus(Removed(more=len(step) < len(found) or len(found) == JOBS_A_STEP))
 
         return self._writer.submit(operation)
+
+    def shorten_chain(self) -> Awaitable[Removed]:
+        """Drop some of the oldest entries of the chain of receipts whose jobs are all gone."""
+        return self._writer.submit(lambda tx: Removed(more=self._shortening.shorten(tx) > 0))
 
     def mark_unused(self, digests: Sequence[str]) -> Awaitable[int]:
         """Mark the files of these digests for removal as far as no image has them; how many are new."""

@@ -43,17 +43,17 @@ class ReceiptChain:
 
     def __init__(self, keys: ReceiptKeys) -> None:
         """Sign with the newest of the keys."""
-        self._keys = keys
+        self.keys = keys
 
     def begin(self, tx: Transaction) -> None:
         """Make the first entry of a new chain, and tell the chain of a key that it does not know yet."""
-        head, key_id = head_of(tx), self._keys.newest.id
+        head, key_id = head_of(tx), self.keys.newest.id
         if not head.seq:
             # Jobs of before there were receipts have none; no others may be without.
             count, revision = tx.execute(SQL["finished"]).fetchone()
             self.add(tx, EntryKind.BEGIN, {"jobs_before": count, "revision": revision})
         elif head.key_id != key_id and (key_id,) not in tx.execute(SQL["key_entries"]).fetchall():
-            known = self._keys.get(head.key_id) is not None
+            known = self.keys.get(head.key_id) is not None
             if not known:
                 logger.warning("receipts of key %s cannot be verified: the key is not at hand", head.key_id)
             self.add(tx, EntryKind.KEY, {"previous_key_id": head.key_id, "previous_key_known": known})
@@ -61,11 +61,11 @@ class ReceiptChain:
     def continues(self, tx: Transaction) -> bool:
         """Whether the last entry, if there is one, was made with a key that is at hand."""
         head = head_of(tx)
-        return not head.seq or self._keys.get(head.key_id) is not None
+        return not head.seq or self.keys.get(head.key_id) is not None
 
     def add(self, tx: Transaction, kind: EntryKind, value: Mapping[str, Any]) -> int:
         """Add an entry of another kind than a receipt; its seq."""
-        head, key, content = head_of(tx), self._keys.newest, content_of(value)
+        head, key, content = head_of(tx), self.keys.newest, content_of(value)
         seq = head.seq + 1
         mac = key.mac(entry_document(seq, kind, key.id, content, head.mac))
         tx.execute(SQL["insert_entry"], (seq, kind.value, key.id, content, mac))
@@ -74,7 +74,7 @@ class ReceiptChain:
 
     def add_receipts(self, tx: Transaction, ends: Sequence[tuple[str, int, Receipt]]) -> list[int]:
         """Add the receipts of jobs, each with the job's id and the revision of its end; their seqs, in order."""
-        (seq, previous, _), key, kind = head_of(tx), self._keys.newest, EntryKind.RECEIPT
+        (seq, previous, _), key, kind = head_of(tx), self.keys.newest, EntryKind.RECEIPT
         rows = []
         for job_id, revision, receipt in ends:
             seq += 1

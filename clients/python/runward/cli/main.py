@@ -14,6 +14,7 @@ from runward.cli.exit_code import ExitCode
 from runward.cli.extension import extension_names, listed, load
 from runward.cli.jobs import jobs
 from runward.cli.plugins import plugins
+from runward.cli.provenance import provenance, verify_provenance
 from runward.cli.server import governance, health, info, verify
 from runward.cli.session import RootSettings
 from runward.cli.submit import submit
@@ -85,7 +86,19 @@ def cli(context: click.Context, server: str, json_output: bool) -> None:
     context.obj = RootSettings(server, json_output=json_output)
 
 
-for _command in (analyze, submit, jobs, blobs, plugins, verify, info, health, governance):
+for _command in (
+    analyze,
+    submit,
+    jobs,
+    blobs,
+    plugins,
+    verify,
+    provenance,
+    verify_provenance,
+    info,
+    health,
+    governance,
+):
     cli.add_command(_command)
 
 

@@ -179,6 +179,40 @@ class Artifact(google.protobuf.message.Message):
 global___Artifact = Artifact
 
 @typing_extensions.final
+class Receipt(google.protobuf.message.Message):
+    """What the server attests of the end of a job, for who has its key: docs/receipts.md tells how it is verified."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: builtins.int
+    MAC_FIELD_NUMBER: builtins.int
+    KEY_ID_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    CHAIN_MAC_FIELD_NUMBER: builtins.int
+    document: builtins.str
+    """What is attested, RFC 8785 JSON: the job, its input, options, plugin, code, output, artifacts, times. The MAC is over these bytes."""
+    mac: builtins.str
+    """The HMAC-SHA256 of the document, 64 hexadecimal digits."""
+    key_id: builtins.str
+    """Which key made it."""
+    sequence: builtins.int
+    """Its place in the server's chain of receipts, from 1."""
+    chain_mac: builtins.str
+    """The MAC of that entry of the chain, which covers the entry before."""
+    def __init__(
+        self,
+        *,
+        document: builtins.str = ...,
+        mac: builtins.str = ...,
+        key_id: builtins.str = ...,
+        sequence: builtins.int = ...,
+        chain_mac: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing_extensions.Literal["chain_mac", b"chain_mac", "document", b"document", "key_id", b"key_id", "mac", b"mac", "sequence", b"sequence"]) -> None: ...
+
+global___Receipt = Receipt
+
+@typing_extensions.final
 class Job(google.protobuf.message.Message):
     """One request to run a plugin, and what came of it."""
 
@@ -221,6 +255,7 @@ class Job(google.protobuf.message.Message):
     ARTIFACTS_FIELD_NUMBER: builtins.int
     RETENTION_FIELD_NUMBER: builtins.int
     RETRY_OF_FIELD_NUMBER: builtins.int
+    RECEIPT_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Its id, a UUIDv7."""
     plugin: builtins.str
@@ -275,6 +310,9 @@ class Job(google.protobuf.message.Message):
         """How long it is kept after its end; absent: as long as the server keeps jobs."""
     retry_of: builtins.str
     """The id of the failed job whose input it has (RetryJob); empty for others."""
+    @property
+    def receipt(self) -> global___Receipt:
+        """What the server attests of its end; set in GetJob for one that has ended, unless it ended before there were receipts."""
     def __init__(
         self,
         *,
@@ -299,9 +337,10 @@ class Job(google.protobuf.message.Message):
         artifacts: collections.abc.Iterable[global___Artifact] | None = ...,
         retention: google.protobuf.duration_pb2.Duration | None = ...,
         retry_of: builtins.str = ...,
+        receipt: global___Receipt | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing_extensions.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "payload", b"payload", "progress", b"progress", "result", b"result", "retention", b"retention", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing_extensions.Literal["artifacts", b"artifacts", "attempt", b"attempt", "cached", b"cached", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "id", b"id", "labels", b"labels", "output_digest", b"output_digest", "payload", b"payload", "plugin", b"plugin", "plugin_version", b"plugin_version", "priority", b"priority", "progress", b"progress", "request_id", b"request_id", "result", b"result", "retention", b"retention", "retry_of", b"retry_of", "revision", b"revision", "start_time", b"start_time", "status", b"status"]) -> None: ...
+    def HasField(self, field_name: typing_extensions.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "payload", b"payload", "progress", b"progress", "receipt", b"receipt", "result", b"result", "retention", b"retention", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing_extensions.Literal["artifacts", b"artifacts", "attempt", b"attempt", "cached", b"cached", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "id", b"id", "labels", b"labels", "output_digest", b"output_digest", "payload", b"payload", "plugin", b"plugin", "plugin_version", b"plugin_version", "priority", b"priority", "progress", b"progress", "receipt", b"receipt", "request_id", b"request_id", "result", b"result", "retention", b"retention", "retry_of", b"retry_of", "revision", b"revision", "start_time", b"start_time", "status", b"status"]) -> None: ...
 
 global___Job = Job
 

@@ -13,8 +13,10 @@ CASE WHEN job.status = 3 THEN (
 job.code_digest
 
 -- name: job_by_id
-SELECT {columns_with_result}
+-- As job_columns, with its receipt last.
+SELECT {columns_with_result}, chain.key_id, chain.receipt, job.receipt_marks, chain.seq, chain.mac
 FROM job JOIN image ON image.seq = job.image_seq
+LEFT JOIN receipt_chain AS chain ON chain.seq = job.receipt_seq
 WHERE job.id = ?;
 
 -- name: job_with_image

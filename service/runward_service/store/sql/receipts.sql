@@ -17,3 +17,23 @@ SELECT key_id FROM receipt_chain WHERE kind IN (2, 3);
 
 -- name: mark_removed
 UPDATE receipt_chain SET removed_by = ? WHERE seq IN (SELECT value FROM json_each(?));
+
+-- name: chain_ends
+-- The first entry, and the first receipt whose job is there.
+SELECT (SELECT min(seq) FROM receipt_chain),
+       (SELECT seq FROM receipt_chain WHERE kind = 1 AND removed_by IS NULL ORDER BY seq LIMIT 1);
+
+-- name: oldest_entries
+SELECT seq, kind, key_id, job_id, revision, receipt, content, mac, removed_by FROM receipt_chain WHERE seq <= ? ORDER BY seq;
+
+-- name: last_checkpoint
+SELECT content FROM receipt_chain WHERE kind = 5 ORDER BY seq DESC LIMIT 1;
+
+-- name: removal
+-- An entry of a removal, with the MAC of the entry before it.
+SELECT removal.key_id, removal.content, previous.mac, removal.mac
+FROM receipt_chain AS removal CROSS JOIN receipt_chain AS previous
+WHERE removal.seq = ? AND removal.kind = 4 AND previous.seq = ?;
+
+-- name: delete_entries
+DELETE FROM receipt_chain WHERE seq <= ?;
