@@ -159,6 +159,29 @@ async def test_failures_are_not_shared(service: Service) -> None:
         assert stage.visits == 3
 
 
+async def test_a_submitted_job_that_leads_takes_a_slot_again(service: Service) -> None:
+    """Those that follow have lent theirs to another job; the next to lead gets one, and at the end all are back."""
+    async with Stage() as stage:
+        jobs = [await submit(service, "understudy", stage.options) for _ in range(3)]
+        leader = await stage.enter()
+        await followed(service, 2)
+        queue = service.scheduler._queues["understudy"]
+        assert (queue.taken, queue.lent) == (1, 2)
+        others = [await submit(service, "understudy", stage.options | {"other": number}) for number in range(2)]
+        busy = [await stage.enter() for _ in others]
+        leader.refuse("The lamp is broken.")
+        second = await stage.enter()
+        assert second.job_id in {job.id for job in jobs}
+        second.give(answer=1)
+        for visit in busy:
+            visit.give(answer=2)
+        ends = await all_ended(service, jobs)
+        assert sorted(job.status for job in ends) == [SUCCESS, SUCCESS, FAILED]
+        assert {job.status for job in await all_ended(service, others)} == {SUCCESS}
+        assert stage.visits == 4
+        await turns_until(lambda: (queue.lent, queue.taken, queue.running) == (0, 0, 0))
+
+
 async def test_a_leader_that_is_lost_follows_its_follower(service: Service) -> None:
     """Its next attempt finds another run under way; both succeed with two runs in all."""
     async with Stage() as stage:
