@@ -61,6 +61,7 @@ async def test_an_equal_job_gets_the_same_output_without_a_run(service: Service)
         for one in (again, later):
             assert (one.status, one.cached, one.attempt) == (SUCCESS, True, 1)
             assert (one.result, one.output_digest) == (job.result, job.output_digest)
+            assert one.code_digest == job.code_digest != ""
             assert history(service, one.id) == [(PENDING, 0), (RUNNING, 1), (SUCCESS, 1)]
             assert (await service.analysis.get_job(one.id, ANONYMOUS)).cached
         after = (await service.catalog.get("understudy")).counters

@@ -166,7 +166,7 @@ async def test_a_submitted_job_that_leads_takes_a_slot_again(service: Service) -
         leader = await stage.enter()
         await followed(service, 2)
         queue = service.scheduler._queues["understudy"]
-        assert (queue.taken, queue.lent) == (1, 2)
+        await turns_until(lambda: (queue.taken, queue.lent, queue.claiming) == (1, 2, False))
         others = [await submit(service, "understudy", stage.options | {"other": number}) for number in range(2)]
         busy = [await stage.enter() for _ in others]
         leader.refuse("The lamp is broken.")

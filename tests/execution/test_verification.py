@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,6 +101,20 @@ async def test_what_does_not_follow_from_the_input_is_unverifiable(service: Serv
     job = await analyze(service, "fails_once")
     assert job.attempt == 2
     assert (await verify(service, job)).verdict is Verdict.REPRODUCIBLE
+
+
+async def test_a_job_of_other_code_is_unverifiable(tmp_path: Path) -> None:
+    """Where the plugin's code or its libraries changed under the same version, another output says nothing, and the
+    present code is trusted as before.
+    """
+    async with running_service(tmp_path, "changing:Clock") as service:
+        job = await analyze(service, "clock")
+        entry = service.registry.get("clock")
+        assert entry.description is not None
+        entry.description = replace(entry.description, code_digest="sha256:" + "0" * 64)
+        found = await verify(service, job)
+        assert (found.verdict, "code" in found.reason) == (Verdict.UNVERIFIABLE, True)
+        assert (await service.catalog.get("clock")).caching_disabled_reason == ""
 
 
 async def test_a_job_whose_image_is_gone_is_unverifiable(service: Service) -> None:

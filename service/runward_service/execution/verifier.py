@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 FOLLOWING = frozenset({ErrorReason.INPUT_REJECTED, ErrorReason.OUTPUT_INVALID, ErrorReason.PLUGIN_RAISED})
 """The failures that follow from what a plugin was given, and not from time, memory or the server."""
+OTHER_CODE = "its plugin's code, or what that depends on, is not what it was"
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,8 @@ class Verifier:
             logger.error("job %s of %s %s diverged %s", job.id, job.plugin, job.plugin_version, place)
             if description is not None and description.cacheable:
                 logger.error("outputs of %s stand for no other runs until it has other code", job.plugin)
-        await self._verifications.record(job, description.code_digest if description else "", verification)
+        code_digest = job.code_digest or (description.code_digest if description is not None else "")
+        await self._verifications.record(job, code_digest, verification)
 
     async def _verified(self, job: Job, run: Callable[[Job], Awaitable[Outcome]]) -> Verification:
         if reason := self._obstacle(job):
@@ -104,6 +106,8 @@ class Verifier:
         if outcome.envelope is not None and outcome.envelope.reason is ErrorReason.BLOB_CORRUPTED:
             found = await self._damaged.examine(job.image.digest)
             return unverifiable(f"its image is {'damaged' if found else 'not there any more'}")
+        if is_other(outcome.code_digest, job):  # of the files on disk, which the fresh worker has loaded
+            return unverifiable(OTHER_CODE)
         return await asyncio.to_thread(compared, job, outcome)
 
     def _obstacle(self, job: Job) -> str:
@@ -117,7 +121,7 @@ class Verifier:
             return f"the plugin {job.plugin} does not say that it is deterministic"
         if description.version != job.plugin_version:
             return f"its plugin was {job.plugin_version}, and is {description.version} now"
-        return ""
+        return OTHER_CODE if is_other(description.code_digest, job) else ""
 
     async def _run(self, job: Job, principal: Principal) -> Outcome:
         """Make the run that the job's end came of once more: with the same id and attempt, for a plugin sees both."""
@@ -143,6 +147,11 @@ class Verifier:
 
     async def _execute(self, job: Job, control: RunControl) -> Outcome:
         return await self._plugins.execute(job._replace(status=JobStatus.RUNNING), control)
+
+
+def is_other(code_digest: str, job: Job) -> bool:
+    """Whether that is the digest of other code than a job ran, as far as both are known."""
+    return bool(code_digest and job.code_digest) and code_digest != job.code_digest
 
 
 def compared(job: Job, outcome: Outcome) -> Verification:
