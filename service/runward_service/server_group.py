@@ -23,6 +23,8 @@ then is not to be missed for longer: all of them may be killed, and clients give
 """
 STEADY_SECONDS = 10.0
 """A process that lived so long is started again at once; the pause before others doubles from one to the next."""
+HASTE_SECONDS = 10.0
+"""How long a hurried stop may take. A process that has not ended by then hangs or is stopped, and is killed."""
 
 logger = logging.getLogger(__name__)
 
@@ -78,12 +80,17 @@ class ServerGroup:
         on_ready(address)
 
     async def _pass_on(self) -> None:
-        """Hand each request to stop on to every process."""
+        """Hand each request to stop on to every process; see to it that a hurried stop ends."""
         for request in (self._stop.first, self._stop.second):
             await asyncio.wait([request])
-            for process in list(self._running.values()):
-                if process.returncode is None:
-                    process.terminate()
+            self._signal(signal.SIGTERM)
+        await asyncio.sleep(HASTE_SECONDS)
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._running.values():
+            if process.returncode is None:
+                process.send_signal(number)
 
     async def _keep(self, number: int, address: str) -> int:
         """Have one process running until the group stops; 0 where it then ended cleanly, else 1."""

@@ -200,6 +200,17 @@ async def test_any_number_of_signals_is_a_clean_stop(tmp_path: Path, processes: 
         assert await ending == 0
 
 
+async def test_a_hurried_stop_does_not_wait_for_one_that_hangs(tmp_path: Path) -> None:
+    """It is killed, which its exit status tells; nothing is left of it."""
+    async with group(tmp_path) as both:
+        left = both.parent.descendants()
+        os.kill(children(both.parent.pid)[0], signal.SIGSTOP)
+        stopping = asyncio.create_task(both.parent.stop())
+        await turns_until(lambda: both.parent.log.count(b"stopping:") == 2)  # the parent and the other process
+        assert await both.parent.stop() == await stopping == 1
+        assert await gone(left)
+
+
 async def test_one_that_cannot_start_stops_the_others(tmp_path: Path) -> None:
     """Where a process cannot start, the parent ends with its status, and the reason is told once."""
     (tmp_path / "data").mkdir()
