@@ -7,6 +7,7 @@ import enum
 from collections import OrderedDict, UserDict
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +46,12 @@ def test_an_output_is_a_dict(output: object) -> None:
     error = refusal(output)
     assert error.details == {"path": "$"}
     assert type(output).__name__ in error.message
+
+
+def test_a_type_is_told_with_its_module() -> None:
+    """For NumPy's bool is called bool too, and is none that JSON has."""
+    assert "numpy.bool" in refusal({"found": np.bool_(True)}).message
+    assert "set does not fit JSON" in refusal({"found": set()}).message
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def validate_output(output: object) -> None:
     Raises GovernedError OUTPUT_INVALID, whose details name the place as a JSON path.
     """
     if not isinstance(output, dict):
-        raise _invalid_output("$", f"a plugin returns a dict, not {type(output).__name__}")
+        raise _invalid_output("$", f"a plugin returns a dict, not {_type_of(output)}")
     _validate_value(output, "$", 1)
 
 
@@ -139,14 +139,20 @@ def _validate_value(value: object, path: str, depth: int) -> None:
         if isinstance(value, dict):
             for key, item in value.items():
                 if not isinstance(key, str):
-                    raise _invalid_output(path, f"a key is {type(key).__name__}, not str")
+                    raise _invalid_output(path, f"a key is {_type_of(key)}, not str")
                 _validate_text(key, path)
                 _validate_value(item, f"{path}.{key}", depth + 1)
         else:
             for index, item in enumerate(value):
                 _validate_value(item, f"{path}[{index}]", depth + 1)
     else:
-        raise _invalid_output(path, f"{type(value).__name__} does not fit JSON")
+        raise _invalid_output(path, f"{_type_of(value)} does not fit JSON")
+
+
+def _type_of(value: object) -> str:
+    """A type's name, with its module: NumPy's bool is none of Python's."""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def _validate_text(value: str, path: str) -> None:
