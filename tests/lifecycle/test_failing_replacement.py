@@ -61,11 +61,15 @@ async def test_a_replacement_that_fails(tmp_path: Path, monkeypatch: pytest.Monk
 
 async def test_a_replacement_that_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that dies while it comes up costs the job that waits for it an attempt, as one that dies in a run does;
-    the next attempt finds another.
+    the next attempt finds another. Nobody is refused meanwhile, for those before it came up.
     """
     monkeypatch.setenv("FRAIL_FILE", str(tmp_path / "frail"))
+    states: set[PluginState] = set()
     async with running_service(tmp_path / "data", "Frail") as service:
+        await service.catalog.come_up("frail")
+        service.registry.listen(lambda entry: states.add(entry.state))
         job = await analyze(service, "frail", {"die": True})
+        assert PluginState.UNAVAILABLE not in states
         assert result_of(job) == {"attempt": 3}
         assert [attempt for _, attempt in history(service, job.id)] == [0, 1, 2, 3, 3]
 

@@ -134,6 +134,11 @@ class PluginWorkers:
         """The workers that have been idle since before a time of the monotonic clock; one worker is kept."""
         return [worker for worker in self._idle if worker.idle_since < limit][: max(len(self.workers) - 1, 0)]
 
+    @property
+    def has_just_failed(self) -> bool:
+        """Whether a worker had come up before the one that has failed now: the first failure in a row."""
+        return self.was_ready and self._retry_seconds == FIRST_RETRY_SECONDS
+
     def ready(self) -> None:
         """A worker has come up."""
         self._retry_seconds = FIRST_RETRY_SECONDS

@@ -207,7 +207,10 @@ class LocalWorkerPool:
             group.forget(worker)
         if self._closing.is_set():
             return
-        if not group.workers:
+        if not group.workers and group.has_just_failed and not startup.answered:
+            # Killed, as any process may be: those before it came up, and the next one is likely to.
+            self._registry.doubt(group.entry, problem)
+        elif not group.workers:
             self._registry.fail_loading(group.entry, problem, lost=not startup.answered)
         group.fail_waiting(problem, lost=not startup.answered)
         if not permanent or group.was_ready:
