@@ -283,6 +283,22 @@ async def test_the_command_line(giving: ServerProcess, tmp_path: Path) -> None:
     assert "saved" in out
 
 
+async def test_artifacts_of_a_stored_job(rw: Client, giving: ServerProcess, tmp_path: Path) -> None:
+    """`jobs save-artifacts` saves them later; a folder that cannot be made is refused, and the job stays as it is."""
+    job = await rw.submit("giver", b"\x05", options={"files": [["a.bin", 4]]}, **IMAGE)
+    await rw.result(job.id)
+    code, out = await runward_command(giving, "jobs", "save-artifacts", job.id, str(tmp_path / "out"), "--json")
+    assert (code, json.loads(out)) == (0, {"job_id": job.id, "saved": [str(tmp_path / "out" / "a.bin")]})
+    assert (tmp_path / "out" / "a.bin").read_bytes() == b"\x05" * 4
+    (tmp_path / "file").write_bytes(b"")
+    code, out = await runward_command(
+        giving, "jobs", "save-artifacts", job.id, str(tmp_path / "file" / "out"), "--json"
+    )
+    assert (code, json.loads(out)["error"]["reason"]) == (1, "ARTIFACT_NOT_SAVED")
+    for wrong in (["jobs", "save-artifacts", job.id, ""], ["blobs", "download", digest_of(b"x"), ""]):
+        assert (await runward_command(giving, *wrong))[0] == 2
+
+
 async def test_two_servers_on_one_folder(tmp_path: Path) -> None:
     """What one has, the other has: a blob, an upload that it began, a job's artifacts."""
     data = PNG + os.urandom(UPLOAD_BYTES)

@@ -14,7 +14,7 @@ from runward_service.domain.job import JobMode, JobStatus
 from runward_service.domain.outcome import Outcome
 from runward_service.store.job_reader import JobQuery
 from tests.harness.service import refusal
-from tests.store.jobs import SEAL, new_job, outcome
+from tests.store.jobs import SIGNER, new_job, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +133,7 @@ async def test_artifacts_are_stored_with_the_end(owners: tuple[Owner, Owner]) ->
 def gave(job: Job, artifacts: tuple[Artifact, ...]) -> Outcome:
     """A successful outcome with artifacts."""
     made = Outcome(job.id, job.attempt, job.plugin, 300, 10, ran=True, result=b"", artifacts=artifacts)
-    return SEAL.sealed(made)
+    return SIGNER.signed(made, job)
 
 
 async def test_an_end_without_a_run(owners: tuple[Owner, Owner]) -> None:

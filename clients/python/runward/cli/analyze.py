@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,13 +11,14 @@ from runward.cli.batch import Outcome, outcome_of, run_groups
 from runward.cli.batch_view import batch_progress, outcome_form, summary_line, summary_table
 from runward.cli.exit_code import worst
 from runward.cli.job_view import error_view, result_view
-from runward.cli.parameters import image_parameters
+from runward.cli.parameters import image_parameters, named_path
 from runward.cli.session import Session, remote
 from runward.cli.text import plain
 from runward.errors import RunwardError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.console import RenderableType
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "--save-artifacts",
     "artifacts_dir",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    callback=named_path,
     help="Save the files that the runs give back to this directory.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="For several files, print the summary alone.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,13 +11,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 
 from runward.cli.exit_code import ExitCode, exit_code_of, worst
 from runward.cli.json_form import error_form
-from runward.cli.parameters import expand_files
+from runward.cli.parameters import expand_files, named_path
 from runward.cli.session import Session, remote
 from runward.cli.text import plain, size
 from runward.errors import RunwardError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from runward.client import Client
 
@@ -57,7 +57,7 @@ async def upload(rw: Client, session: Session, *, files: tuple[Path, ...]) -> Ex
 
 @blobs.command()
 @click.argument("digest")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", callback=named_path)
 @remote
 async def download(rw: Client, session: Session, *, digest: str, file: Path) -> ExitCode:
     """Save the blob DIGEST as FILE, once all its bytes are verified; "-" writes it to standard output."""

@@ -11,12 +11,15 @@ from runward.cli.exit_code import ExitCode
 from runward.cli.following import follower, show_updates
 from runward.cli.job_view import job_view, jobs_table
 from runward.cli.json_form import json_form
-from runward.cli.parameters import parse_pairs
+from runward.cli.parameters import named_path, parse_pairs
 from runward.cli.session import Session, remote
+from runward.cli.text import plain
 from runward.enums import JobStatus
+from runward.errors import ValidationError
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from runward.client import Client
 
@@ -144,6 +147,21 @@ async def retry_job(rw: Client, session: Session, *, job_id: str, request_id: st
     job = await rw.retry(job_id, request_id=request_id)
     session.show(json_form(job), lambda: job_view(job))
     session.note(f"follow it with: runward jobs watch {job.id}")
+
+
+@jobs.command("save-artifacts")
+@click.argument("job_id", metavar="JOB")
+@click.argument("folder", metavar="DIR", callback=named_path)
+@remote
+async def save_artifacts(rw: Client, session: Session, *, job_id: str, folder: Path) -> None:
+    """Save the files that a job's run gave back to the directory DIR."""
+    try:
+        saved = await rw.save_artifacts(await rw.get(job_id), folder)
+    except OSError as problem:
+        message = f"cannot save artifacts in {folder}: {problem.strerror or problem}"
+        raise ValidationError(message, reason="ARTIFACT_NOT_SAVED", job_id=job_id) from None
+    paths = [str(path) for path in saved]
+    session.show({"job_id": job_id, "saved": paths}, lambda: plain("\n".join(paths) or "the job has no artifacts"))
 
 
 @jobs.command("delete")

@@ -37,6 +37,13 @@ def expand_files(_context: click.Context, _parameter: click.Parameter, names: tu
     return tuple(files)
 
 
+def named_path(_context: click.Context, _parameter: click.Parameter, name: str | None) -> Path | None:
+    """Turn the name of what is to be written into a path. BadParameter for an empty one, as of an unset variable."""
+    if name == "":
+        raise click.BadParameter("the name is empty")
+    return None if name is None else Path(name)
+
+
 def parse_pairs(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
     """Turn key=value arguments into a mapping; a later one wins."""
     return dict(_split(pair) for pair in pairs)
