@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness.service import PNG, analyze, ended, running_service, submit
+from tests.harness.service import PNG, analyze, ended, result_of, running_service, submit
 
 if TYPE_CHECKING:
     from runward_service.domain.job import Job
@@ -24,6 +24,13 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "receipts.md"
 def canonical(value: Any) -> bytes:
     """RFC 8785, where there are no fractions and all names are ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def whole(value: Any) -> Any:
+    """A value in which whole numbers have no fraction, as JSON has them."""
+    if isinstance(value, dict):
+        return {name: whole(item) for name, item in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def digest(data: bytes) -> str:
@@ -73,19 +80,21 @@ def document_of(job: Job, key_id: str, encoded: bytes | None, start_us: int, cod
 async def test_another_program_computes_it(tmp_path: Path) -> None:
     """The key's id, the receipts of a success and of a failure, and the chain from its beginning."""
     key_file = tmp_path / "receipt.key"
-    async with running_service(tmp_path / "data", "Fails", receipt_key=key_file) as service:
+    async with running_service(tmp_path / "data", "Echo", "Fails", receipt_key=key_file) as service:
         jobs = [await analyze(service, "fails", {"how": "succeed", "text": 'a "b" é\n'}, labels={"team": "é"})]
+        jobs.append(await analyze(service, "echo", labels={"team": "é"}))
         failed = await submit(service, "fails", {"how": "plugin_error"}, labels={"team": "é"})
         jobs.append(await ended(service, failed.id))
         code = {entry.name: entry.description.code_digest for entry in service.registry.entries() if entry.description}
     secret = bytes.fromhex(key_file.read_text().splitlines()[-1])
     key_id = hashlib.sha256(b"runward.receipt-key/1" + secret).hexdigest()[:16]
+    assert all(job.output_digest == digest(canonical(whole(result_of(job)))) for job in jobs[:2])
     with closing(sqlite3.connect(tmp_path / "data" / "runward.db")) as connection:
         entries = connection.execute(
             "SELECT c.seq, c.kind, c.content, c.job_id, c.revision, hex(c.receipt), hex(c.mac), j.result, j.start_time "
             "FROM receipt_chain AS c LEFT JOIN job AS j ON j.id = c.job_id ORDER BY c.seq"
         ).fetchall()
-    assert [(seq, kind) for seq, kind, *_ in entries] == [(1, 2), (2, 1), (3, 1)]
+    assert [(seq, kind) for seq, kind, *_ in entries] == [(1, 2), (2, 1), (3, 1), (4, 1)]
     previous = "0" * 64
     for seq, kind, content, job_id, revision, receipt, entry_mac, encoded, start in entries:
         told = json.loads(content) if content else None

@@ -8,7 +8,8 @@ import zlib
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, NamedTuple
 
-from runward_service.domain.digests import canonical_json, json_digest
+from runward_service.domain.digests import EMPTY_OBJECT, canonical_json, json_digest
+from runward_service.domain.job import JobMode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,18 +42,18 @@ class Document(NamedTuple):
     """What is signed: the RFC 8785 form of one object, and its MARKED members."""
 
     data: bytes
-    members: tuple[bytes, ...]
+    members: tuple[str, ...]
 
     def marks(self) -> bytes:
         """The members' checksums."""
-        return MARKS.pack(*map(zlib.crc32, self.members))
+        return MARKS.pack(*[zlib.crc32(member.encode()) for member in self.members])
 
     def differing(self, marks: bytes) -> list[str]:
         """The names of the members that are not those of which there are marks; all where these are no marks."""
         if len(marks) != MARKS.size:
             return list(MARKED)
-        own = zip(MARKED, self.members, MARKS.unpack(marks), strict=True)
-        return [name for name, member, mark in own if zlib.crc32(member) != mark]
+        own = zip(MARKED, MARKS.unpack(self.marks()), MARKS.unpack(marks), strict=True)
+        return [name for name, mark, other in own if mark != other]
 
 
 def document_of_outcome(job: Job, outcome: Outcome, key_id: str) -> Document:
@@ -60,7 +61,7 @@ def document_of_outcome(job: Job, outcome: Outcome, key_id: str) -> Document:
     return _document(
         job,
         key_id,
-        outcome.status.name,
+        "SUCCESS" if outcome.envelope is None else "FAILED",
         outcome.attempt,
         outcome.code_digest,
         outcome.result,
@@ -119,31 +120,26 @@ def _document(  # noqa: PLR0917 - the parts of an end
     image = job.image
     encoded = f"sha256:{hashlib.sha256(result).hexdigest()}" if result is not None else ""
     labels = canonical_json(dict(job.labels)).decode() if job.labels else "{}"
-    members = tuple(
-        member.encode()
-        for member in (
-            f'"artifacts":{_artifacts(artifacts) if artifacts else "[]"}',
-            f'"error":"{error_digest(error) if error is not None else ""}"',
-            f'"input":{{"digest":{quoted(image.digest)},"mime_type":{quoted(job.mime_type)},'
-            f'"size_bytes":{image.size_bytes}}}',
-            f'"job":{{"id":{quoted(job.id)},"principal":{quoted(job.principal)},'
-            f'"request_id":{quoted(job.request_id)},"tenant":{quoted(job.tenant)}}}',
-            f'"options":"{json_digest(job.options)}"',
-            f'"outcome":{{"attempt":{attempt},"cached":{"true" if cached else "false"},"status":"{status}"}}',
-            f'"output":{{"digest":{quoted(output_digest)},"encoded_digest":"{encoded}"}}',
-            f'"plugin":{{"code_digest":{quoted(code_digest)},"name":{quoted(job.plugin)},'
-            f'"version":{quoted(job.plugin_version)}}}',
-            f'"request":{{"labels":{labels},"max_attempts":{job.max_attempts},"mode":"{job.mode.name}",'
-            f'"priority":{job.priority},"queue_deadline_us":{job.queue_deadline_us},'
-            f'"retention_us":{job.retention_us},"retry_of":{quoted(job.retry_of)},'
-            f'"timeout_us":{job.timeout_us}}}',
-            f'"times":{{"create_us":{job.create_time_us},"end_us":{end_us},"start_us":{job.start_time_us or end_us}}}',
-        )
+    members = (
+        f'"artifacts":{_artifacts(artifacts) if artifacts else "[]"}',
+        f'"error":"{error_digest(error) if error is not None else ""}"',
+        f'"input":{{"digest":{quoted(image.digest)},"mime_type":{quoted(job.mime_type)},"size_bytes":{image.size_bytes}}}',
+        f'"job":{{"id":{quoted(job.id)},"principal":{quoted(job.principal)},'
+        f'"request_id":{quoted(job.request_id)},"tenant":{quoted(job.tenant)}}}',
+        f'"options":"{json_digest(job.options) if job.options else EMPTY_OBJECT}"',
+        f'"outcome":{{"attempt":{attempt},"cached":{"true" if cached else "false"},"status":"{status}"}}',
+        f'"output":{{"digest":{quoted(output_digest)},"encoded_digest":"{encoded}"}}',
+        f'"plugin":{{"code_digest":{quoted(code_digest)},"name":{quoted(job.plugin)},'
+        f'"version":{quoted(job.plugin_version)}}}',
+        f'"request":{{"labels":{labels},"max_attempts":{job.max_attempts},'
+        f'"mode":"{"ASYNC" if job.mode is JobMode.ASYNC else "SYNC"}",'
+        f'"priority":{job.priority},"queue_deadline_us":{job.queue_deadline_us},'
+        f'"retention_us":{job.retention_us},"retry_of":{quoted(job.retry_of)},"timeout_us":{job.timeout_us}}}',
+        f'"times":{{"create_us":{job.create_time_us},"end_us":{end_us},"start_us":{job.start_time_us or end_us}}}',
     )
-    before, after = members[:4], members[4:9]
-    key = f'"key_id":"{key_id}"'.encode()
-    schema = f'"schema":"{SCHEMA}"'.encode()
-    return Document(b"{" + b",".join((*before, key, *after, schema, members[9])) + b"}", members)
+    before, after = ",".join(members[:4]), ",".join(members[4:9])
+    text = f'{{{before},"key_id":"{key_id}",{after},"schema":"{SCHEMA}",{members[9]}}}'
+    return Document(text.encode(), members)
 
 
 def _artifacts(artifacts: Sequence[Artifact]) -> str:
