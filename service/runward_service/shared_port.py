@@ -54,3 +54,5 @@ class SharedPort:
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         kept.bind((address, self.port))
+        # From here on it shares with its own kind alone; else a server alone could listen while none of the group does.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sqlite3
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -166,6 +167,18 @@ async def test_the_port_is_not_shared_before_anyone_listens() -> None:
         SharedPort("127.0.0.1", first.port).__enter__()
     with SharedPort("127.0.0.1", first.port) as again:
         assert again.port == first.port
+
+
+async def test_the_port_is_kept_while_nobody_listens() -> None:
+    """A server alone, whose socket does as gRPC's, cannot take it, and the processes of the group can."""
+    with SharedPort("127.0.0.1", 0) as kept:
+        for options, refused in (((), True), ((socket.SO_REUSEPORT,), False)):
+            with socket.socket() as listening:
+                for option in (socket.SO_REUSEADDR, *options):
+                    listening.setsockopt(socket.SOL_SOCKET, option, 1)
+                with pytest.raises(OSError, match="in use") if refused else nullcontext():
+                    listening.bind(("127.0.0.1", kept.port))
+                    listening.listen()
 
 
 async def test_a_stop_while_one_is_started_again(tmp_path: Path) -> None:
