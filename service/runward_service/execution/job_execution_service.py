@@ -86,7 +86,7 @@ class JobExecutionService:
             return await self._existing(job, existing_id), True
         # A large image's file may have been removed meanwhile, which is told to who waits for the write: a run would be
         # in vain. Where there will be none, the job is written once.
-        if control is not None and (job.image.path is None or self._answer_kept(job, control)):
+        if job.mode is JobMode.SYNC and (job.image.path is None or self._answer_kept(job, control)):
             self._store.defer_creation(job)
             return job, False
         try:
@@ -94,8 +94,8 @@ class JobExecutionService:
         finally:
             self.release_request_id(job)
 
-    def _answer_kept(self, job: Job, control: RunControl) -> bool:
-        return self._plugins.answerable(job, control) and control.recalled is not None
+    def _answer_kept(self, job: Job, control: RunControl | None) -> bool:
+        return control is not None and self._plugins.answerable(job, control) and control.recalled is not None
 
     def release_request_id(self, job: Job) -> None:
         """The job has ended: its request id is found in the store from now on."""
