@@ -81,6 +81,20 @@ async def test_an_audit_locates_what_was_done_to_the_data(tmp_path: Path) -> Non
     assert f"job {jobs[1].id} was edited: output" in text[1]
 
 
+async def test_what_is_removed_by_hand_is_entered(tmp_path: Path) -> None:
+    """The collector by hand enters what it removes with the server's key, and takes no other."""
+    data, key, other = tmp_path / "data", tmp_path / "receipt.key", tmp_path / "other.key"
+    await some_jobs(data, key)
+    other.write_text("ab" * 32 + "\n")
+    other.chmod(0o600)
+    gc = ("gc", "--data-dir", str(data), "--retain-jobs", "1", "--receipt-key")
+    status, _, errors = await admin(*gc, str(other))
+    assert (status, "not the receipt keys of the server" in errors) == (1, True)
+    assert (await admin(*gc, str(key)))[0] == 0
+    status, report = await audit(data, key)
+    assert (status, report["verdict"], report["receipts"], report["entries"]) == (0, "WHOLE", 4, 6)
+
+
 async def test_keys_are_rotated_and_lost(tmp_path: Path) -> None:
     """After a rotation all is verified; without the old keys the server starts, and the audit says what it cannot
     verify and ends with 5.

@@ -11,6 +11,7 @@ import pytest
 
 from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.store import backup
+from runward_service.store.audit import audit
 from runward_service.store.backup import BackupError, back_up, restore
 from runward_service.store.damaged_blobs import DamagedBlobs
 from runward_service.store.database import Database, SchemaError, migrations
@@ -70,6 +71,7 @@ async def test_what_is_backed_up_is_what_was_there(writer: HeldWriter, tmp_path:
     floor, next_after, looked_upto = one(target, "SELECT log_floor, seq, looked_upto FROM retention, sqlite_sequence")
     assert floor == next_after == last[0] + backup.LOST_REVISIONS
     assert looked_upto == 0
+    assert audit(target, KEYS, quiet).verdict == "WHOLE"
 
 
 async def test_a_restored_store_goes_on_expiring(writer: HeldWriter, tmp_path: Path) -> None:
@@ -111,6 +113,8 @@ async def test_a_job_that_is_removed_while_it_is_copied_is_left_out(
     copy = Database(tmp_path / "backup")
     assert one(copy, "SELECT id FROM job") == (kept.id,)
     assert one(copy, "SELECT past_jobs FROM retention") == (1,)
+    report = audit(copy, KEYS, quiet)
+    assert (report.verdict, report.receipts) == ("WHOLE", 2)  # what was left out is an entry of the copy's chain
 
 
 async def test_an_unfinished_job_is_never_left_out(writer: HeldWriter, tmp_path: Path) -> None:
