@@ -70,6 +70,7 @@ def document_of(job: Job, key_id: str, encoded: bytes | None, start_us: int, cod
             "queue_deadline_us": 0,
             "retention_us": 0,
             "retry_of": "",
+            "skip_cache": False,
             "timeout_us": job.timeout_us,
         },
         "schema": "runward.receipt/1",

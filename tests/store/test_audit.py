@@ -89,6 +89,7 @@ EDITS = {
     "the code": ("code_digest = 'x' WHERE id = '{4}'", 4, {"plugin"}),
     "the caller": ("tenant = 'other' WHERE id = '{4}'", 4, {"job"}),
     "the labels": ("labels = '{{\"a\":\"b\"}}' WHERE id = '{4}'", 4, {"request"}),
+    "a wish for a run": ("skip_cache = 1 WHERE id = '{4}'", 4, {"request"}),
     "the type": ("mime_type = 'image/jpeg' WHERE id = '{4}'", 4, {"input"}),
     "the image": ("image_seq = 1 WHERE id = '{4}'", 4, {"input"}),
     "the attempt": ("attempt = 2 WHERE id = '{4}'", 4, {"outcome"}),

@@ -134,7 +134,8 @@ def _document(  # noqa: PLR0917 - the parts of an end
         f'"request":{{"labels":{labels},"max_attempts":{job.max_attempts},'
         f'"mode":"{"ASYNC" if job.mode is JobMode.ASYNC else "SYNC"}",'
         f'"priority":{job.priority},"queue_deadline_us":{job.queue_deadline_us},'
-        f'"retention_us":{job.retention_us},"retry_of":{quoted(job.retry_of)},"timeout_us":{job.timeout_us}}}',
+        f'"retention_us":{job.retention_us},"retry_of":{quoted(job.retry_of)},'
+        f'"skip_cache":{"true" if job.skip_cache else "false"},"timeout_us":{job.timeout_us}}}',
         f'"times":{{"create_us":{job.create_time_us},"end_us":{end_us},"start_us":{job.start_time_us or end_us}}}',
     )
     before, after = ",".join(members[:4]), ",".join(members[4:9])

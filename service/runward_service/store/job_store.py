@@ -148,7 +148,8 @@ class SqliteJobStore:
         was written. Raises GovernanceViolation, and writes nothing, for an outcome that is not ToolRunner's of that
         attempt.
         """
-        return self._writer.submit(self._finish(job, outcome))
+        finish = self._finish(job, outcome)
+        return self._writer.submit(finish)
 
     def _finish(self, job: Job, outcome: Outcome) -> FinishJob:
         receipt = self._verify_outcome(outcome, job)

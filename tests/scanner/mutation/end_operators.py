@@ -37,7 +37,7 @@ def bypass(subject, payload, context):
     texts = dict.fromkeys(("tenant", "principal", "request_id", "mime_type", "plugin_version", "retry_of"), "text")
     times = dict.fromkeys(("create_time_us", "start_time_us", "queue_deadline_us", "retention_us", "timeout_us"), 1)
     job = SimpleNamespace(id="job", attempt=1, plugin="plugin", mode=JobMode.SYNC, image=image, options={}, labels={},
-                          priority=0, max_attempts=1, **texts, **times)
+                          priority=0, max_attempts=1, skip_cache=False, **texts, **times)
     made = Outcome(job.id, job.attempt, job.plugin, 1, 0, ran=True, result=b"")
 """
 """A store that has nothing to write with: a finish that it takes fails without a violation."""
