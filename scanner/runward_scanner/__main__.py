@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -15,6 +14,21 @@ from runward_scanner.run import UNUSABLE, Answer, explained, scanned
 
 def main(arguments: list[str] | None = None, *, is_last: bool = False) -> int:
     """Read the command line, print the report, give the exit code; ``is_last`` where the process ends after it."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if len(given) == 1 and not given[0].startswith("-"):
+        answer = scanned(Path(given[0]), "text", is_last=is_last)  # no options: what reads them need not be loaded
+    else:
+        answer = _asked(given, is_last=is_last)
+    sys.stdout.write(answer.output)
+    if answer.problem:
+        sys.stderr.write(f"runward_scanner: {answer.problem}\n")
+    return answer.code
+
+
+def _asked(arguments: list[str], *, is_last: bool) -> Answer:
+    """Do what the options say."""
+    import argparse  # noqa: PLC0415 - as above
+
     parser = argparse.ArgumentParser("runward_scanner", description="Prove that nothing but ToolRunner runs a plugin.")
     parser.add_argument("path", nargs="?", type=Path, help="a file or a folder")
     parser.add_argument("--format", choices=sorted(FORMATS), default="text", help="how to write the findings (text)")
@@ -27,22 +41,17 @@ def main(arguments: list[str] | None = None, *, is_last: bool = False) -> int:
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(arguments)
     if options.explain is not None:
-        answer = explained(options.explain)
-    elif options.path is None:
-        answer = Answer("", "Give a path to scan.", UNUSABLE)
-    else:
-        answer = scanned(
-            options.path,
-            options.format,
-            options.cache,
-            isolated=options.isolated,
-            compiled=options.compiled,
-            is_last=is_last,
-        )
-    sys.stdout.write(answer.output)
-    if answer.problem:
-        sys.stderr.write(f"runward_scanner: {answer.problem}\n")
-    return answer.code
+        return explained(options.explain)
+    if options.path is None:
+        return Answer("", "Give a path to scan.", UNUSABLE)
+    return scanned(
+        options.path,
+        options.format,
+        options.cache,
+        isolated=options.isolated,
+        compiled=options.compiled,
+        is_last=is_last,
+    )
 
 
 def leave(code: int) -> NoReturn:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import re
+    from collections.abc import Callable, Iterator
 
 
 def whole(pattern: re.Pattern[str]) -> Callable[[str], bool]:
@@ -15,20 +15,40 @@ def whole(pattern: re.Pattern[str]) -> Callable[[str], bool]:
     return functools.lru_cache(maxsize=8192)(lambda word: pattern.fullmatch(word) is not None)
 
 
-@functools.lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    end = "$" if pattern.endswith("$") else r"(?:\.|$)"
-    body = re.escape(pattern.removesuffix("$")).replace(r"\*", "[^.]*")
-    return re.compile(rf"(?:^|\.){body}{end}")
-
-
 @functools.lru_cache(maxsize=8192)
 def matches(patterns: tuple[str, ...], module: str) -> bool:
     """Whether a dotted module name, or a package above it, matches one of the patterns."""
-    return any(pattern == "*" or _compiled(pattern).search(module) for pattern in patterns)
+    names = module.split(".")
+    return any(pattern == "*" or any(_ends(pattern, names)) for pattern in patterns)
 
 
 @functools.lru_cache(maxsize=8192)
 def ends_with(patterns: tuple[str, ...], module: str) -> bool:
     """Whether a dotted module name itself, not a package above it, matches one of the patterns."""
-    return any(match.end() == len(module) for item in patterns for match in _compiled(item).finditer(module))
+    names = module.split(".")
+    return any(end == len(names) for pattern in patterns for end in _ends(pattern, names))
+
+
+def _ends(pattern: str, names: list[str]) -> Iterator[int]:
+    """After how many of the names the pattern ends, wherever it may begin; with ``$`` after all of them alone."""
+    parts = pattern.removesuffix("$").split(".")
+    anchored = pattern.endswith("$")
+    for start in range(len(names) - len(parts) + 1):
+        end = start + len(parts)
+        if (end == len(names) or not anchored) and all(map(_is_like, parts, names[start:end])):
+            yield end
+
+
+def _is_like(part: str, name: str) -> bool:
+    """Whether a component matches its part of a pattern; ``*`` stands for any letters."""
+    if "*" not in part:
+        return part == name
+    head, *inner, tail = part.split("*")
+    if not (name.startswith(head) and name.endswith(tail) and len(name) >= len(head) + len(tail)):
+        return False
+    rest = name[len(head) : len(name) - len(tail)]
+    for piece in inner:
+        _, found, rest = rest.partition(piece) if piece else ("", "*", rest)
+        if not found:
+            return False
+    return True

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers
+from runward_scanner.inference.frame import NO_NAMES
 from runward_scanner.inference.narrowing import narrow
 from runward_scanner.inference.targets import bind_target
 from runward_scanner.inference.values import (
@@ -58,7 +59,7 @@ def comprehension(frame: Frame, node: Any) -> Value:
     """A comprehension or generator expression: its names are its own."""
     before = frame.fork()
     bound = len(frame.bindings)
-    around, frame.walruses = frame.walruses, set()
+    around, frame.walruses = frame.walruses, NO_NAMES
     for generator in node.generators:
         source = frame.value(generator.iter)
         bind_target(frame, generator.target, containers.elements(frame, source, generator.iter), generator.target)

@@ -182,7 +182,7 @@ def walrus(frame: Frame, node: ast.NamedExpr) -> Value:
     """``name := value``."""
     value = frame.value(node.value)
     frame.bind(node.target.id, value, node)
-    frame.walruses.add(node.target.id)
+    frame.walruses |= {node.target.id}
     return value
 
 

@@ -31,6 +31,7 @@ WHOLE: frozenset[type] = frozenset(
     {ast.AnnAssign, ast.Assign, ast.AugAssign, ast.Delete, ast.Expr, ast.Raise, ast.Return}
 )
 """Statements that are one part."""
+NO_NAMES: frozenset[str] = frozenset()
 DEEPEST = 150
 """How deep expressions may nest before they count as unknown; Python's own stack is the limit behind it."""
 
@@ -86,12 +87,12 @@ class Frame:
         self.live = True
         self.missed: set[str] = set()
         """Names that were looked up while they were not bound here."""
-        self.walruses: set[str] = set()
+        self.walruses = NO_NAMES
         """Names that ``:=`` bound in the comprehension being read."""
         self.captured = False
         self.depth = 0
-        self.global_names: set[str] = set()
-        self.nonlocal_names: set[str] = set()
+        self.global_names = NO_NAMES
+        self.nonlocal_names = NO_NAMES
         self.collectors: list[dict[str, Value]] = []
         self.exits: list[list[dict[str, Value]]] = []
         self.yielded: Value = NOTHING

@@ -156,9 +156,13 @@ def _layer_of_module(engine: Engine, module: ModuleInfo) -> Layer | None:
         return None
     layer = layer_of(engine, module.local)
     for runner in engine.tool_runners[:1]:
-        beside = runner.module.path.parent == module.path.parent and runner.module.local
-        derived = any(info.module is module and "tool_runner" in info.traits for info in engine.classes.values())
-        if beside and derived and layer is not None and layer.name in SERVING:
+        if (
+            layer is not None
+            and layer.name in SERVING
+            and runner.module.local
+            and runner.module.path.parent == module.path.parent
+            and any(info.module is module and "tool_runner" in info.traits for info in engine.classes.values())
+        ):
             return layer_of(engine, runner.module.local)
     return layer
 
