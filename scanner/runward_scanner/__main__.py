@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -62,4 +63,5 @@ def leave(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    gc.disable()  # the process ends before there is anything worth looking for
     leave(main(is_last=True))

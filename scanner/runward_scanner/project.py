@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -51,9 +52,10 @@ class Project:
 
     def _index_roots(self) -> None:
         """Name the modules of the governed roots, by the root's own name and by the SDK's."""
+        inside = [(root, f"{root}{os.sep}") for root in self.roots]
         for path in self.sources:
-            for root in self.roots:
-                if path.is_relative_to(root):
+            for root, start in inside:
+                if str(path).startswith(start) or path == root:
                     local = _dotted(path, root)
                     for top in (root.name, self.settings.sdk_package):
                         self._names.setdefault(f"{top}.{local}" if local else top, path)
@@ -247,7 +249,7 @@ class Project:
 
 def _dotted(path: Path, root: Path) -> str:
     """The dotted name of a file below a folder; empty for the folder's own ``__init__``."""
-    parts = list(path.relative_to(root).with_suffix("").parts) if path != root else [path.stem]
-    if parts and parts[-1] == "__init__":
-        parts.pop()
-    return ".".join(parts)
+    folder = str(path)[len(str(root)) :].strip(os.sep).rpartition(os.sep)[0].replace(os.sep, ".")
+    if path.stem == "__init__":
+        return folder
+    return f"{folder}.{path.stem}" if folder else path.stem

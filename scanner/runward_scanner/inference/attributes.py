@@ -189,6 +189,8 @@ def _of_module(frame: Frame, atom: Module, name: str, node: ast.AST) -> Value:
 def _of_external(frame: Frame, atom: External, name: str, node: ast.AST) -> Value:
     path = f"{atom.path}.{name}"
     project = frame.engine.project
+    if project.is_of_python(path):
+        return external(path)
     module = project.resolve(path, frame.module)
     if module is not None:
         frame.engine.ensure_module(module)

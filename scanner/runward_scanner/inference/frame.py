@@ -273,7 +273,9 @@ class Frame:
         self.env[name] = value
         self.bindings.append((name, value, node))
         for collector in self.collectors:
-            collector[name] = collector.get(name, NOTHING) | value
+            seen = collector.get(name)
+            if seen is not value:
+                collector[name] = value if seen is None else seen | value
         if self.class_info is not None:
             heap.write(self.class_info, name, value, self.module, node)
         elif self.function is None:

@@ -51,6 +51,8 @@ def absolute(module: ModuleInfo, node: ast.ImportFrom) -> str:
 def module_value(frame: Frame, full: str) -> Value:
     """The module with a full name: read first if it is among the files."""
     engine = frame.engine
+    if engine.project.is_of_python(full):
+        return one(External(full))
     module = engine.project.resolve(full, frame.module)
     if module is not None:
         engine.ensure_module(module)

@@ -271,7 +271,9 @@ def _definer(engine: Engine, module: ModuleInfo, full: str, name: str) -> str | 
     source = engine.project.resolve(full, module)
     if source is None or source.top is None:
         return None
-    value = engine.module_attribute(engine.frame_of_module(source), source, name)
+    value = engine.heap.peek(source, name)
+    if not value:
+        value = engine.module_attribute(engine.frame_of_module(source), source, name)
     for atom in value:
         if isinstance(atom, (Class, Function)) and atom.info.module.local:
             return atom.info.module.local

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import FunctionInfo, ModuleInfo
+    from runward_scanner.inference.values import Value
 
 HOLDING = (ast.Name, ast.List, ast.Tuple, ast.Set, ast.Dict)
 
@@ -67,10 +68,14 @@ class Enums:
                 key = (module, node.id)
                 known = self._known.get(key)
                 if known is None:
-                    known = self._known[key] = is_state_enum(self.engine.frame_of_module(module).lookup(key[1]))
+                    known = self._known[key] = is_state_enum(self._named(module, key[1]))
                 if known:
                     return True
         return False
+
+    def _named(self, module: ModuleInfo, name: str) -> Value:
+        """What a name is at a module's top level; its own globals need no look-up."""
+        return self.engine.heap.peek(module, name) or self.engine.frame_of_module(module).lookup(name)
 
 
 def _written(

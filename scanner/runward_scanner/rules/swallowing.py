@@ -143,19 +143,26 @@ def _leaves_finally(statements: list[ast.stmt]) -> ast.stmt | None:
 
 def _of_with(reach: Reach, code: str, module: ModuleInfo, node: ast.With | ast.AsyncWith) -> Iterator[Finding]:
     managers = [entry.context_expr for entry in node.items]
-    stacked = [
-        argument
-        for statement in node.body
-        for call in walk(statement)
-        if isinstance(call, ast.Call) and name_of(call) in {"enter_context", "enter_async_context"}
-        for argument in call.args
-    ]
-    for call in (*managers, *stacked):
+    if _may_stack(module):
+        managers.extend(
+            argument
+            for statement in node.body
+            for call in walk(statement)
+            if isinstance(call, ast.Call) and name_of(call) in {"enter_context", "enter_async_context"}
+            for argument in call.args
+        )
+    for call in managers:
         if isinstance(call, ast.Call) and quiets(reach.engine, call):
             execution = reach.execution(node.body)
             if execution is not None:
                 steps = (Step(place_of(module, execution), "the execution"),)
                 yield Finding(place_of(module, call), code, "An exception around an execution is suppressed", steps)
+
+
+def _may_stack(module: ModuleInfo) -> bool:
+    """Whether a file may enter managers by a call; letters beyond ASCII may spell the names in other ways."""
+    text = module.source.text
+    return "enter_context" in text or "enter_async_context" in text or not text.isascii()
 
 
 def _gathers(node: Any) -> bool:
