@@ -50,12 +50,18 @@ class ValueAttention(dict["Value", int]):
 
     def __missing__(self, value: Value) -> int:
         """Ask the rules of a value."""
+        bits = self[value] = self.of(value)
+        return bits
+
+    def of(self, value: Value) -> int:
+        """Ask the rules of a value that will not be asked for again."""
         bits = 0
         for atom in value:
-            for bit, wants in self._kinds.get(atom.__class__, ()):
-                if not bits & bit and wants(self._settings, atom):
-                    bits |= bit
-        self[value] = bits
+            minded = self._kinds.get(atom.__class__)
+            if minded is not None:
+                for bit, wants in minded:
+                    if not bits & bit and wants(self._settings, atom):
+                        bits |= bit
         return bits
 
 

@@ -44,28 +44,25 @@ class Telling:
         self._on_attribute = [(bit, rule.on_attribute) for bit, rule in told]
         self._attribute_of = ValueAttention(settings, ((bit, rule.attributes_of) for bit, rule in told))
         self._attribute_giving = ValueAttention(settings, ((bit, rule.attributes_giving) for bit, rule in told))
-        self._attribute_named = NameAttention((bit, rule.minds_attribute) for bit, rule in told)
+        self._attribute_named = NameAttention(
+            (bit, rule.minds_attribute) for bit, rule in told if _has(rule, "minds_attribute")
+        )
         told = [(bit, rule) for bit, rule in bits if _has(rule, "on_call")]
         self._on_call = [(bit, rule.on_call) for bit, rule in told]
         self._call_of = ValueAttention(settings, ((bit, rule.calls_of) for bit, rule in told))
         self._call_given = ValueAttention(settings, ((bit, rule.calls_given) for bit, rule in told))
-        self._call_named = NameAttention((bit, rule.minds_call) for bit, rule in told)
+        self._call_named = NameAttention((bit, rule.minds_call) for bit, rule in told if _has(rule, "minds_call"))
         told = [(bit, rule) for bit, rule in bits if _has(rule, "on_store")]
         self._on_store = [(bit, rule.on_store) for bit, rule in told]
         self._store_of = ValueAttention(settings, ((bit, rule.stores_of) for bit, rule in told))
         self._store_to = ValueAttention(settings, ((bit, rule.stores_to) for bit, rule in told))
-        self._store_named = NameAttention((bit, partial(rule.minds_store, settings)) for bit, rule in told)
+        self._store_named = NameAttention(
+            (bit, partial(rule.minds_store, settings)) for bit, rule in told if _has(rule, "minds_store")
+        )
 
     def ask_again(self) -> None:
         """A class turned out to be something else than it was: ask the rules anew what they mind."""
-        for known in (
-            self._attribute_of,
-            self._attribute_giving,
-            self._call_of,
-            self._call_given,
-            self._store_of,
-            self._store_to,
-        ):
+        for known in (self._call_of, self._call_given, self._store_of, self._store_to):
             known.clear()
 
     def hook_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
@@ -81,7 +78,7 @@ class Telling:
 
     def minding(self, receiver: Value, name: str, result: Value) -> int:
         """The rules that mind an attribute, as bits."""
-        return self._attribute_of[receiver] | self._attribute_giving[result] | self._attribute_named[name]
+        return self._attribute_of.of(receiver) | self._attribute_giving.of(result) | self._attribute_named[name]
 
     def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """A call is made."""
