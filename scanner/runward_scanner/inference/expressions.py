@@ -12,6 +12,7 @@ from runward_scanner.inference.class_attributes import RUN, plugin_run
 from runward_scanner.inference.displays import comprehension, dict_, sequence
 from runward_scanner.inference.frame import EXPRESSIONS
 from runward_scanner.inference.functions import make_function
+from runward_scanner.inference.methods import FUTURE
 from runward_scanner.inference.narrowing import narrow
 from runward_scanner.inference.operations import bin_op
 from runward_scanner.inference.values import (
@@ -23,6 +24,7 @@ from runward_scanner.inference.values import (
     Instance,
     Role,
     Text,
+    Thing,
     Value,
     one,
     text_value,
@@ -192,11 +194,12 @@ def inner(frame: Frame, node: ast.Await | ast.Starred) -> Value:
     if isinstance(node, ast.Await):
         found = NOTHING
         for atom in value:
-            found |= (
-                containers.special(frame, atom, "__await__", _none(), node) or one(atom)
-                if isinstance(atom, Instance)
-                else one(atom)
-            )
+            if isinstance(atom, Instance):
+                found |= containers.special(frame, atom, "__await__", _none(), node) or one(atom)
+            elif isinstance(atom, Thing) and atom.path == FUTURE:
+                found |= containers.contents(frame, atom) or one(Thing(FUTURE, None, None))
+            else:
+                found |= one(atom)
         return found or UNKNOWN
     return value
 

@@ -43,8 +43,11 @@ GETTERS = frozenset(
         "setdefault", "start_soon", "submit", "values", "wait_for",
     }
 )  # fmt: skip
-ADDERS = frozenset({"__setitem__", "add", "append", "appendleft", "insert", "push", "put", "put_nowait", "set"})
+ADDERS = frozenset(
+    {"__setitem__", "add", "append", "appendleft", "insert", "push", "put", "put_nowait", "set", "set_result"}
+)
 EXTENDERS = frozenset({"__iadd__", "__ior__", "extend", "extendleft", "update"})
+FUTURE = "asyncio.Future"
 LOOPS = frozenset({"asyncio.get_event_loop", "asyncio.get_running_loop", "asyncio.new_event_loop"})
 REGISTRY_GETTERS = frozenset(
     {
@@ -159,6 +162,8 @@ def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
         # An event loop gives back what this very call hands it, not what others did.
         if name in {"create_task", "run_until_complete"}:
             return arguments.at(0, "coro") or UNKNOWN
+        if name == "create_future":
+            return one(Thing(FUTURE, node, frame.activation))
         if name == "run_in_executor":
             return results or one(Thing(thing.path, None, None))
     if thing.site is not None and (name in ADDERS or name in GETTERS):

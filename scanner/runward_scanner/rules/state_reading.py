@@ -30,6 +30,7 @@ from runward_scanner.rules.state_words import (
     is_status_enum,
     is_word,
     is_wrong_word,
+    keeps_state,
     last_name,
     makes_lifecycle,
     members,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo
     from runward_scanner.settings import Settings
 
+TEXT: Value = frozenset({External("builtins.str")})
 GETTERS = frozenset({"get_state", "state_of", "get_plugin_state"})
 
 
@@ -167,7 +169,10 @@ class StateReading(Rule, ABC):
             return True
         for atom in receiver:
             if isinstance(atom, Instance) and name in atom.info.annotations:
-                return is_state_enum(named_class(frame.engine.frame_of_class(atom.info), atom.info.annotations[name]))
+                declared = named_class(frame.engine.frame_of_class(atom.info), atom.info.annotations[name])
+                return is_state_enum(declared) or (
+                    declared == TEXT and LOOSE_STATE_NAMES.fullmatch(name) is not None and keeps_state(atom.info.name)
+                )
         if not LOOSE_STATE_NAMES.fullmatch(name):
             return False
         if is_plugin_like(receiver):
