@@ -46,6 +46,7 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
         await running.service.registry.all_described()
         for plugin in ("echo", "puppet", "single_puppet"):
             await ready(running.service, plugin)
+        await running.service.catalog.come_up("setup_fails")
         yield running
 
 
