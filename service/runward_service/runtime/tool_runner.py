@@ -17,6 +17,7 @@ from runward_service.runtime.result_codec import validate_encoded
 from runward_service.runtime.validation import validate_output
 
 if TYPE_CHECKING:
+    from runward_service.domain.image import StoredImage
     from runward_service.domain.job import Job
     from runward_service.domain.receipt_signer import ReceiptSigner
     from runward_service.domain.run_reply import RunReply
@@ -148,11 +149,15 @@ class ToolRunner:
                 f"The plugin {entry.name} is unavailable: {entry.state_reason}",
                 {"state_reason": entry.state_reason},
             )
-        try:
-            head = job.image.head()
-        except OSError as error:
-            raise blob_corrupted(job.image.digest) from error
-        entry.validator.validate(head, job.image.size_bytes, job.mime_type, job.options)
+        entry.validator.validate(beginning_of(job.image), job.image.size_bytes, job.mime_type, job.options)
+
+
+def beginning_of(image: StoredImage) -> bytes:
+    """The first bytes of an image. Raises GovernedError BLOB_CORRUPTED where they cannot be read."""
+    try:
+        return image.head()
+    except OSError as error:
+        raise blob_corrupted(image.digest) from error
 
 
 def internal_envelope(error: Exception, job: Job) -> ErrorEnvelope:
