@@ -9,7 +9,7 @@ import pytest
 
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, JobStatus
-from runward_service.runtime.plugin_workers import RUNS_AHEAD
+from runward_service.runtime.plugin_workers import PluginWorkers
 from tests.harness.service import analyze, history, query, ready, result_of, running_service, submit, turns_until
 from tests.harness.stage import Stage
 
@@ -52,7 +52,7 @@ async def test_they_run_in_order_one_at_a_time(service: Service) -> None:
     """Of four runs that one worker was sent, each begins when the one before is over; all are its own."""
     await known_as_short(service)
     async with Stage() as stage:
-        calls = await begun(service, *[stage.options] * (1 + RUNS_AHEAD))
+        calls = await begun(service, *[stage.options] * 4)
         order = []
         for number in range(len(calls)):
             visit = await stage.enter()
@@ -152,3 +152,15 @@ async def test_another_plugin_gets_its_turn(tmp_path: Path) -> None:
         visit.give()
         await asyncio.gather(*calls)
     assert plugins.index("single_puppet") == 1
+
+
+async def test_how_many_are_sent_ahead_hangs_on_how_short_they_are() -> None:
+    """As many as take three milliseconds together, fifteen at most; none where a run takes longer than one."""
+    workers = PluginWorkers(None, None)  # type: ignore[arg-type] # of neither anything is asked
+    assert workers.runs_ahead == 0
+    found = []
+    for duration_us in (990, 500, 10, 900, 1_100):
+        for _ in range(200):
+            workers.note_duration(duration_us)
+        found.append(workers.runs_ahead)
+    assert found == [3, 5, 15, 3, 0]

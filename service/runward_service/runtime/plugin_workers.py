@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 60.0
-RUNS_AHEAD = 3
-"""How many runs a busy worker of a plugin with short runs is sent before it has answered."""
 SHORT_RUN_US = 1000.0
+AHEAD_US = 3000.0
+MOST_AHEAD = 15
+"""A busy worker of a plugin with short runs is sent as many before it has answered as take AHEAD_US together, at most
+MOST_AHEAD: the loop may be busy with a crowd of calls for that long before it looks at answers again.
+"""
 LONG_RUN_SECONDS = 0.05
 """A worker whose run takes that long is sent no further one, whatever the runs before it took."""
 SMOOTHING = 8
@@ -46,7 +49,9 @@ class PluginWorkers:
     @property
     def runs_ahead(self) -> int:
         """How many runs may wait at a busy worker, so that it need not wait for the service between short runs."""
-        return RUNS_AHEAD if self._typical_us <= SHORT_RUN_US else 0
+        if self._typical_us > SHORT_RUN_US:
+            return 0
+        return min(int(AHEAD_US / max(self._typical_us, 1.0)), MOST_AHEAD)
 
     def note_duration(self, duration_us: object) -> None:
         """A worker tells what a run took."""
