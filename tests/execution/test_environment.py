@@ -104,8 +104,10 @@ async def test_workers_get_few_variables_and_fixed_ones(tmp_path: Path, monkeypa
     assert "hunter2" not in variables.values()
     assert variables["MODEL_PATH"] == "/models"
     assert (variables["TZ"], variables["LC_ALL"], variables["PYTHONHASHSEED"]) == ("UTC", "C.UTF-8", "0")
+    assert (variables["DO_NOT_TRACK"], variables["ORT_DISABLE_TELEMETRY"]) == ("1", "1")
     assert (variables["OMP_NUM_THREADS"], variables["OPENBLAS_NUM_THREADS"]) == ("3", "1")
     assert variables.keys() - os.environ.keys() <= {
+        *("DO_NOT_TRACK", "ORT_DISABLE_TELEMETRY"),
         *("LANG", "LC_ALL", "PYTHONHASHSEED", "PYTHONUNBUFFERED", "TMPDIR", "RUNWARD_WORKER", "LC_CTYPE"),
         *(name for name in variables if name.endswith("_NUM_THREADS")),
     }

@@ -16,6 +16,7 @@ from PIL import Image, ImageChops, ImageOps
 from runward_service.plugins.base import InvalidInput, Payload, RunContext
 from runward_service.plugins.builtin.reading_order import bounds
 from runward_service.runtime.tool_runner import ToolRunner
+from runward_service.runtime.worker_environment import worker_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -303,12 +304,22 @@ def test_progress_goes_forward(ocr: Ocr, label: Image.Image, pictures: Pictures)
 
 
 def test_nothing_is_fetched_and_nothing_printed(label: Image.Image, tmp_path: Path) -> None:
-    """In a process in which every use of the network raises, the models load and read, and only the test prints."""
+    """In a process in which every use of the network raises, with the environment of workers, the models load and read,
+    only the test prints, and no library leaves a file at home that tells who and where it is.
+    """
     file = tmp_path / "label.png"
     label.save(file)
+    home = tmp_path / "home"
+    home.mkdir()
     ended = subprocess.run(
-        [sys.executable, "-c", WITHOUT_NETWORK, str(file)], capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, "-c", WITHOUT_NETWORK, str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+        env={**worker_environment(), "HOME": str(home)},
     )
+    assert list(home.iterdir()) == []
     assert (ended.returncode, ended.stderr) == (0, "")
     assert [json.loads(line)["text"].split("\n") for line in ended.stdout.splitlines()] == [LABEL, LABEL]
 

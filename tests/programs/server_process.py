@@ -98,6 +98,7 @@ class ServerProcess:
         environment = {key: text for key, text in os.environ.items() if not key.startswith("RUNWARD_")}
         environment |= {
             name: value,
+            "XDG_STATE_HOME": str(self.folder / "state"),  # its receipt key, which is to leave nothing in a home
             "PYTHONPATH": os.pathsep.join([str(SAMPLES), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
         command = [str(Path(sys.executable).with_name("runward")), "serve", "--listen", "127.0.0.1:0"]

@@ -29,12 +29,15 @@ PASSED = (
 )
 """What programs need to be found and to find their libraries, and what nobody keeps a secret in."""
 FIXED = {
+    "DO_NOT_TRACK": "1",
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
+    "ORT_DISABLE_TELEMETRY": "1",
     "PYTHONHASHSEED": "0",
     "PYTHONUNBUFFERED": "1",
     "TZ": "UTC",
 }
+"""Onnxruntime would write a number for this machine to HOME and send what it does to its maker."""
 THREADS = "1"
 THREAD_COUNTS = (
     "BLIS_NUM_THREADS",
