@@ -10,5 +10,6 @@ import tempfile
 STATES = tempfile.mkdtemp(prefix="runward-states-")
 atexit.register(shutil.rmtree, STATES, ignore_errors=True)
 os.environ["XDG_STATE_HOME"] = STATES
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as workers have it
 """Servers that tests start keep their keys here, not in the developer's home."""
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+"""As workers have it."""
