@@ -128,6 +128,28 @@ async def test_an_unfinished_job_is_never_left_out(writer: HeldWriter, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
+async def test_a_backup_that_is_overtaken_is_begun_anew(
+    writer: HeldWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an unfinished job's image goes while it is copied, the next try has the state of then."""
+    images, _ = at(writer)
+    image = await images.put(os.urandom(INLINE_BYTES + 1))
+    job = new_job(1, image=image)
+    await create(writer, [job])
+    path, aside = images.path_of(image.digest), tmp_path / "aside"
+    real, tries = backup.copy_images, []
+
+    def overtaken_once(*arguments: Any) -> list[str]:
+        tries.append(1)
+        path.rename(aside) if len(tries) == 1 else aside.rename(path)
+        return real(*arguments)
+
+    monkeypatch.setattr(backup, "copy_images", overtaken_once)
+    assert back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet).image_files == 1
+    assert one(Database(tmp_path / "backup"), "SELECT id FROM job") == (job.id,)
+    assert len(tries) == 2
+
+
 async def test_a_damaged_image_is_not_taken_for_one(writer: HeldWriter, tmp_path: Path) -> None:
     """A file whose content is not that of its name makes a backup fail, and a restoration; neither leaves anything."""
     images, _ = at(writer)

@@ -24,6 +24,18 @@ class ChildWatch:
         self._keeper_fd = os.open(f"/proc/{keeper}/task/{keeper}/children", os.O_RDONLY | os.O_CLOEXEC)
         self._before = self._look()
         self._reaped = self._reap_count()
+        self._peak_bytes = self.peak_bytes()
+
+    def outgrew(self, limit_bytes: int) -> bool:
+        """Whether a child that has ended took more memory than that. The keeper's watch may not have seen it: a child
+        can take it all, and end for want of more, between two of its looks.
+        """
+        return self.peak_bytes() > max(limit_bytes, self._peak_bytes)
+
+    @staticmethod
+    def peak_bytes() -> int:
+        """The most resident memory of any child that has ended and been waited for."""
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
     def changed(self) -> bool:
         """Whether there are other processes than before the first run, threads that a run began and did not end, or

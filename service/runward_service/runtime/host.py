@@ -105,9 +105,9 @@ class Host:
             self._send({"type": "unavailable", "message": message, "traceback": traceback_of(error), "passing": True})
             return
         self._send({"type": "ready"})
-        self._run_jobs(plugin)
+        self._run_jobs(plugin, description.memory_bytes)
 
-    def _run_jobs(self, plugin: Plugin) -> None:
+    def _run_jobs(self, plugin: Plugin, memory_bytes: int) -> None:
         self._folder.begin_runs()
         children = ChildWatch(self._keeper, PROGRESS_THREAD)
         gc.freeze()  # what setup loaded is not looked at again
@@ -118,6 +118,8 @@ class Host:
                 continue
             answer, result = self._run_job(plugin, meta, body)
             self._job_id = ""
+            if children.outgrew(memory_bytes):
+                answer, result = failure_of(MemoryError("in a child")) | {"duration_us": answer["duration_us"]}, b""
             if self._progress is not None:
                 self._progress.stop()
             signal.alarm(0)

@@ -26,12 +26,17 @@ if TYPE_CHECKING:
 SQL = statements("backup.sql")
 PAGES_A_STEP = 1024
 CHUNK_BYTES = 1024 * 1024
+TRIES = 5
 LOST_REVISIONS = 1_000_000_000
 """More than can have been given out between a backup and its restoration."""
 
 
 class BackupError(Exception):
     """A backup cannot be made or restored; the message tells why and what to do."""
+
+
+class OvertakenError(BackupError):
+    """Jobs that were unfinished in the copy ended and were removed before their images were copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,22 @@ def back_up(
 
     Servers go on meanwhile; their log grows until the database is copied. A job that is removed meanwhile together with
     its image's file is left out, which the copy's chain of receipts tells: for that ``keys`` is called. The copy is
-    checked, and takes its name only when it is whole. ``progress`` hears what is done (such as "images"), how far, and
-    of how much. Raises BackupError, SchemaError or OSError, and what ``keys`` raises.
+    checked, and takes its name only when it is whole; where the servers overtake it, it is begun anew, TRIES times in
+    all. ``progress`` hears what is done (such as "images"), how far, and of how much. Raises BackupError, SchemaError
+    or OSError, and what ``keys`` raises.
     """
+    for _ in range(TRIES - 1):
+        try:
+            return back_up_once(database, destination, keys, progress)
+        except OvertakenError:
+            continue
+    return back_up_once(database, destination, keys, progress)
+
+
+def back_up_once(
+    database: Database, destination: Path, keys: Callable[[], ReceiptKeys], progress: Callable[[str, int, int], None]
+) -> BackupSummary:
+    """One try of back_up. Raises OvertakenError too."""
     if not database.path.is_file():
         raise BackupError(f"{database.folder} holds no data of a server")
     check_unused(destination)
@@ -196,7 +214,7 @@ def leave_out(copy: sqlite3.Connection, gone: list[str], keys: Callable[[], Rece
     chain.begin(transaction)
     for digest in gone:
         if copy.execute(SQL["unfinished_with_image"], (digest,)).fetchone():
-            raise BackupError("jobs ended and were removed while they were copied; make the backup again")
+            raise OvertakenError("jobs ended and were removed while they were copied; make the backup again")
         removed = copy.execute(SQL["delete_jobs_with_image"], (digest,)).fetchall()
         chain.add_removal(transaction, [row[0] for row in removed])
         copy.execute(SQL["delete_image"], (digest,))
