@@ -232,7 +232,8 @@ async def follow(scene: Scene) -> None:
     first = asyncio.ensure_future(scene.analyze("job", "hold", plugin="acting_again"))
     await scene.began("job")
     second = asyncio.ensure_future(scene.analyze("second", "hold", plugin="acting_again"))
-    await scene.status("second", *list(JobStatus)[1:])
+    # RUNNING, unless it came between two attempts of the first: then it waits for the slot that the first one has.
+    await scene.status("second", *JobStatus)
     scene.world.open_gate()
     await first
     await second
