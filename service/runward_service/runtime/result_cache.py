@@ -29,7 +29,7 @@ class KeptResults(Protocol):
 
 
 class ResultCache:
-    """Used by ToolRunner alone, so that an answer without a run is validated, counted and sealed as any.
+    """Used by ToolRunner alone, so that an answer without a run is validated, counted and receipted as any.
 
     Nothing is kept here but runs under way: what is kept lies in the store, with the job that it came of.
     """
