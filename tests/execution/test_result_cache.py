@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import threading
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, Job, JobStatus, Principal
 from runward_service.domain.limits import CacheLimits
 from runward_service.store.images import INLINE_BYTES
 from tests.harness.service import (
     PNG,
-    alter,
     analyze,
     ended,
+    held_writer,
     history,
     query,
     refusal,
@@ -32,12 +31,11 @@ from tests.harness.service import (
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from runward_service.bootstrap import Service
 
-PLUGINS = ("Understudy", "Puppet", "Giver", "changing:Clock", "changing:Steady")
+PLUGINS = ("Understudy", "Puppet", "changing:Clock", "changing:Steady")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PENDING, RUNNING, SUCCESS, FAILED = JobStatus
 
@@ -150,40 +148,6 @@ def overwrite(service: Service, job_id: str, column: str, value: object) -> None
         connection.execute(trigger)
 
 
-async def test_files_that_a_run_gave_come_along(service: Service) -> None:
-    """A hit lists the same files, and holds them: they stay when the job of the run is deleted. Where one of them is
-    lost, an equal job runs and gives it again.
-    """
-    image = PNG + os.urandom(30) + b"!"
-    options = {"files": [["small", 10], ["large", INLINE_BYTES + 1]]}
-    first = await analyze(service, "giver", options, image=image)
-    second = await analyze(service, "giver", options, image=image)
-    assert (second.cached, second.artifacts) == (True, first.artifacts)
-    await service.analysis.delete(first.id, ANONYMOUS)
-    third = await ended(service, (await submit(service, "giver", options, image=image)).id)
-    assert (third.cached, third.artifacts) == (True, first.artifacts)
-    large = first.artifacts[1].digest
-    service.jobs._images.path_of(large).write_bytes(b"damaged")
-    with pytest.raises(GovernedError):
-        await downloaded(service, large)
-    renewed = await analyze(service, "giver", options, image=image)
-    assert (renewed.cached, renewed.artifacts) == (False, first.artifacts)
-    assert await downloaded(service, large) == b"!" * (INLINE_BYTES + 1)
-
-
-async def downloaded(service: Service, digest: str) -> bytes:
-    """A blob's bytes."""
-    return b"".join([chunk async for chunk in service.transfer.download(ANONYMOUS, digest, 0)])
-
-
-async def test_the_files_list_is_under_the_checksum_too(service: Service) -> None:
-    """An output whose list of files was changed is damaged."""
-    image = PNG + os.urandom(30)
-    job = await analyze(service, "giver", {"files": [["one", 10]]}, image=image)
-    alter(service, "UPDATE job_artifact SET name = 'two' WHERE job_seq = (SELECT seq FROM job WHERE id = ?)", job.id)
-    assert not (await analyze(service, "giver", {"files": [["one", 10]]}, image=image)).cached
-
-
 async def test_a_hit_needs_no_slot(tmp_path: Path) -> None:
     """While every slot is taken by slow runs of the plugin, and others wait, an equal job is answered."""
     async with running_service(tmp_path, "Understudy", workers=1) as service, Stage() as stage:
@@ -198,25 +162,6 @@ async def test_a_hit_needs_no_slot(tmp_path: Path) -> None:
         visit.give()
         for job in slow:
             assert (await ended(service, job.id)).status is SUCCESS
-
-
-@asynccontextmanager
-async def held_writer(service: Service) -> AsyncIterator[None]:
-    """For as long as the block lasts, nothing is written."""
-    entered, leave = asyncio.Event(), threading.Event()
-    loop = asyncio.get_running_loop()
-
-    def hold(_: object) -> None:
-        loop.call_soon_threadsafe(entered.set)
-        leave.wait()
-
-    held = service.writer.submit(hold)
-    await entered.wait()
-    try:
-        yield
-    finally:
-        leave.set()
-        await held
 
 
 async def test_a_hit_is_written_once_however_large_its_image(service: Service) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,25 @@ def alter(service: Service, sql: str, *parameters: Any) -> None:
     """Change the database over a connection of the test's own, as only an operator's hand could."""
     with closing(sqlite3.connect(service.database.path)) as connection, connection:
         assert connection.execute(sql, parameters).rowcount == 1
+
+
+@asynccontextmanager
+async def held_writer(service: Service) -> AsyncIterator[None]:
+    """For as long as the block lasts, nothing is written."""
+    entered, leave = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(_: object) -> None:
+        loop.call_soon_threadsafe(entered.set)
+        leave.wait()
+
+    held = service.writer.submit(hold)
+    await entered.wait()
+    try:
+        yield
+    finally:
+        leave.set()
+        await held
 
 
 def history(service: Service, job_id: str) -> list[tuple[JobStatus, int]]:

@@ -477,7 +477,7 @@ class Puppet(Plugin):
 
     Says ``{"job_id", "attempt", "pid", "options"}`` in a line, then obeys one line after another: ``progress`` reports
     and goes on, ``return`` ends the run with a value, ``raise`` and ``refuse`` with an exception, ``die`` with its
-    process. Takes too long for runs to be sent ahead to its worker.
+    process. Gives a file back with the name in ``gives``. Takes too long for runs to be sent ahead to its worker.
     """
 
     name = "puppet"
@@ -490,6 +490,8 @@ class Puppet(Plugin):
 
     def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
         time.sleep(0.002)
+        if name := payload.options.get("gives"):
+            context.artifact(name, b"given", "text/plain")
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(payload.options["socket"])
             hello = {

@@ -13,6 +13,7 @@ from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import Job, JobMode, JobStatus
 from runward_service.execution.terms import checked_retention, checked_timeout, payload_of
 from runward_service.store.images import is_large
+from runward_service.store.job_artifacts import ArtifactGone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -221,6 +222,8 @@ class JobExecutionService:
         try:
             await self._put_artifacts(outcome)
             revision = await self._store.finish_job(job, outcome)
+        except ArtifactGone:  # the job whose output this was has been deleted: an equal one's now, or a run of its own
+            return await self.run_job(job, control, on_ran)
         except GovernedError as error:
             self._supervise(self._store_later(job, outcome), "storing the end of a job")
             raise unstored_end(job) from error
@@ -287,6 +290,9 @@ class JobExecutionService:
                 await self._put_artifacts(outcome)
                 revision = await self._store.finish_job(job, outcome)
             except GovernedError:
+                continue
+            except ArtifactGone:
+                outcome = self._plugins.end_without_run(job, unstored_end(job))
                 continue
             stored = "its end is stored now" if revision else "it is not this process's any more, its end is not stored"
             logger.warning("job %s: %s", job.id, stored)

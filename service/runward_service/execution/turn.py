@@ -41,10 +41,11 @@ class Turn:
             self._slot = None
 
     def free(self) -> None:
-        """The job needs no slot any more; again does nothing."""
+        """The job needs no slot any more, unless it takes another; again does nothing."""
         self._returned()
         if self._slot is not None:
             self._slot.free()
+            self._slot = None
 
     def _returned(self) -> None:
         if self._lent:

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 SQL = statements("transitions.sql")
 
 
+class ArtifactGone(Exception):  # noqa: N818 - an event more than a fault
+    """A file of a kept output was removed with the last job that had it, before the job that it stands for ended."""
+
+
 def keep_artifacts(tx: Transaction, outcome: Outcome, image_path: Callable[[str], Path]) -> None:
     """Store a job's artifacts: small ones with their bytes, large ones by their files, which have been put; those
     without bytes are another job's, too.
 
-    Raises GovernedError STORE_UNAVAILABLE where a file was removed since it was put. Files are removed under the write
-    lock, which is held here: one that is there now stays.
+    Raises GovernedError STORE_UNAVAILABLE where a file was removed since it was put, ArtifactGone where one that is
+    another job's was. Files are removed under the write lock, which is held here: one that is there now stays.
     """
     for place, artifact in enumerate(outcome.artifacts):
         digest = artifact.digest
@@ -35,4 +39,6 @@ def keep_artifacts(tx: Transaction, outcome: Outcome, image_path: Callable[[str]
             data = None if large else artifact.data
             row = (digest, artifact.size_bytes, outcome.end_time_us, data, outcome.job_id)
             tx.execute(SQL["insert_artifact_image"], row)
-        tx.execute(SQL["insert_artifact"], (place, artifact.name, digest, artifact.mime_type, outcome.job_id))
+        listed = (place, artifact.name, artifact.mime_type, digest, outcome.job_id)
+        if tx.execute(SQL["insert_artifact"], listed).rowcount == 0:
+            raise ArtifactGone(digest)

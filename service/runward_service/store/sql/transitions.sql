@@ -44,5 +44,6 @@ ON CONFLICT (digest, tenant) DO UPDATE SET data = excluded.data
 WHERE image.data IS NULL AND excluded.data IS NOT NULL;
 
 -- name: insert_artifact
+-- Nothing where the tenant has no such blob.
 INSERT INTO job_artifact (job_seq, place, name, image_seq, mime_type)
-SELECT job.seq, ?, ?, (SELECT seq FROM image WHERE digest = ? AND tenant = job.tenant), ? FROM job WHERE job.id = ?;
+SELECT job.seq, ?, ?, image.seq, ? FROM job CROSS JOIN image ON image.digest = ? AND image.tenant = job.tenant WHERE job.id = ?;

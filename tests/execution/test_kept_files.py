@@ -1,0 +1,146 @@
+"""Files that come along with an output from the cache: they are another job's, which may be deleted at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import ANONYMOUS, Job, JobStatus
+from runward_service.runtime.run_control import RunControl
+from runward_service.store.images import INLINE_BYTES
+from tests.harness.service import (
+    PNG,
+    alter,
+    analyze,
+    ended,
+    held_writer,
+    history,
+    ready,
+    refusal,
+    running_service,
+    submit,
+    turns_until,
+)
+from tests.harness.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from runward_service.bootstrap import Service
+
+PLUGINS = ("Giver",)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PENDING, RUNNING, SUCCESS, FAILED = JobStatus
+
+
+async def test_files_that_a_run_gave_come_along(service: Service) -> None:
+    """A hit lists the same files, and holds them: they stay when the job of the run is deleted. Where one of them is
+    lost, an equal job runs and gives it again.
+    """
+    image = PNG + os.urandom(30) + b"!"
+    options = {"files": [["small", 10], ["large", INLINE_BYTES + 1]]}
+    first = await analyze(service, "giver", options, image=image)
+    second = await analyze(service, "giver", options, image=image)
+    assert (second.cached, second.artifacts) == (True, first.artifacts)
+    await service.analysis.delete(first.id, ANONYMOUS)
+    third = await ended(service, (await submit(service, "giver", options, image=image)).id)
+    assert (third.cached, third.artifacts) == (True, first.artifacts)
+    large = first.artifacts[1].digest
+    service.jobs._images.path_of(large).write_bytes(b"damaged")
+    with pytest.raises(GovernedError):
+        await downloaded(service, large)
+    renewed = await analyze(service, "giver", options, image=image)
+    assert (renewed.cached, renewed.artifacts) == (False, first.artifacts)
+    assert await downloaded(service, large) == b"!" * (INLINE_BYTES + 1)
+
+
+async def downloaded(service: Service, digest: str) -> bytes:
+    """A blob's bytes."""
+    return b"".join([chunk async for chunk in service.transfer.download(ANONYMOUS, digest, 0)])
+
+
+async def test_the_files_list_is_under_the_checksum_too(service: Service) -> None:
+    """An output whose list of files was changed is damaged."""
+    image = PNG + os.urandom(30)
+    job = await analyze(service, "giver", {"files": [["one", 10]]}, image=image)
+    alter(service, "UPDATE job_artifact SET name = 'two' WHERE job_seq = (SELECT seq FROM job WHERE id = ?)", job.id)
+    assert not (await analyze(service, "giver", {"files": [["one", 10]]}, image=image)).cached
+
+
+@asynccontextmanager
+async def deleting(service: Service, job: Job) -> AsyncIterator[None]:
+    """A job is on its way to be deleted: what the block writes comes after that, what it reads was before."""
+    async with held_writer(service):
+        deletion = asyncio.ensure_future(service.analysis.delete(job.id, ANONYMOUS))
+        await turns_until(lambda: len(service.writer._waiting) == 1)
+        yield
+    await deletion
+
+
+async def test_an_output_whose_files_go_meanwhile_is_made_anew(tmp_path: Path) -> None:
+    """Its job is deleted after an equal one has found it, and before that one's end is stored: the plugin runs."""
+    options = {"files": [["small", 10], ["large", INLINE_BYTES + 1]]}
+    async with running_service(tmp_path, "Giver") as service:
+        first = await analyze(service, "giver", options)
+        async with deleting(service, first):
+            call = asyncio.ensure_future(analyze(service, "giver", options))
+            await turns_until(lambda: len(service.writer._waiting) == 4)
+        second = await call
+        assert (second.status, second.cached, second.attempt) == (SUCCESS, False, 1)
+        assert (second.result, second.artifacts) == (first.result, first.artifacts)
+        assert history(service, second.id) == [(PENDING, 0), (RUNNING, 1), (SUCCESS, 1)]
+        assert await downloaded(service, second.artifacts[1].digest) == PNG[-1:] * (INLINE_BYTES + 1)
+        assert (await analyze(service, "giver", options)).cached
+
+
+async def test_a_submitted_job_whose_output_goes_meanwhile_takes_a_slot_again(tmp_path: Path) -> None:
+    """It had given its slot back, since the output seemed to be there; another has that slot by now."""
+    async with running_service(tmp_path, "Understudy", workers=1) as service, Stage() as stage:
+        await ready(service, "understudy")  # whoever waited for that has had the turn before stored jobs
+        options = stage.options | {"gives": "file.txt"}
+        call = asyncio.ensure_future(analyze(service, "understudy", options))
+        (await stage.enter()).give()
+        first = await call
+        somebody = ("default", "somebody else")
+        slot = await service.scheduler.next_slot("understudy", somebody, RunControl())
+        await submit(service, "understudy", options)
+        (job,) = await service.jobs.claim_jobs("understudy", 1)
+        queue = service.scheduler._queues["understudy"]
+        async with deleting(service, first):
+            waiting = asyncio.ensure_future(service.scheduler.next_slot("understudy", somebody, RunControl()))
+            await turns_until(lambda: len(queue.callers) == 1)
+            run = asyncio.ensure_future(service.analysis.run_claimed(job, RunControl(), slot))
+            other = await waiting
+        await turns_until(lambda: len(queue.callers) == 1)
+        other.free()
+        visit = await stage.enter()
+        assert (visit.job_id, visit.attempt, queue.taken) == (job.id, 1, 1)
+        visit.give()
+        assert ((await run).status, (await run).cached) == (SUCCESS, False)
+        assert (await run).artifacts == first.artifacts != ()
+
+
+async def test_an_end_that_is_stored_later_may_lack_its_files_by_then(tmp_path: Path) -> None:
+    """A store that failed to take the end of a hit takes it when the files are gone: the job is FAILED with the same
+    INTERNAL that its caller was told, and the server goes on.
+    """
+    options = {"files": [["small", 10]]}
+    async with running_service(tmp_path, "Giver") as service:
+        first = await analyze(service, "giver", options)
+        fault = "SELECT abs(-9223372036854775808)"
+        trigger = f"CREATE TRIGGER fault BEFORE UPDATE OF status ON job WHEN new.status = 3 BEGIN {fault}; END"
+        await service.writer.submit(lambda tx: tx.execute(trigger))
+        error = await refusal(analyze(service, "giver", options))
+        assert error.reason is ErrorReason.INTERNAL
+        await service.analysis.delete(first.id, ANONYMOUS)
+        await service.writer.submit(lambda tx: tx.execute("DROP TRIGGER fault"))
+        job = await ended(service, error.details["job_id"])
+        assert job.error is not None
+        assert (job.status, job.error.reason) == (FAILED, ErrorReason.INTERNAL)
+        assert not (await analyze(service, "giver", options)).cached
