@@ -159,10 +159,12 @@ async def test_a_row_that_came_back_is_found(writer: HeldWriter) -> None:
     """A deleted job's row that somebody kept and put back."""
     jobs = await history(writer)
     tamper(writer, f"CREATE TABLE kept AS SELECT * FROM job WHERE id = '{jobs[3].id}'")
-    tamper(writer, "CREATE TABLE kept_image AS SELECT * FROM image")
+    written = "seq, tenant, digest, size_bytes, create_time, data"
+    tamper(writer, f"CREATE TABLE kept_image AS SELECT {written} FROM image")
     removal = SqliteJobRemoval(writer, lambda digest: writer.database.images / digest, CHAIN)
     await removal.delete_job(jobs[3].id, ANONYMOUS)
-    tamper(writer, "INSERT OR IGNORE INTO image SELECT * FROM kept_image", "INSERT INTO job SELECT * FROM kept")
+    put_back = f"INSERT OR IGNORE INTO image ({written}) SELECT {written} FROM kept_image"
+    tamper(writer, put_back, "INSERT INTO job SELECT * FROM kept")
     found = only(audited(writer))
     assert (found.finding, found.job_id) == (Finding.JOB_RETURNED, jobs[3].id)
 

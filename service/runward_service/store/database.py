@@ -18,6 +18,8 @@ BUSY_TIMEOUT_MS = 10_000
 BUSY_PAUSE_SECONDS = 0.01
 LOG_BYTES = 16 * 1024 * 1024
 """What the write-ahead log is cut down to when it is begun anew."""
+PAGE_BYTES = 4096
+"""Of the database: migrations/0009_erasable_images.sql keeps images out of the b-tree pages of this size."""
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with it."""
 
@@ -55,7 +57,8 @@ class Database:
     def prepare(self) -> None:
         """Make the folders and bring the schema up to date.
 
-        Raises SchemaError when a newer release wrote the database, OSError when the folder cannot be written.
+        Raises SchemaError when a newer release wrote the database or its pages have another size, OSError when the
+        folder cannot be written.
         """
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise SchemaError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed.")
@@ -74,6 +77,7 @@ class Database:
         """A connection for writing: transactions begin and end where the code says, commits survive power loss."""
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new database
         use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -136,10 +140,18 @@ def check_schema(connection: sqlite3.Connection) -> int:
     return version
 
 
+def check_pages(connection: sqlite3.Connection) -> None:
+    """Raises SchemaError unless the database's pages have the size that erasing an image builds on."""
+    if (found := connection.execute("PRAGMA page_size").fetchone()[0]) != PAGE_BYTES:
+        change = f"PRAGMA journal_mode = DELETE; PRAGMA page_size = {PAGE_BYTES}; VACUUM;"
+        message = f"The database has pages of {found} bytes, not {PAGE_BYTES}."
+        raise SchemaError(f"{message} SQLite's shell changes that: sqlite3 runward.db '{change}'")
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Apply the migrations that the database lacks, each whole or not at all, under the write lock.
 
-    Raises SchemaError when the database is newer than this release.
+    Raises SchemaError when the database is newer than this release, has pages of another size, or is damaged.
     """
     known = migrations()
     # A migration may make a table anew; with foreign keys on, dropping the old one would delete what refers to it.
@@ -148,6 +160,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = check_schema(connection)
+        check_pages(connection)
         for number, script in known:
             if number > version:
                 for statement in split_script(script):

@@ -135,6 +135,8 @@ class GroupCommitWriter:
         try:
             connection = self._database.connect()
             try:
+                # What a statement may have to undo, such as the pages of deleted images, otherwise goes to a file.
+                connection.execute("PRAGMA temp_store = MEMORY")
                 self._serve(connection)
             finally:
                 connection.close()
