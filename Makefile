@@ -9,7 +9,7 @@ SOURCES := clients service scanner tests
 GOVERNED := service/runward_service
 PORT ?= 50051
 
-.PHONY: help setup demo test check gen bench fuzz verify matrix serve constraints crashes chaos \
+.PHONY: help setup demo test check gen bench fuzz verify matrix serve constraints crashes chaos erasure \
         scan lifecycle execution rest format lint types proto stubs layers sarif tests clean
 
 help: ## List the targets
@@ -53,6 +53,9 @@ matrix: setup ## Break the rules in copies of the service and publish what the s
 
 crashes: setup ## Kill the service at every point of every kind of a job's life and publish the crash matrix
 	@$(BIN)/python -m tests.crash --write
+
+erasure: setup ## Delete 50,000 jobs at random and search the database for pieces of their images
+	@$(BIN)/python -m tests.erasure
 
 CHAOS_MINUTES ?= 10
 chaos: setup ## Run the server for CHAOS_MINUTES (10) while all goes wrong around it, then 1,000 watchers

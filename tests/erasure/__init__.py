@@ -1,0 +1,1 @@
+"""``make erasure``: jobs deleted at random, and the database's files searched for what is left of their images."""
