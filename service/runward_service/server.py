@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runward_service.api.health_servicer import HealthServicer
-    from runward_service.bootstrap import Service
     from runward_service.config import Config
+    from runward_service.service import Service
 
 CLOSE_SECONDS = 5.0
 MORE_CALLS = 500

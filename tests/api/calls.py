@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
 
     from runward_service.api.health_servicer import HealthServicer
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 MODULES = (jobs_pb2, plugins_pb2, blobs_pb2, governance_pb2)
 METHODS: list[MethodDescriptor] = [

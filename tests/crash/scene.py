@@ -18,8 +18,8 @@ from runward_service.domain.plugin_state import PluginState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runward_service.bootstrap import Service
     from runward_service.domain.job import Job
+    from runward_service.service import Service
     from tests.crash.point import Kind
     from tests.crash.probe import Probe
     from tests.crash.world import World

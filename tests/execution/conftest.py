@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

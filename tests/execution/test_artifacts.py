@@ -21,7 +21,7 @@ from tests.harness.service import PNG, alter, analyze, changes, ended, query, re
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Echo", "Giver", "LateGiver")

@@ -16,7 +16,7 @@ from tests.harness.service import alter, analyze, changes, ended, history, query
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Puppet", "SinglePuppet", "StubbornPuppet", "Hostile")

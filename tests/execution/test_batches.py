@@ -15,8 +15,8 @@ from tests.harness.service import PNG, ended, job_request, query, refusal, runni
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
     from runward_service.domain.job import Job, JobRequest
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Echo", "SinglePuppet")

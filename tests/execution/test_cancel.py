@@ -15,8 +15,8 @@ from tests.harness.service import PNG, analyze, ended, history, query, refusal, 
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
-    from runward_service.bootstrap import Service
     from runward_service.domain.job import Job
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("SinglePuppet", "Noop")

@@ -19,7 +19,7 @@ from tests.harness.service import PNG, analyze, ended, query, refusal, running_s
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Echo", "Fails", "Gate", "Noop")

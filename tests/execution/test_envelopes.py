@@ -14,9 +14,9 @@ from tests.harness.service import analyze, changes, ended, query, submit
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
-    from runward_service.bootstrap import Service
     from runward_service.domain.envelope import ErrorEnvelope
     from runward_service.domain.job import Job
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Fails", "Decode", "Puppet")

@@ -13,7 +13,7 @@ from runward_service.domain.plugin_state import PluginState
 from tests.harness.service import PNG, analyze, ready, result_of, running_service
 
 if TYPE_CHECKING:
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 PLUGINS = ("unsteady:Surroundings", "unsteady:Wavering")
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -13,7 +13,7 @@ from tests.harness.service import PNG, analyze, ended, job_request, query, refus
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Puppet",)

@@ -18,7 +18,7 @@ from tests.harness.service import PNG, analyze, result_of, running_service, turn
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Rogue", "Noop")

@@ -22,8 +22,8 @@ from runward_service.runtime.validation import MAX_IMAGE_BYTES
 from tests.harness.service import JPEG_HEAD, PNG, analyze, ended, job_request, query, refusal, result_of, submit
 
 if TYPE_CHECKING:
-    from runward_service.bootstrap import Service
     from runward_service.domain.job import Job
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Echo", "Noop")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 PLUGINS = ("Giver",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -13,7 +13,7 @@ from runward_service.runtime.validation import MAX_DEPTH, MAX_RESULT_BYTES
 from tests.harness.service import analyze, history, query, result_of
 
 if TYPE_CHECKING:
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Returns", "Answers")

@@ -33,7 +33,7 @@ from tests.harness.stage import Stage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 PLUGINS = ("Understudy", "Puppet", "changing:Clock", "changing:Steady")
 pytestmark = pytest.mark.asyncio(loop_scope="module")

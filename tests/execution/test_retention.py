@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
     from runward_service.config import Config
+    from runward_service.service import Service
 
 HOUR_US = 3_600_000_000
 

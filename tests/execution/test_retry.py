@@ -13,7 +13,7 @@ from runward_service.store.images import INLINE_BYTES
 from tests.harness.service import PNG, analyze, ended, refusal, submit
 
 if TYPE_CHECKING:
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("Fails", "Noop")

@@ -16,8 +16,8 @@ from tests.harness.stage import Stage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
     from runward_service.domain.job import Job
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PLUGINS = ("QuickPuppet", "SinglePuppet")

@@ -19,7 +19,7 @@ from tests.harness.stage import Stage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TWO = dataclasses.replace(WAITING_CALLS, count=2)

@@ -17,8 +17,8 @@ from tests.harness.stage import Stage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
     from runward_service.runtime.shared_run import SharedRun
+    from runward_service.service import Service
 
 PLUGINS = ("Understudy",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -30,7 +30,7 @@ from tests.harness.service import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 PLUGINS = ("changing:Steady", "changing:Warming", "changing:Clock", "unsteady:Wavering", "Gate", "FailsOnce")
 pytestmark = pytest.mark.asyncio(loop_scope="module")

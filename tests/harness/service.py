@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from google.protobuf.struct_pb2 import Value
 
-    from runward_service.bootstrap import Service
     from runward_service.domain.errors import GovernedError
     from runward_service.domain.job import Job
+    from runward_service.service import Service
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 VARIABLES = ("FRAIL_FILE", "MOODY_FILE", "MORTAL_FILE", "SLEEPER_FILE", "SLOWCOACH_FILE")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from runward_service.bootstrap import Service
     from runward_service.plugins.registry import PluginEntry
+    from runward_service.service import Service
 
 
 def until_state(service: Service, state: PluginState) -> asyncio.Future[None]:

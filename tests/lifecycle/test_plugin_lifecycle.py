@@ -17,8 +17,8 @@ from tests.harness.stage import Stage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from runward_service.bootstrap import Service
     from runward_service.plugins.registry import PluginEntry
+    from runward_service.service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 UNUSABLE = {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from runward_service.bootstrap import Service
+    from runward_service.service import Service
 
 ALL = JobQuery(ANONYMOUS.tenant)
 PENDING, RUNNING, SUCCESS, FAILED = JobStatus

@@ -22,8 +22,8 @@ from tests.harness.stage import Stage
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from runward_service.bootstrap import Service
     from runward_service.domain.job import Job
+    from runward_service.service import Service
 
     Update = Job | Bookmark
 

@@ -163,7 +163,7 @@ def handed_down(source: ServiceSource) -> Iterator[Change]:
     skipping = server.substituted(call, "service.analysis", "service.jobs")
     yield "in place of the analysis service", skipping
     bootstrap = source.draft("bootstrap.py")
-    built = bootstrap.statement(bootstrap.function("build"), "analysis = AnalysisExecutionService(")
+    built = bootstrap.statement(bootstrap.function("build_layers"), "analysis = AnalysisExecutionService(")
     yield "plugin service for job service", bootstrap.substituted(built, "jobs,", "plugins,")
 
 

@@ -57,7 +57,7 @@ def patched_run(source: ServiceSource) -> Iterator[Change]:
     """ToolRunner.run is replaced after it was defined."""
     bootstrap = source.draft("bootstrap.py")
     yield "assigned to the class", bootstrap.begun("build", "ToolRunner.run = lambda self, job, control: None")
-    built = bootstrap.statement(bootstrap.function("build"), "tool_runner = ToolRunner(")
+    built = bootstrap.statement(bootstrap.function("build_layers"), "tool_runner = ToolRunner(")
     yield "assigned to the object", bootstrap.after(built, "tool_runner.run = pool.run")
     yield "by setattr", bootstrap.after(built, 'setattr(tool_runner, "run", pool.run)')
     service = source.draft("execution/plugin_execution_service.py")
@@ -75,7 +75,7 @@ def patched_metrics(source: ServiceSource) -> Iterator[Change]:
     bootstrap = source.draft("bootstrap.py")
     quiet = "lambda *given, **named: None"
     yield "assigned to the class", bootstrap.begun("build", f"ToolRunner.update_execution_metrics = {quiet}")
-    built = bootstrap.statement(bootstrap.function("build"), "tool_runner = ToolRunner(")
+    built = bootstrap.statement(bootstrap.function("build_layers"), "tool_runner = ToolRunner(")
     yield "assigned to the object", bootstrap.after(built, f"tool_runner.update_execution_metrics = {quiet}")
     own = source.draft("runtime/tool_runner.py")
     yield "in its constructor", own.begun("ToolRunner.__init__", f"self.update_execution_metrics = {quiet}")

@@ -134,8 +134,8 @@ context = RunContext(meta["job_id"], meta["attempt"], self._report_progress)
     Site(
         "composition root",
         "bootstrap.py",
-        "Service.start",
-        f"subject = load_plugin_class(discover(self.config.plugins, installed=False)[0].target)(){OF_NOTHING}",
+        "build",
+        f"subject = load_plugin_class(config.plugins[0])(){OF_NOTHING}",
     ),
     Site(
         "tool runner's module",
