@@ -10,11 +10,12 @@ from runward.digests import digest_of
 from runward.errors import RunwardError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import grpc.aio
 
     from runward.v1 import jobs_pb2
 
-_Answer = TypeVar("_Answer")
+_RunRequest = TypeVar("_RunRequest", "jobs_pb2.AnalyzeRequest", "jobs_pb2.SubmitJobRequest")
+_Response = TypeVar("_Response")
 
 UPLOAD_BYTES = 4 * 1024 * 1024
 """An image from this size on is uploaded, unless the server has it: in chunks, so that a connection that breaks costs
@@ -29,20 +30,27 @@ class ImageSending(BlobCalls):
 
     _bringing: dict[str, asyncio.Future[bool]]
 
-    async def _send_image(self, payload: jobs_pb2.Payload, send: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        """Send a request whose payload holds the image's bytes, by digest where that is better.
+    async def _send_run(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[_RunRequest, _Response],
+        request: _RunRequest,
+        name: str,
+        deadline: float | None,
+    ) -> _Response:
+        """Send a request whose payload holds the image's bytes, by digest where that is better. The parameters are as
+        for Connection.call; the request has an id, so that it can be sent again.
 
         Where the server lacks the image after all, which may have been removed meanwhile, it is sent once more.
         """
-        data = payload.image
+        connection, payload, data = self._connection, request.payload, request.payload.image
         digest = await self._name_image(payload)
         try:
-            answer = await send()
+            answer = await connection.call(method, request, name=name, deadline=deadline, replay=True)
         except RunwardError as error:
             if error.reason != "BLOB_NOT_FOUND" or payload.WhichOneof("source") != "image_digest":
                 raise
             await self._send_again(payload, data)
-            answer = await send()
+            answer = await connection.call(method, request, name=name, deadline=deadline, replay=True)
         if digest:
             self._known.add(digest)
         return answer

@@ -16,9 +16,12 @@ from runward.v1 import jobs_pb2
 from runward.watching import watch_job
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
     from datetime import timedelta
 
+    import grpc.aio
+
+    from runward.batches import Batch
     from runward.image import Image
 
 
@@ -72,12 +75,7 @@ class JobCalls(ImageSending):
         """
         terms = RunTerms(mime_type, options, timeout, labels, request_id, retention, skip_cache)
         request = await make_run_request(jobs_pb2.AnalyzeRequest, plugin, image, terms)
-        connection = self._connection
-        method = connection.execution.Analyze
-        response = await self._send_image(
-            request.payload,
-            lambda: connection.call(method, request, name="Analyze", deadline=deadline, replay=True),
-        )
+        response = await self._send_run(self._connection.execution.Analyze, request, "Analyze", deadline)
         job = Job.from_proto(response.job)
         if job.error is not None:
             raise error_from_job(job)
@@ -120,15 +118,11 @@ class JobCalls(ImageSending):
         """
         terms = RunTerms(mime_type, options, timeout, labels, request_id, retention, skip_cache)
         wait = None if queue_timeout is None else to_duration(queue_timeout, "queue_timeout")
-        request = await make_run_request(
-            jobs_pb2.SubmitJobRequest, plugin, image, terms, priority=priority, queue_timeout=wait
-        )
-        connection = self._connection
-        method = connection.execution.SubmitJob
-        response = await self._send_image(
-            request.payload,
-            lambda: connection.call(method, request, name="SubmitJob", deadline=deadline, replay=True),
-        )
+        return await self._submit(plugin, image, terms, deadline, priority=priority, queue_timeout=wait)
+
+    async def _submit(self, plugin: str, image: Image, terms: RunTerms, deadline: float | None, **fields: Any) -> Job:
+        request = await make_run_request(jobs_pb2.SubmitJobRequest, plugin, image, terms, **fields)
+        response = await self._send_run(self._connection.execution.SubmitJob, request, "SubmitJob", deadline)
         return Job.from_proto(response.job)
 
     async def submit_many(
@@ -164,43 +158,40 @@ class JobCalls(ImageSending):
         """
         terms = RunTerms(mime_type, options, timeout, labels, None, retention, skip_cache)
         wait = None if queue_timeout is None else to_duration(queue_timeout, "queue_timeout")
-        connection = self._connection
-        method = connection.execution.BatchSubmitJobs
-        answers: list[Job | RunwardError] = []
+        fields = {"priority": priority, "queue_timeout": wait}
+        method = self._connection.execution.BatchSubmitJobs
 
-        async def again(image: Image) -> Job | RunwardError:
+        async def submit_bytes(image: Image) -> Job | RunwardError:
             try:
-                return await self.submit(
-                    plugin,
-                    image,
-                    mime_type=mime_type,
-                    options=options,
-                    timeout=timeout,
-                    queue_timeout=queue_timeout,
-                    priority=priority,
-                    labels=labels,
-                    retention=retention,
-                    skip_cache=skip_cache,
-                    deadline=deadline,
-                )
+                return await self._submit(plugin, image, terms, deadline, **fields)
             except RunwardError as error:
                 return error
 
-        fields = {"priority": priority, "queue_timeout": wait}
+        answers: list[Job | RunwardError] = []
         async for batch in batches(plugin, images, terms, self._name_image, **fields):
-            try:
-                response = await connection.call(
-                    method, batch.message, name="BatchSubmitJobs", deadline=deadline, replay=True
-                )
-            except RunwardError as error:
-                answers += batch.all_failed(error)
-            else:
-                answers += [
-                    await again(batch.by_digest[place]) if self._lacks(answer) and place in batch.by_digest else answer
-                    for place, answer in enumerate(batch.answers(response.results))
-                ]
-                for digest in batch.digests:
-                    self._known.add(digest)
+            answers += await self._send_batch(method, batch, submit_bytes, deadline)
+        return answers
+
+    async def _send_batch(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[jobs_pb2.BatchSubmitJobsRequest, jobs_pb2.BatchSubmitJobsResponse],
+        batch: Batch,
+        again: Callable[[Image], Awaitable[Job | RunwardError]],
+        deadline: float | None,
+    ) -> list[Job | RunwardError]:
+        """Give what came of each image; one that the server lacks after all is submitted by itself, `again`."""
+        try:
+            response = await self._connection.call(
+                method, batch.message, name="BatchSubmitJobs", deadline=deadline, replay=True
+            )
+        except RunwardError as error:
+            return batch.all_failed(error)
+        answers = [
+            await again(batch.by_digest[place]) if self._lacks(answer) and place in batch.by_digest else answer
+            for place, answer in enumerate(batch.answers(response.results))
+        ]
+        for digest in batch.digests:
+            self._known.add(digest)
         return answers
 
     async def get(self, job_id: str, *, deadline: float | None = None) -> Job:
