@@ -37,7 +37,8 @@ class FinishedJobs:
 
     async def delete(self, job_id: str, principal: Principal) -> None:
         """Erase a finished job: when this returns, neither the database nor its log nor the folders of images and
-        uploads hold anything of it, but an image or artifact that another job has. Again it does nothing more.
+        uploads hold anything of it, but an image or artifact that another job has, and what SQLite may leave of its
+        texts (docs/decisions.md). Again it does nothing more.
 
         Raises GovernedError JOB_NOT_FOUND, JOB_STATUS_CONFLICT for a job that has not ended, or STORE_UNAVAILABLE where
         the erasure could not be completed yet: then call again.

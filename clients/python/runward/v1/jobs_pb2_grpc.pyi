@@ -95,7 +95,8 @@ class ExecutionServiceStub:
         runward.v1.jobs_pb2.DeleteJobResponse,
     ]
     """Erases a finished job: its row, result, error, tracebacks, changes in the log, and its image and artifacts unless another job
-    has the same ones. Once answered, the server's files hold nothing of it but its id, the time and who asked. Its place in the
+    has the same ones. Once answered, the server's files hold nothing of it but its id, the time and who asked (a piece of
+    its options, labels or result may be left in the free part of a database page; of its image none). Its place in the
     plugin's counts stays; its request_id can be used again. Calling twice does no harm. Changes of a deleted job
     are no longer sent to watchers, and a WatchJob of it ends with JOB_NOT_FOUND.
 
@@ -206,7 +207,8 @@ class ExecutionServiceAsyncStub:
         runward.v1.jobs_pb2.DeleteJobResponse,
     ]
     """Erases a finished job: its row, result, error, tracebacks, changes in the log, and its image and artifacts unless another job
-    has the same ones. Once answered, the server's files hold nothing of it but its id, the time and who asked. Its place in the
+    has the same ones. Once answered, the server's files hold nothing of it but its id, the time and who asked (a piece of
+    its options, labels or result may be left in the free part of a database page; of its image none). Its place in the
     plugin's counts stays; its request_id can be used again. Calling twice does no harm. Changes of a deleted job
     are no longer sent to watchers, and a WatchJob of it ends with JOB_NOT_FOUND.
 
@@ -333,7 +335,8 @@ class ExecutionServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[runward.v1.jobs_pb2.DeleteJobResponse, collections.abc.Awaitable[runward.v1.jobs_pb2.DeleteJobResponse]]:
         """Erases a finished job: its row, result, error, tracebacks, changes in the log, and its image and artifacts unless another job
-        has the same ones. Once answered, the server's files hold nothing of it but its id, the time and who asked. Its place in the
+        has the same ones. Once answered, the server's files hold nothing of it but its id, the time and who asked (a piece of
+        its options, labels or result may be left in the free part of a database page; of its image none). Its place in the
         plugin's counts stays; its request_id can be used again. Calling twice does no harm. Changes of a deleted job
         are no longer sent to watchers, and a WatchJob of it ends with JOB_NOT_FOUND.
 
