@@ -66,7 +66,7 @@ def _interesting(frame: Frame, atom: Atom) -> bool:
         text: str = atom.text  # type: ignore[union-attr]
         return text in WORDS or (text.isupper() and len(text) < 20)
     if kind is External:
-        return atom.path.startswith(DYNAMIC) and atom.path not in PLAIN  # type: ignore[union-attr]
+        return _is_dynamic(atom.path)  # type: ignore[union-attr]
     if kind is Method:
         receiver: Atom = atom.receiver  # type: ignore[union-attr]
         return receiver.__class__ not in HELD or _holds_interest(frame, receiver)
@@ -74,6 +74,11 @@ def _interesting(frame: Frame, atom: Atom) -> bool:
         traits = atom.info.traits  # type: ignore[union-attr]
         return "enum" not in traits or not traits.isdisjoint(("state", "status"))
     return True
+
+
+def _is_dynamic(path: str) -> bool:
+    """Whether a name of elsewhere may get hold of what its name does not say."""
+    return path.startswith(DYNAMIC) and path not in PLAIN
 
 
 def _holds_interest(frame: Frame, root: Atom) -> bool:
@@ -116,9 +121,23 @@ def tells(frame: Frame, value: Value, levels: int) -> bool:
             for name in heap.names_of(atom) if levels else ():
                 if tells(frame, heap.peek(atom, name), levels - 1):
                     return True
-        elif kind is PluginRun or kind is Partial or kind is External or (kind is Text and atom.text in WORDS):  # type: ignore[union-attr]
+        elif kind is Partial:
+            if levels and any(tells(frame, held, levels - 1) for held in _held_by(atom)):  # type: ignore[arg-type]
+                return True
+        elif kind is External:
+            if _is_dynamic(atom.path):  # type: ignore[union-attr]
+                return True
+        elif kind is PluginRun or (kind is Text and atom.text in WORDS):  # type: ignore[union-attr]
             return True
     return False
+
+
+def _held_by(partial: Partial) -> Iterator[Value]:
+    """The function that a ``functools.partial`` calls, and what it gives it."""
+    yield partial.function
+    yield from partial.positional
+    for _, value in partial.keywords:
+        yield value
 
 
 def is_filled(info: FunctionInfo, name: str, value: Value) -> bool:
