@@ -22,7 +22,7 @@ from runward_scanner.inference.values import (
 from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import FunctionInfo
@@ -116,28 +116,24 @@ def tells(frame: Frame, value: Value, levels: int) -> bool:
         elif kind is Instance or kind is Class:
             if not atom.info.traits.isdisjoint(TELLING):  # type: ignore[union-attr]
                 return True
-        elif kind in HELD:
-            heap = frame.engine.heap
-            for name in heap.names_of(atom) if levels else ():
-                if tells(frame, heap.peek(atom, name), levels - 1):
-                    return True
-        elif kind is Partial:
-            if levels and any(tells(frame, held, levels - 1) for held in _held_by(atom)):  # type: ignore[arg-type]
-                return True
         elif kind is External:
             if _is_dynamic(atom.path):  # type: ignore[union-attr]
                 return True
         elif kind is PluginRun or (kind is Text and atom.text in WORDS):  # type: ignore[union-attr]
             return True
+        elif levels and (kind in HELD or kind is Partial):
+            for held in _held_by(frame, atom):  # type: ignore[arg-type]
+                if tells(frame, held, levels - 1):
+                    return True
     return False
 
 
-def _held_by(partial: Partial) -> Iterator[Value]:
-    """The function that a ``functools.partial`` calls, and what it gives it."""
-    yield partial.function
-    yield from partial.positional
-    for _, value in partial.keywords:
-        yield value
+def _held_by(frame: Frame, atom: Container | Thing | Partial) -> Iterable[Value]:
+    """What is in a container, or what a ``functools.partial`` calls and gives."""
+    if isinstance(atom, Partial):
+        return (atom.function, *atom.positional, *(value for _, value in atom.keywords))
+    heap = frame.engine.heap
+    return [heap.peek(atom, name) for name in heap.names_of(atom)]
 
 
 def is_filled(info: FunctionInfo, name: str, value: Value) -> bool:
