@@ -134,12 +134,14 @@ async def test_an_end_that_is_stored_later_may_lack_its_files_by_then(tmp_path: 
     async with running_service(tmp_path, "Giver") as service:
         first = await analyze(service, "giver", options)
         fault = "SELECT abs(-9223372036854775808)"
-        trigger = f"CREATE TRIGGER fault BEFORE UPDATE OF status ON job WHEN new.status = 3 BEGIN {fault}; END"
-        await service.writer.submit(lambda tx: tx.execute(trigger))
+        for change in ("INSERT", "UPDATE"):
+            trigger = f"CREATE TRIGGER fault_{change} BEFORE {change} ON job WHEN new.status = 3 BEGIN {fault}; END"
+            await service.writer.submit(lambda tx, trigger=trigger: tx.execute(trigger))
         error = await refusal(analyze(service, "giver", options))
         assert error.reason is ErrorReason.INTERNAL
         await service.analysis.delete(first.id, ANONYMOUS)
-        await service.writer.submit(lambda tx: tx.execute("DROP TRIGGER fault"))
+        for change in ("INSERT", "UPDATE"):
+            await service.writer.submit(lambda tx, change=change: tx.execute(f"DROP TRIGGER fault_{change}"))
         job = await ended(service, error.details["job_id"])
         assert job.error is not None
         assert (job.status, job.error.reason) == (FAILED, ErrorReason.INTERNAL)

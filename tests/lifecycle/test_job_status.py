@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import uuid
 
 import pytest
 
 from runward_service.domain.job import JOB_TRANSITIONS, TERMINAL_STATUSES, JobMode, JobStatus
 from runward_service.domain.plugin_state import PluginState
-from tests.harness.rows import FAIL, RUN, SUCCEED, change, insert, job_in, last_revision
+from tests.harness.rows import FAIL, RUN, SUCCEED, add_receipt, change, insert, job_in, last_revision
 
 STATUSES = list(JobStatus)
 ASSIGNMENTS = {
@@ -88,6 +89,47 @@ def test_a_job_starts_pending(shared_database: sqlite3.Connection, status: JobSt
     }[status]
     with pytest.raises(sqlite3.IntegrityError, match="a job starts PENDING"):
         insert(shared_database, status=status.value, **columns)
+
+
+WHOLE = {"mode": 1, "start_time": 20, "attempt": 1, "end_time": 30, "change_time": 30}
+"""What fits a SYNC job that is inserted with its end."""
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL_STATUSES), ids=lambda status: status.name)
+def test_a_job_that_is_inserted_with_its_end_has_lived(shared_database: sqlite3.Connection, status: JobStatus) -> None:
+    """With its receipt, a SYNC job's only attempt may be inserted as a whole; its log then tells all three statuses,
+    each at its time.
+    """
+    job_id, first = str(uuid.uuid4()), last_revision(shared_database) + 1
+    end = {"result": b"\0"} if status is JobStatus.SUCCESS else {"error_reason": "TIMEOUT"}
+    receipt = add_receipt(shared_database, job_id)
+    insert(shared_database, id=job_id, status=status.value, receipt_seq=receipt, revision=first + 2, **WHOLE, **end)
+    events = shared_database.execute(
+        "SELECT revision, status, attempt, time FROM job_event WHERE revision >= ? ORDER BY revision", (first,)
+    ).fetchall()
+    assert events == [(first, 1, 0, 10), (first + 1, 2, 1, 20), (first + 2, status.value, 1, 30)]
+    with pytest.raises(sqlite3.IntegrityError, match="finished job does not change"):
+        change(shared_database, job_id, ASSIGNMENTS[JobStatus.RUNNING])
+
+
+@pytest.mark.parametrize(
+    "wrong", ["another job's receipt", "a removed receipt", "mode", "attempt", "revision", "no result"]
+)
+def test_no_other_job_is_inserted_with_its_end(shared_database: sqlite3.Connection, wrong: str) -> None:
+    """Not with the receipt of another or of a removed job, not for a job that nobody waits for, not in a later attempt,
+    not without room for the events before.
+    """
+    job_id, revision = str(uuid.uuid4()), last_revision(shared_database) + 3
+    receipt = add_receipt(shared_database, str(uuid.uuid4()) if wrong == "another job's receipt" else job_id)
+    if wrong == "a removed receipt":
+        shared_database.execute("UPDATE receipt_chain SET removed_by = seq WHERE seq = ?", (receipt,))
+    columns = {**WHOLE, "result": None if wrong == "no result" else b"\0"}
+    if wrong in {"mode", "attempt"}:
+        columns[wrong] = 2
+    if wrong == "revision":
+        revision = 2
+    with pytest.raises(sqlite3.IntegrityError):
+        insert(shared_database, id=job_id, status=3, receipt_seq=receipt, revision=revision, **columns)
 
 
 @pytest.mark.parametrize("number", [0, 5, -1])

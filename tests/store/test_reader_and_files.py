@@ -32,6 +32,7 @@ WIDTHS = {
     "add_durations": 3,
     "insert_images": 5,
     "insert_jobs": 23,
+    "insert_whole_lives": 37,
     "start_jobs": 4,
     "finish_jobs": 17,
     "insert_receipts": 7,

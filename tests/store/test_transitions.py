@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import random
 import uuid
+from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runward_service.store.database import Database
+from runward_service.store.job_store import SqliteJobStore
 from runward_service.store.transitions import StartJob
-from tests.store.jobs import OWNER, new_job, outcome
+from tests.store.held_writer import HeldWriter
+from tests.store.jobs import CHAIN, OWNER, SIGNER, new_job, outcome
 
 if TYPE_CHECKING:
     from runward_service.domain.job import Job
-    from runward_service.store.job_store import SqliteJobStore
-    from tests.store.held_writer import HeldWriter
 
 EVENTS = "SELECT status, attempt FROM job_event WHERE job_seq = (SELECT seq FROM job WHERE id = ?) ORDER BY revision"
 LATE = "SELECT count(*) FROM job_event e JOIN job j ON j.seq = e.job_seq WHERE j.status > 2 AND e.revision > j.revision"
@@ -77,6 +80,33 @@ async def test_whole_lives_in_one_batch(writer: HeldWriter, store: SqliteJobStor
         assert created < started < finished
     check(writer, jobs, list(range(count)))
     assert {job_id for job_id in writer.changes[-1]} == {job.id for job in jobs}  # noqa: C416 - as the watchers hear
+
+
+async def test_a_whole_life_is_as_step_by_step(writer: HeldWriter, store: SqliteJobStore, tmp_path: Path) -> None:
+    """Jobs whose three transitions share a batch leave every table as those whose transitions were written singly."""
+    database = Database(tmp_path / "singly")
+    database.prepare()
+    singly = HeldWriter(database)
+    singly.start()
+    stores = {writer: store, singly: SqliteJobStore(singly, OWNER, Path, SIGNER.verify, CHAIN)}
+    jobs = [new_job(number, request_id=f"r{number}" if number % 2 else "") for number in range(12)]
+    for written, of in stores.items():
+        for number, job in enumerate(jobs):
+            begun = job._replace(attempt=1, start_time_us=200 + number)
+            end = outcome(begun)
+            async with written.held() if written is writer else nullcontext():
+                of.defer_creation(job)
+                if written is singly:
+                    await of.flush()
+                of.defer_start(job.id, 200 + number)
+                if written is singly:
+                    await of.flush()
+                finish = of.finish_job(begun, end)
+            assert await finish > 0
+    for table in ("job", "job_event", "job_traceback", "image", "receipt_chain", "plugin_counter", "plugin_duration"):
+        sql = f"SELECT * FROM {table} ORDER BY 1, 2"
+        assert writer.rows(sql) == singly.rows(sql), table
+    await singly.close()
 
 
 async def test_in_any_mixture(writer: HeldWriter, store: SqliteJobStore) -> None:

@@ -214,7 +214,7 @@ class AnalysisExecutionService:
         try:
             return await self._jobs.run_job(job, control, turn.free)
         finally:
-            turn.free()
+            turn.end()
 
     async def cancel(self, job_id: str, principal: Principal) -> Job:
         """Cancel a job and wait for its end; one that has ended is returned as it is. Raises GovernedError
@@ -290,11 +290,12 @@ class AnalysisExecutionService:
             try:
                 turn.give(await self._scheduler.slot(place, control))
             except GovernedError as error:
+                turn.end()
                 return await self._jobs.end_unrun_job(job, error)
         try:
             return await self._jobs.run_job(self._jobs.start_job(job), control, turn.free)
         finally:
-            turn.free()
+            turn.end()
             if entered:
                 self._scheduler.leave(place)
 

@@ -47,6 +47,11 @@ class Turn:
             self._slot.free()
             self._slot = None
 
+    def end(self) -> None:
+        """The job has ended. The control lets go of its turn: each holds the other, and a job with its image."""
+        self.free()
+        self._control.turn = None
+
     def _returned(self) -> None:
         if self._lent:
             self._lent = False

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.store.counters import CounterDeltas
 from runward_service.store.statements import statements
-from runward_service.store.transitions import CreateJob, FinishJob, RowNotFound, StartJob
+from runward_service.store.transitions import RowNotFound
+from runward_service.store.waiting_transitions import WaitingTransitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from runward_service.store.receipt_chain import ChainHead
-    from runward_service.store.transitions import Transition
 
 BEGIN = "BEGIN IMMEDIATE"
 
@@ -38,8 +38,12 @@ class Transaction:
 
     def next_revision(self) -> int:
         """A revision for the next change. The write lock is held, so revisions commit in their order."""
-        self._revision += 1
-        return self._revision
+        return self.next_revisions(1)
+
+    def next_revisions(self, count: int) -> int:
+        """The first of several revisions that follow each other."""
+        self._revision += count
+        return self._revision - count + 1
 
 
 def run_batch(
@@ -88,28 +92,17 @@ def _run_plainly(
 
 
 def run_together(transaction: Transaction, operations: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
-    """Run operations in order, except that transitions that follow each other are applied class by class.
-
-    That keeps each job's own order, for the classes are in the order of a job's life.
+    """Run operations in order, except that transitions between which no other operation comes are written together; see
+    WaitingTransitions.
     """
     outcomes: list[Any] = [None] * len(operations)
-    waiting: dict[type[Transition], list[int]] = {}
-
-    def apply_waiting() -> None:
-        for kind in sorted(waiting, key=lambda kind: kind.phase):
-            places = waiting[kind]
-            results = kind.apply_all(transaction, [operations[place] for place in places])
-            for place, result in zip(places, results, strict=True):
-                outcomes[place] = result
-        waiting.clear()
-
+    waiting = WaitingTransitions()
     for place, operation in enumerate(operations):
-        if isinstance(operation, CreateJob | StartJob | FinishJob):
-            waiting.setdefault(type(operation), []).append(place)
-        else:
-            apply_waiting()
-            outcomes[place] = operation(transaction)
-    apply_waiting()
+        if not waiting.add(place, operation):
+            waiting.apply(transaction, outcomes)
+            if not waiting.add(place, operation):
+                outcomes[place] = operation(transaction)
+    waiting.apply(transaction, outcomes)
     return outcomes
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobMode
@@ -39,8 +39,7 @@ class RowNotFound(Exception):  # noqa: N818 - an event more than a fault
 class Transition(Protocol):
     """An operation that can be applied alone or together with others of its class."""
 
-    phase: ClassVar[int]
-    """Classes are written in the order of their phases, which is that of a job's life."""
+    job_id: str
 
     def __call__(self, tx: Transaction) -> Any:
         """Apply it alone."""
@@ -61,12 +60,12 @@ class Creation:
 class CreateJob:
     """Store a PENDING job and its image. A request id needs a look first: it fails where the id is taken."""
 
-    __slots__ = ("_job",)
-    phase: ClassVar[int] = 0
+    __slots__ = ("job", "job_id")
 
     def __init__(self, job: Job) -> None:
         """Create this job."""
-        self._job = job
+        self.job = job
+        self.job_id = job.id
 
     def __call__(self, tx: Transaction) -> Creation:
         """Apply it alone."""
@@ -75,22 +74,27 @@ class CreateJob:
     @staticmethod
     def apply_all(tx: Transaction, operations: Sequence[CreateJob]) -> list[Creation]:
         """Apply several; each one's revision."""
-        revisions = insert_jobs(tx, [operation._job for operation in operations])  # noqa: SLF001 - its own class
+        revisions = insert_jobs(tx, [operation.job for operation in operations])
         return [Creation(revision) for revision in revisions]
 
 
 def insert_jobs(tx: Transaction, jobs: Sequence[Job]) -> list[int]:
     """Insert PENDING jobs with their images; each one's revision, in order. Raises GovernedError as check_files."""
-    check_files(jobs)
-    images = [(job.tenant, job.image.digest, job.image.size_bytes, job.create_time_us, job.image.data) for job in jobs]
-    for sql, parameters, _ in by_chunk(SQL_FILE, "insert_images", images):
-        tx.execute(sql, parameters)
+    insert_images(tx, jobs)
     revisions = [tx.next_revision() for _ in jobs]
     rows = [job_row(job, revision) for job, revision in zip(jobs, revisions, strict=True)]
     for sql, parameters, _ in by_chunk(SQL_FILE, "insert_jobs", rows):
         tx.execute(sql, parameters)
     tx.changed += [job.id for job in jobs]
     return revisions
+
+
+def insert_images(tx: Transaction, jobs: Sequence[Job]) -> None:
+    """Insert the images of new jobs. Raises GovernedError as check_files."""
+    check_files(jobs)
+    images = [(job.tenant, job.image.digest, job.image.size_bytes, job.create_time_us, job.image.data) for job in jobs]
+    for sql, parameters, _ in by_chunk(SQL_FILE, "insert_images", images):
+        tx.execute(sql, parameters)
 
 
 def check_files(jobs: Sequence[Job]) -> None:
@@ -135,12 +139,11 @@ def job_row(job: Job, revision: int) -> tuple[Any, ...]:
 class StartJob:
     """PENDING to RUNNING, attempt 1, of a SYNC job that its own process starts; the revision, 0 when it could not."""
 
-    __slots__ = ("_job_id", "_owner", "_start_time_us")
-    phase: ClassVar[int] = 1
+    __slots__ = ("job_id", "owner", "start_time_us")
 
     def __init__(self, job_id: str, owner: str, start_time_us: int) -> None:
         """Start this job of this owner."""
-        self._job_id, self._owner, self._start_time_us = job_id, owner, start_time_us
+        self.job_id, self.owner, self.start_time_us = job_id, owner, start_time_us
 
     def __call__(self, tx: Transaction) -> int:
         """Apply it alone."""
@@ -152,7 +155,7 @@ class StartJob:
     @staticmethod
     def apply_all(tx: Transaction, operations: Sequence[StartJob]) -> list[int]:
         """Apply several; each one's revision."""
-        rows = [(one._job_id, one._owner, one._start_time_us, tx.next_revision()) for one in operations]  # noqa: SLF001
+        rows = [(one.job_id, one.owner, one.start_time_us, tx.next_revision()) for one in operations]
         update_all(tx, "start_jobs", rows)
         return [row[-1] for row in rows]
 
@@ -160,8 +163,7 @@ class StartJob:
 class FinishJob:
     """RUNNING to SUCCESS or FAILED, fenced by owner and attempt; the revision, 0 when the job is no longer so."""
 
-    __slots__ = ("_attempt", "_chain", "_image_path", "_job_id", "_outcome", "_owner", "_receipt")
-    phase: ClassVar[int] = 2
+    __slots__ = ("_chain", "_image_path", "_outcome", "_receipt", "attempt", "job_id", "owner")
 
     def __init__(  # noqa: PLR0917 - what an end is made of
         self,
@@ -175,13 +177,13 @@ class FinishJob:
         """Finish this owner's attempt of a job with what ToolRunner made of it; its verified receipt joins a chain.
         ``image_path`` tells the file of a large artifact's digest, which has been put there.
         """
-        self._job_id, self._attempt, self._owner, self._outcome = job.id, job.attempt, owner, outcome
+        self.job_id, self.attempt, self.owner, self._outcome = job.id, job.attempt, owner, outcome
         self._receipt, self._chain, self._image_path = receipt, chain, image_path
 
     def __call__(self, tx: Transaction) -> int:
         """Apply it alone."""
         # Looked for first: what does not find its job leaves no entry in the chain.
-        if tx.execute(SQL["job_to_finish"], (self._job_id, self._owner, self._attempt)).fetchone() is None:
+        if tx.execute(SQL["job_to_finish"], (self.job_id, self.owner, self.attempt)).fetchone() is None:
             return 0
         return self.apply_all(tx, [self])[0]
 
@@ -189,14 +191,23 @@ class FinishJob:
     def apply_all(tx: Transaction, operations: Sequence[FinishJob]) -> list[int]:
         """Apply several, with the receipts, counters and tracebacks of their outcomes; each one's revision."""
         revisions = [tx.next_revision() for _ in operations]
-        ends = [(one._job_id, revision, one._receipt) for one, revision in zip(operations, revisions, strict=True)]  # noqa: SLF001
+        update_all(tx, "finish_jobs", FinishJob.rows(tx, operations, revisions))
+        FinishJob.keep(tx, operations)
+        return revisions
+
+    @staticmethod
+    def rows(tx: Transaction, operations: Sequence[FinishJob], revisions: Sequence[int]) -> list[tuple[Any, ...]]:
+        """The values of finish_jobs. The receipts that they name join the chain."""
+        ends = [(one.job_id, revision, one._receipt) for one, revision in zip(operations, revisions, strict=True)]  # noqa: SLF001
         seqs = operations[0]._chain.add_receipts(tx, ends)  # noqa: SLF001 - its own class
-        rows = [one.row(revision, seq) for one, revision, seq in zip(operations, revisions, seqs, strict=True)]
-        update_all(tx, "finish_jobs", rows)
+        return [one.row(revision, seq) for one, revision, seq in zip(operations, revisions, seqs, strict=True)]
+
+    @staticmethod
+    def keep(tx: Transaction, operations: Sequence[FinishJob]) -> None:
+        """Write what ends leave beside their jobs' rows: kept results, counters, tracebacks, artifacts."""
         keep_results(tx, [operation._outcome for operation in operations])  # noqa: SLF001 - its own class
         for operation in operations:
             operation.count(tx)
-        return revisions
 
     def row(self, revision: int, receipt_seq: int) -> tuple[Any, ...]:
         """The values of finish_jobs."""
@@ -207,12 +218,12 @@ class FinishJob:
             error = (envelope.reason.value, envelope.message, details, envelope.plugin, envelope.time_us)
         end = (outcome.status.value, outcome.result, outcome.output_digest, *error, outcome.end_time_us)
         proof = (outcome.code_digest, int(outcome.cached), receipt_seq, self._receipt.marks)
-        return (self._job_id, self._owner, self._attempt, *end, revision, *proof)
+        return (self.job_id, self.owner, self.attempt, *end, revision, *proof)
 
     def count(self, tx: Transaction) -> None:
         """Add the outcome to the counters and store its traceback."""
         tx.counters.add(self._outcome)
-        keep_traceback(tx, self._job_id, self._attempt, self._outcome)
+        keep_traceback(tx, self.job_id, self.attempt, self._outcome)
         if self._outcome.artifacts:
             keep_artifacts(tx, self._outcome, self._image_path)
 

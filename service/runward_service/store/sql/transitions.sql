@@ -13,6 +13,20 @@ SELECT column1, column2, column3, column4, column5, column6, column7, column8,
        column13, column14, column15, column16, column17, column18, column19, column20, column21, column22, column23, column21
 FROM (VALUES {rows});
 
+-- name: insert_whole_lives
+-- Rows: those of insert_jobs, start_time, then those of finish_jobs from status on, but for the revision.
+INSERT INTO job (id, tenant, principal, request_id, mode, plugin, plugin_version, status, image_seq, mime_type, options,
+                 labels, priority, timeout, queue_deadline, max_attempts, owner, claimable, retention, retry_of,
+                 create_time, revision, skip_cache, attempt, start_time, result, output_digest, error_reason,
+                 error_message, error_details, error_plugin, error_time, end_time, change_time, code_digest, cached,
+                 receipt_seq, receipt_marks)
+SELECT column1, column2, column3, column4, column5, column6, column7, column25,
+       (SELECT seq FROM image WHERE digest = column9 AND tenant = column2), column10, column11, column12,
+       column13, column14, column15, column16, column17, column18, column19, column20, column21, column22, column23,
+       1, column24, column26, column27, column28, column29, column30, column31, column32, column33, column33,
+       column34, column35, column36, column37
+FROM (VALUES {rows});
+
 -- name: start_jobs
 -- The caller's own process starts the SYNC jobs that it created. Rows: id, owner, time, revision.
 UPDATE job SET status = 2, attempt = 1, start_time = v.column3, change_time = v.column3, revision = v.column4
