@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runward_service.domain.caller import Caller
+
 T = TypeVar("T")
-Caller = tuple[str, str]
-"""Tenant and principal."""
 
 
 class CallerQueue(Generic[T]):

@@ -16,8 +16,8 @@ from runward_service.runtime.run_errors import unavailable_error
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from runward_service.domain.caller import Caller
     from runward_service.domain.job import Job
-    from runward_service.execution.caller_queue import Caller
     from runward_service.execution.queue_bounds import QueueBounds
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from runward_service.domain.caller import Caller
     from runward_service.domain.job import Job
     from runward_service.store.batch import Transaction
-    from runward_service.store.turns import Caller, Share
+    from runward_service.store.turns import Share
 
 SQL_FILE = "claims.sql"
 SQL = statements(SQL_FILE)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Caller = tuple[str, str]
-"""Tenant and principal."""
+    from runward_service.domain.caller import Caller
+
 NOBODY: Caller = ("", "")
 OLDEST_FIRST_ROUND = 10
 """In every tenth round each caller's oldest job is taken: none waits for ever behind those of higher priority."""
