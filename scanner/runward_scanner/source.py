@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import io
-import tokenize
 import warnings
 from typing import TYPE_CHECKING
 
@@ -74,8 +74,14 @@ def read(path: Path, shown: str) -> Source:
 
 def decode(data: bytes) -> str:
     """Decode as Python does: BOM first, then the coding line, else UTF-8. Raises UnreadableError."""
-    if data.isascii() and b"coding" not in data[: data.find(b"\n", data.find(b"\n") + 1)]:
-        return data.decode().replace("\r\n", "\n").replace("\r", "\n")  # the usual file, told quickest
+    try:
+        head = data[: data.find(b"\n", data.find(b"\n") + 1)]
+        if not (b"coding:" in head or b"coding=" in head or head.startswith(codecs.BOM_UTF8)):
+            return data.decode().replace("\r\n", "\n").replace("\r", "\n")  # the usual file, told quickest
+    except UnicodeDecodeError:
+        pass  # the reason is told below
+    import tokenize  # noqa: PLC0415 - the usual file says nothing of its encoding
+
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         text = data.decode(encoding)

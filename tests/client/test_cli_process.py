@@ -5,13 +5,15 @@ import pty
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from runward.v1 import jobs_pb2
+import runward
+from runward.v1 import jobs_pb2, plugins_pb2
 
 PNG = b"\x89PNG\r\n\x1a\n"
-START = "import sys; {}from runward.cli.main import main; main()"
+START = "import sys; {}from runward_command import main; main()"
 HEED_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 """A process inherits whether SIGINT is ignored, as it is in the background of a shell."""
 
@@ -46,6 +48,42 @@ def test_ctrl_c_cancels_what_is_running(server, images):
     assert hang.left.wait(30)
     assert output == b""
     assert errors == b"interrupted\n"
+
+
+LOADING = "import sys; print('loading', flush=True); sys.stdin.read()\n"
+
+
+@pytest.mark.parametrize("module", ["grpc", "other_command"])
+def test_ctrl_c_while_a_command_is_loaded(tmp_path, module):
+    """SIGINT ends the command with 130 and nothing else, whether the client is being loaded or another package."""
+    install(tmp_path, "say = other_command:say")
+    (tmp_path / f"{module}.py").write_text(LOADING)
+    process = subprocess.Popen(
+        command("say", before=HEED_INTERRUPTS),
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout.readline() == b"loading\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == (b"", b"")
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["analyze", "--help"], ["plugins", "list"], ["scan", runward.__file__]]
+)
+def test_full_disk_is_told_in_one_line(server, arguments):
+    """What cannot be written ends the command with 1; that is no fault of runward's."""
+    if arguments[0] == "plugins":
+        server.on("ListPlugins", lambda *_: plugins_pb2.ListPluginsResponse())
+        arguments = [*arguments, "--server", server.target]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command(*arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "runward: the output cannot be written: No space left on device\n"
+    assert done.returncode == 1
 
 
 def test_progress_is_live_on_a_terminal(server, images):

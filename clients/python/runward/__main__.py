@@ -1,5 +1,5 @@
 """``python -m runward``: the command ``runward`` of this interpreter's environment."""
 
-from runward.cli.main import main
+from runward_command import main
 
 main()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import collections
+from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers
@@ -51,6 +53,21 @@ HOLDERS = (
     "builtins.super",
 )
 """External classes whose attributes give out what was put in."""
+CONTAINERS_HAVE = frozenset(
+    name
+    for kind in (
+        list,
+        tuple,
+        set,
+        dict,
+        zip,
+        GeneratorType,
+        AsyncGeneratorType,
+        *map(vars(collections).get, collections.__all__),
+    )
+    for name in dir(kind)
+)
+"""The attributes of the containers that are made in code; an annotation may mean others."""
 SAME = frozenset({"__func__", "__wrapped__", "__self__", "__call__"})
 
 CARRIED = Container("tuple", ast.Pass(), None)
@@ -219,7 +236,7 @@ def _of_thing(frame: Frame, atom: Thing, name: str, node: ast.AST) -> Value:
 
 
 def _of_container(frame: Frame, atom: Container, name: str, node: ast.AST) -> Value:
-    return one(Method(atom, name))
+    return one(Method(atom, name)) if name in CONTAINERS_HAVE or atom.kind == "annotated" else OPAQUE
 
 
 def _of_method(frame: Frame, atom: Method, name: str, node: ast.AST) -> Value:

@@ -37,6 +37,7 @@ MOST_CONTEXTS = 6
 """With how many different sets of arguments a function is read before they are read as one."""
 FEWEST_CONTEXTS = 1
 """The same where none of the arguments is itself what a rule asks for, nor holds it."""
+NO_ARGUMENTS: frozenset[tuple[str, Value]] = frozenset()
 DEEPEST_CALL = 10
 PLAIN: frozenset[type] = frozenset({Instance, Class, Role})
 """Atoms that stay what they are: nothing is put into them."""
@@ -69,21 +70,42 @@ def activation_of(frame: Frame, function: Function, arguments: dict[str, Value])
     found = info.activations.get(key)
     if found is not None:
         return found
-    if len(info.activations) >= FEWEST_CONTEXTS and (
-        len(info.activations) >= MOST_CONTEXTS or not _tell(frame, arguments)
-    ):
-        key = (function.closure, "wide")
-        wide = info.activations.get(key)
-        if wide is not None:
-            grown = {name: value | wide.arguments.get(name, NOTHING) for name, value in arguments.items()}
-            if any(value != wide.arguments.get(name) for name, value in grown.items()):
-                wide.arguments.update(grown)
-                wide.parts.pop(info.node, None)
-                frame.engine.enqueue(wide)
-            return wide
+    if len(info.activations) >= FEWEST_CONTEXTS:
+        apart = _tell(frame, arguments)
+        plain = info.activations.get((function.closure, NO_ARGUMENTS)) if not apart else None
+        if plain is not None and _are_foreseen(frame, info, arguments):
+            _widen(frame, plain, plain.besides, arguments)
+            return plain
+        if not apart or len(info.activations) >= MOST_CONTEXTS:
+            key = (function.closure, "wide")
+            wide = info.activations.get(key)
+            if wide is not None:
+                _widen(frame, wide, wide.arguments, arguments)
+                return wide
     made = Activation(info.module, info, dict(arguments), function.closure)
     info.activations[key] = made
     return made
+
+
+def _are_foreseen(frame: Frame, info: FunctionInfo, arguments: dict[str, Value]) -> bool:
+    """Whether every argument is for a parameter of which more is known than its name, in code that is read anyway."""
+    if not info.module.governed:
+        return False
+    defaults = frame.engine.defaults
+    return all((info, name) in defaults and not is_open(defaults[info, name]) for name in arguments)
+
+
+def _widen(frame: Frame, activation: Activation, known: dict[str, Value], arguments: dict[str, Value]) -> None:
+    """Let an activation's parameters be these arguments too; where that is new, it is read again."""
+    grown = False
+    for name, value in arguments.items():
+        before = known.get(name, NOTHING)
+        if not value <= before:
+            known[name] = before | value
+            grown = True
+    if grown and activation.evaluations:
+        activation.parts.pop(activation.function.node, None)  # type: ignore[union-attr]
+        frame.engine.enqueue(activation)
 
 
 def _tell(frame: Frame, arguments: dict[str, Value]) -> bool:
@@ -124,7 +146,7 @@ def _invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AS
         arguments = arguments.before(function.bound)
     kept = _worth_keeping(frame, function, match_parameters(info.node.args, arguments))
     activation = activation_of(frame, function, kept)
-    if activation.caller is None and (kept or not info.module.governed):
+    if activation.caller is None and (activation.arguments or not info.module.governed):
         activation.caller = (frame.activation, node)
         activation.depth = frame.activation.depth + 1
     if activation.depth > DEEPEST_CALL:
@@ -280,10 +302,11 @@ def bind_parameters(frame: Frame, node: FunctionNode) -> None:
         return
     if info.node.args.defaults or info.node.args.kw_defaults:
         frame.keeps = False  # what a default is may show when it is read again
-    arguments = frame.activation.arguments
+    arguments, besides = frame.activation.arguments, frame.activation.besides
     for name, (_, parameter, _) in parameters_of(info).items():
         base = expected(frame, info, name)
-        frame.bind(name, _joined(base, arguments.get(name)), parameter)
+        value = _joined(base, arguments.get(name))
+        frame.bind(name, value | besides[name] if name in besides else value, parameter)
     spec = info.node.args
     for variadic, kind in ((spec.vararg, "tuple"), (spec.kwarg, "dict")):
         if variadic is not None:

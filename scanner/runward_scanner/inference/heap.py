@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runward_scanner.inference.values import NOTHING, Atom, Instance, Value, bounded, is_inert, is_prose
+from runward_scanner.inference.values import NOTHING, Atom, Instance, Role, Text, Value, bounded, is_inert, is_text
 
 if TYPE_CHECKING:
     import ast
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import Activation, ModuleInfo
     from runward_scanner.inference.part import Part
 
+EMPTY = Text("")
 ANYTHING = "?"
 """The owner of the attributes of what is not known."""
 NO_CELLS: Mapping[str, Cell] = {}
@@ -49,11 +50,19 @@ class Cell:
         """Where something was first written."""
 
 
+def _is_word(text: str) -> bool:
+    """Whether a string may name something, or be a part of such a name."""
+    return text.replace(".", "").replace("_", "").isalnum() or not text.strip("._")
+
+
 def _is_nothing_new(atom: Atom, known: Value) -> bool:
     """Whether who reads a cell learns nothing from an atom beside those that it holds."""
     if atom.__class__ is Instance:
         return atom.exact and Instance(atom.info) in known
-    return is_inert(atom) or is_prose(atom)
+    if atom is Role.COMPUTED or atom == EMPTY:
+        # Beside no string that is known, this names nothing that could not be named before.
+        return bool(known) and not any(map(is_text, known))
+    return is_inert(atom) or (atom.__class__ is Text and not _is_word(atom.text))
 
 
 class Heap:

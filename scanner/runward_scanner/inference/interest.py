@@ -22,7 +22,7 @@ from runward_scanner.inference.values import (
 from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import FunctionInfo
@@ -66,7 +66,7 @@ def _interesting(frame: Frame, atom: Atom) -> bool:
         text: str = atom.text  # type: ignore[union-attr]
         return text in WORDS or (text.isupper() and len(text) < 20)
     if kind is External:
-        return atom.path.startswith(DYNAMIC) and atom.path not in PLAIN  # type: ignore[union-attr]
+        return _is_dynamic(atom.path)  # type: ignore[union-attr]
     if kind is Method:
         receiver: Atom = atom.receiver  # type: ignore[union-attr]
         return receiver.__class__ not in HELD or _holds_interest(frame, receiver)
@@ -74,6 +74,11 @@ def _interesting(frame: Frame, atom: Atom) -> bool:
         traits = atom.info.traits  # type: ignore[union-attr]
         return "enum" not in traits or not traits.isdisjoint(("state", "status"))
     return True
+
+
+def _is_dynamic(path: str) -> bool:
+    """Whether a name of elsewhere may get hold of what its name does not say."""
+    return path.startswith(DYNAMIC) and path not in PLAIN
 
 
 def _holds_interest(frame: Frame, root: Atom) -> bool:
@@ -111,14 +116,24 @@ def tells(frame: Frame, value: Value, levels: int) -> bool:
         elif kind is Instance or kind is Class:
             if not atom.info.traits.isdisjoint(TELLING):  # type: ignore[union-attr]
                 return True
-        elif kind in HELD:
-            heap = frame.engine.heap
-            for name in heap.names_of(atom) if levels else ():
-                if tells(frame, heap.peek(atom, name), levels - 1):
-                    return True
-        elif kind is PluginRun or kind is Partial or kind is External or (kind is Text and atom.text in WORDS):  # type: ignore[union-attr]
+        elif kind is External:
+            if _is_dynamic(atom.path):  # type: ignore[union-attr]
+                return True
+        elif kind is PluginRun or (kind is Text and atom.text in WORDS):  # type: ignore[union-attr]
             return True
+        elif levels and (kind in HELD or kind is Partial):
+            for held in _held_by(frame, atom):  # type: ignore[arg-type]
+                if tells(frame, held, levels - 1):
+                    return True
     return False
+
+
+def _held_by(frame: Frame, atom: Container | Thing | Partial) -> Iterable[Value]:
+    """What is in a container, or what a ``functools.partial`` calls and gives."""
+    if isinstance(atom, Partial):
+        return (atom.function, *atom.positional, *(value for _, value in atom.keywords))
+    heap = frame.engine.heap
+    return [heap.peek(atom, name) for name in heap.names_of(atom)]
 
 
 def is_filled(info: FunctionInfo, name: str, value: Value) -> bool:

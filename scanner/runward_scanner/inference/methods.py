@@ -48,6 +48,7 @@ ADDERS = frozenset(
 )
 EXTENDERS = frozenset({"__iadd__", "__ior__", "extend", "extendleft", "update"})
 FUTURE = "asyncio.Future"
+CONTEXT_VARIABLE = "contextvars.ContextVar"
 LOOPS = frozenset({"asyncio.get_event_loop", "asyncio.get_running_loop", "asyncio.new_event_loop"})
 REGISTRY_GETTERS = frozenset(
     {
@@ -173,6 +174,8 @@ def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
     held = results
     if name in GETTERS:
         held |= containers.contents(frame, thing)
+        if held and thing.path == CONTEXT_VARIABLE and name == "get":
+            return held | arguments.at(0, "default")
     made = Thing(thing.path, node if held else None, frame.activation if held else None)
     if held:
         heap.write(made, containers.ANY, held, frame.module, node)

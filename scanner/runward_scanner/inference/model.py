@@ -224,6 +224,8 @@ class Activation:
         self.module = module
         self.function = function
         self.arguments: dict[str, Value] = arguments if arguments is not None else {}
+        self.besides: dict[str, Value] = {}
+        """What parameters may be beside what they are taken to be, from calls that need not be told apart."""
         self.parent = parent
         self.result: Value = NOTHING
         self.findings: list[Finding] = []
@@ -247,6 +249,7 @@ class Activation:
         """Let go of what it was read with, once nothing is read any more."""
         self.caller = self.parent = None
         self.arguments.clear()
+        self.besides.clear()
         self.parts.clear()
         del self.rest, self.part
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import tokenize
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Place
@@ -20,15 +19,14 @@ if TYPE_CHECKING:
     from runward_scanner.project import Project
     from runward_scanner.source import Source
 
-CANDIDATE = re.compile(r"#[^\n]*(?:rwd|runward)", re.IGNORECASE)
+CANDIDATE = re.compile(r"#[^\n]*(?:rwd|runward)[^\n]*", re.IGNORECASE)
 WORDS = r"(?:ignore|disable|skip|suppress|off|allow|exempt|noqa|nolint|no[-_ ]?scan|ok|silence|exclude|waive)"
-SUPPRESSION = re.compile(
+SUPPRESSION = (
     rf"(?:no(?:qa|sec|lint|scan|cover)|type:\s*ignore|{WORDS})\b[^#]*\bRWD[-_]?\d*"
     rf"|\bRWD[-_]?\d*\b\s*[:=\[(,-]*\s*{WORDS}\b"
     rf"|\brunward(?:[-_ ]?scanner|[-_ ]?scan)?\s*[:=-]+\s*{WORDS}\b"
     rf"|\brunward(?:[-_ ]?scanner|[-_ ]?scan)?[-_ ]{WORDS}\b"
-    rf"|{WORDS}\s*[:=\[(]\s*runward",
-    re.IGNORECASE,
+    rf"|{WORDS}\s*[:=\[(]\s*runward"
 )
 
 
@@ -51,16 +49,23 @@ Remove the cause.
 
 def suppressions(source: Source) -> Iterator[Finding]:
     """Give every comment of a file that asks the scanner to look away."""
-    if CANDIDATE.search(source.text) is None:
+    if not any(map(_suppresses, CANDIDATE.findall(source.text))):
         return
+    import tokenize  # noqa: PLC0415 - hardly any file has such a comment
+
     try:
         for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
-            if token.type == tokenize.COMMENT and SUPPRESSION.search(token.string):
+            if token.type == tokenize.COMMENT and _suppresses(token.string):
                 place = Place(source.shown, token.start[0], token.start[1], token.end[1])
                 message = "There is no ignore comment: a finding is removed by removing its cause"
                 yield Finding(place, Checkable.code, message)
     except (tokenize.TokenError, SyntaxError):
         return
+
+
+def _suppresses(comment: str) -> bool:
+    """Whether a comment, or a line's end that looks like one, asks the scanner to look away."""
+    return re.search(SUPPRESSION, comment, re.IGNORECASE) is not None
 
 
 def unparsable(project: Project, read: Collection[Path]) -> Iterator[Finding]:

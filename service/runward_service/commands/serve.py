@@ -196,6 +196,8 @@ def serve(  # noqa: PLR0917 - click passes each option by name
         status = uvloop.run(to_the_end(serving))
     except (ListenError, SchemaError, ReceiptKeyError) as error:
         raise click.ClickException(str(error)) from error
+    except UntoldError as error:
+        raise error.problem from None
     except OSError as error:
         raise click.ClickException(f"the data folder {data_dir} cannot be used: {error}") from error
     raise SystemExit(status)
@@ -212,11 +214,28 @@ async def to_the_end(serving: Coroutine[Any, Any, int]) -> int:
             signal.signal(number, signal.SIG_IGN)
 
 
+class UntoldError(Exception):
+    """Nobody could be told that the server is ready, so it stops."""
+
+    def __init__(self, problem: OSError) -> None:
+        """Hold what the output says."""
+        super().__init__(str(problem))
+        self.problem = problem
+
+
 def announce(address: str) -> None:
-    """Say that the server is ready."""
-    click.echo(f"runward: serving on {address}")
+    """Say that the server is ready. Raises UntoldError."""
+    tell(f"runward: serving on {address}")
 
 
 def announce_json(address: str) -> None:
-    """Say that the server is ready, to programs."""
-    click.echo(json.dumps({"serving": address}))
+    """Say that the server is ready, to programs. Raises UntoldError."""
+    tell(json.dumps({"serving": address}))
+
+
+def tell(line: str) -> None:
+    """Write a line to the output."""
+    try:
+        click.echo(line)
+    except OSError as error:
+        raise UntoldError(error) from error

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 DISTRIBUTION = "runward"
 SERVICE = "runward_service"
 SCANNER = "runward_scanner"
-PACKAGES = ("runward", SERVICE, SCANNER)
-"""The packages of the distribution: what governs, the stubs that it speaks through, the scanner that judges it."""
+PACKAGES = ("runward", "runward_command", SERVICE, SCANNER)
+"""The packages of the distribution: what governs, the stubs that it speaks through, what starts it, the scanner that
+judges it.
+"""
 CODE_SUFFIXES = (*importlib.machinery.all_suffixes(), ".sql")
 """What Python would import, and what the store would run."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from typing import Any
 
 import click
@@ -19,7 +20,9 @@ from runward.cli.server import governance, health, info, verify
 from runward.cli.session import RootSettings
 from runward.cli.submit import submit
 from runward.client import DEFAULT_TARGET
+from runward_command import raise_on_interrupt
 
+OUTPUT_ERRORS = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 _CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort)
 
 
@@ -42,6 +45,7 @@ class RootGroup(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and name not in self.commands and command is not None:
             command = load(name)
+        raise_on_interrupt()
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -53,7 +57,7 @@ class RootGroup(click.Group):
         except KeyboardInterrupt:
             ctx.exit(ExitCode.INTERRUPTED)
         except Exception as problem:
-            if os.environ.get("RUNWARD_DEBUG") or getattr(problem, "errno", None) == errno.EPIPE:
+            if os.environ.get("RUNWARD_DEBUG") or is_of_output(problem):
                 raise
             click.echo(
                 f"runward: unexpected {type(problem).__name__}: {problem}\n"
@@ -104,4 +108,19 @@ for _command in (
 
 def main() -> None:
     """Run the command line and exit with its code (docs/cli.md)."""
-    cli(prog_name="runward")
+    try:
+        cli(prog_name="runward")
+    except OSError as problem:
+        if os.environ.get("RUNWARD_DEBUG") or not is_of_output(problem):
+            raise
+        # What could not be written is still there, and would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f"runward: the output cannot be written: {problem.strerror}", err=True)
+        sys.exit(ExitCode.REFUSED)
+
+
+def is_of_output(problem: Exception) -> bool:
+    """Whether something could not be written to where the output goes: a closed pipe, which click ends quietly, or a
+    full disk.
+    """
+    return isinstance(problem, OSError) and problem.filename is None and problem.errno in OUTPUT_ERRORS
