@@ -31,7 +31,8 @@ from runward_service.execution.stored_queue import StoredQueue
 from runward_service.execution.verifier import Verifier
 from runward_service.execution.whole_images import WholeImages
 from runward_service.governance.attestation import CodeAttestation
-from runward_service.governance.receipt_key_file import load_or_create
+from runward_service.governance.receipt_key_file import load_again, load_or_create
+from runward_service.governance.receipt_key_renewal import ReceiptKeyRenewal
 from runward_service.plugins.registry import PluginRegistry
 from runward_service.runtime.result_cache import ResultCache
 from runward_service.runtime.tool_runner import ToolRunner
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runward_service.config import Config
+    from runward_service.domain.receipt_keys import ReceiptKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Stores:
     health: StoreHealth
     reader: SqliteJobReader
     tail: LogTail
+    receipt_keys: ReceiptKeys
     signer: ReceiptSigner
     store: SqliteJobStore
     removal: SqliteJobRemoval
@@ -155,6 +158,7 @@ def build(config: Config) -> Service:
         canary=Canary(layers.registry, layers.plugins, supervisor.supervise),
         retention=build_retention(config, stores),
         eviction=CacheEviction(stores.kept_results, config.cache),
+        key_renewal=build_key_renewal(config, stores),
         sampler=layers.sampler,
         recovery=group.recovery,
         neighbours=group.neighbours,
@@ -199,6 +203,7 @@ def build_stores(config: Config, owner: str) -> Stores:
         health=StoreHealth(writer),
         reader=reader,
         tail=tail,
+        receipt_keys=receipt_keys,
         signer=signer,
         store=SqliteJobStore(writer, owner, images.path_of, signer.verify, receipts),
         removal=SqliteJobRemoval(writer, images.path_of, receipts),
@@ -294,3 +299,12 @@ def build_retention(config: Config, stores: Stores) -> Retention:
     sweep = ImageSweep(stores.database.images, stores.database.owners, stores.removal)
     collector = Collector(stores.removal, sweep, stores.uploads)
     return Retention(config.retention, stores.removal, collector, stores.checkpointer)
+
+
+def build_key_renewal(config: Config, stores: Stores) -> ReceiptKeyRenewal:
+    """What takes up a new key of receipts."""
+    return ReceiptKeyRenewal(
+        stores.receipt_keys,
+        lambda: load_again(config.receipt_key, stores.database.folder),
+        lambda keys: stores.writer.submit(ReceiptChain(keys).begin),
+    )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from runward_service.execution.scheduler import Scheduler
     from runward_service.execution.stored_queue import StoredQueue
     from runward_service.governance.attestation import CodeAttestation
+    from runward_service.governance.receipt_key_renewal import ReceiptKeyRenewal
     from runward_service.plugins.registry import PluginRegistry
     from runward_service.runtime.worker_pool import LocalWorkerPool
     from runward_service.store.blobs import SqliteBlobs
@@ -83,6 +84,7 @@ class Service:
     canary: Canary
     retention: Retention
     eviction: CacheEviction
+    key_renewal: ReceiptKeyRenewal
     sampler: Sampler
     recovery: Recovery
     neighbours: Neighbours
@@ -149,6 +151,7 @@ class Service:
         self.supervisor.supervise(self.retention.run(), "the removal of finished jobs")
         self.sampler.start(self.supervisor.supervise)
         self.opened.push_async_callback(self.sampler.stop)
+        self.supervisor.supervise(self.key_renewal.run(), "the look for new keys of receipts")
         self.supervisor.supervise(self.eviction.run(), "the eviction of kept outputs")
         self.supervisor.supervise(self.stored_queue.run(), "the count of pending jobs")
 

@@ -63,13 +63,15 @@ def audit(  # noqa: PLR0917 - click passes each option by name
 @receipt_key_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rotate_key(receipt_key: Path | None, as_json: bool) -> None:
-    """Add a new key to the file of receipt keys; servers sign with it from their next start on."""
+    """Add a new key to the file of receipt keys; servers that run sign with it within seconds."""
     try:
         keys = rotate(receipt_key)
     except ReceiptKeyError as error:
         raise click.ClickException(str(error)) from error
     key_id = keys.newest.id
-    click.echo(json.dumps({"key_id": key_id}) if as_json else f"new key {key_id}: restart the servers to sign with it")
+    click.echo(
+        json.dumps({"key_id": key_id}) if as_json else f"new key {key_id}: running servers sign with it within seconds"
+    )
 
 
 def read_head(path: Path) -> Head:

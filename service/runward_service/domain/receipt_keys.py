@@ -47,6 +47,11 @@ class ReceiptKeys:
         self._by_id = {key.id: key for key in keys}
         self.newest = keys[-1]
 
+    def add(self, newer: ReceiptKeys) -> None:
+        """Have those keys too, and sign with the newest of them."""
+        self._by_id = self._by_id | newer._by_id
+        self.newest = newer.newest
+
     def get(self, key_id: str) -> ReceiptKey | None:
         """The key of an id; None where it is not at hand."""
         return self._by_id.get(key_id)

@@ -43,6 +43,15 @@ def load_or_create(path: Path | None, data_folder: Path) -> ReceiptKeys:
         raise ReceiptKeyError(f"the receipt keys {chosen} cannot be used: {error}") from error
 
 
+def load_again(path: Path | None, data_folder: Path) -> ReceiptKeys:
+    """The keys of a file that load_or_create gave keys of before. Raises ReceiptKeyError as that."""
+    chosen = path or default_path()
+    try:
+        return read(checked_place(chosen, data_folder))
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead round
+        raise ReceiptKeyError(f"the receipt keys {chosen} cannot be read: {error}") from error
+
+
 def load(path: Path | None) -> ReceiptKeys:
     """The keys of a file that is there (None: default_path). Raises ReceiptKeyError."""
     chosen = path or default_path()
@@ -74,7 +83,7 @@ def create(path: Path) -> None:
 
 
 def rotate(path: Path | None) -> ReceiptKeys:
-    """Add a new key, which signs from the next start of a server on; all keys. Raises ReceiptKeyError."""
+    """Add a new key, which servers sign with as soon as they see it; all keys. Raises ReceiptKeyError."""
     chosen = path or default_path()
     try:
         file = chosen.resolve(strict=True)
