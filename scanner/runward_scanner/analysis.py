@@ -87,9 +87,15 @@ def _reads_the_same(project: Project, before: str, source: Source) -> bool:
         return False
 
 
+MOST_PARSED = 1 << 24
+"""Giving back so much at once, in bytes, has the C library keep what is freed from then on, as parsing does for each
+file, rather than hand it to the system and ask for it again, page by page."""
+
+
 @contextmanager
 def _without_collection(for_good: bool) -> Iterator[None]:
     """Leave the cyclic collector off for a while: trees and values live until the end, and it would only walk them."""
+    bytes(MOST_PARSED)
     if not gc.isenabled():
         yield
         return

@@ -77,7 +77,24 @@ def is_foreign(path: Path, base: Path) -> bool:
     parts = path.parts
     if not FOREIGN.isdisjoint(parts[:-1]):
         return True
-    return any(re.fullmatch(r"python3\.\d+", part) for part in parts) and not path.is_relative_to(base / "service")
+    return any(map(_is_of_python, parts)) and not lies_in(path, base / "service")
+
+
+def is_foreign_below(path: Path, root: Path) -> bool:
+    """The same of a file in a governed root, by the folders below that."""
+    parts = path.parts[len(root.parts) :]
+    return not FOREIGN.isdisjoint(parts[:-1]) or any(map(_is_of_python, parts))
+
+
+def _is_of_python(part: str) -> bool:
+    """Whether a folder is named for a version of Python, as the one around ``site-packages`` is."""
+    return part.startswith("python3.") and part[8:].isdecimal()
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a file is a folder's, or is the one meant itself; quicker than paths say it themselves."""
+    name, around = str(path), str(folder).rstrip(os.sep)
+    return name.startswith(around) and name[len(around) : len(around) + 1] in {"", os.sep}
 
 
 def governed_roots(settings: Settings, scanned: Path, files: Mapping[Path, bytes]) -> list[Path]:
@@ -135,9 +152,9 @@ def _top(file: Path, scanned: Path, files: Mapping[Path, bytes]) -> Path:
 
 def excluded(settings: Settings, file: Path, roots: Iterable[Path]) -> bool:
     """Whether the settings leave a file out; a file in a governed root never is."""
-    if not settings.exclude or not file.is_relative_to(settings.base):
+    if not settings.exclude or not lies_in(file, settings.base):
         return False
-    if any(file.is_relative_to(root) for root in roots):
+    if any(lies_in(file, root) for root in roots):
         return False
     name = file.relative_to(settings.base).as_posix()
     return any(fnmatch(name, pattern) or fnmatch(name, pattern.rstrip("/") + "/*") for pattern in settings.exclude)

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.model import Found, ModuleInfo
-from runward_scanner.layout import is_foreign
+from runward_scanner.layout import is_foreign, is_foreign_below, lies_in
 from runward_scanner.source import Source, UnreadableError, decode
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Project:
         self._packages: dict[Path, bool] = {}
         self._neighbours: dict[tuple[Path, Path | None], dict[str, Found | None]] = {}
         self._foreign: dict[Path, bool] = {}
+        self._of_python: dict[str, bool] = {}
         self._root_known: dict[Path, Path | None] = {}
         self._tops_known: dict[Path, frozenset[str]] = {}
         self.root_names = {root.name: root for root in self.roots}
@@ -68,8 +69,8 @@ class Project:
 
     def _find_root(self, path: Path) -> Path | None:
         for root in self.roots:
-            if path == root or path.is_relative_to(root):
-                return None if is_foreign(path.relative_to(root), root) else root
+            if lies_in(path, root):
+                return None if is_foreign_below(path, root) else root
         return None
 
     def governed(self) -> list[ModuleInfo]:
@@ -239,8 +240,11 @@ class Project:
 
     def is_of_python(self, name: str) -> bool:
         """Whether a full name is the standard library's, whatever files lie about."""
-        top = name.partition(".")[0]
-        return top in sys.stdlib_module_names and top not in self._own_tops
+        known = self._of_python.get(name)
+        if known is None:
+            top = name.partition(".")[0]
+            known = self._of_python[name] = top in sys.stdlib_module_names and top not in self._own_tops
+        return known
 
     def is_own_name(self, name: str) -> bool:
         """Whether a full name belongs to the governed packages, though perhaps not to a file given."""

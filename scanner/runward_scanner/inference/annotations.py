@@ -57,9 +57,17 @@ def annotated(frame: Frame, node: ast.expr) -> Value:
     if known is not None:
         return known
     value = _annotated(frame, node)
-    if value and all(atom.__class__ is Instance or is_inert(atom) for atom in value):
+    if _is_final(value):
         frame.engine.annotations[node] = value
     return value
+
+
+def _is_final(value: Value) -> bool:
+    """Whether an annotation that says this cannot say anything else later, or elsewhere."""
+    for atom in value:
+        if atom.__class__ is not Instance and not is_inert(atom):
+            return False
+    return bool(value)
 
 
 def _annotated(frame: Frame, node: ast.expr) -> Value:

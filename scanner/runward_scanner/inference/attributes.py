@@ -93,7 +93,8 @@ def carry(frame: Frame, value: Value, node: ast.AST) -> None:
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     """What ``receiver.name`` may be."""
     engine = frame.engine
-    known = engine.derived.get((receiver, name)) or frame.derived.get((receiver, name))
+    key = receiver, name
+    known = engine.derived.get(key) or frame.derived.get(key)
     if known is None or known.stale:
         known = _derive(frame, receiver, name, node)
     else:

@@ -267,15 +267,19 @@ def hand_over(frame: Frame, arguments: Arguments, node: ast.AST) -> None:
 
 def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:
     """Evaluate the arguments of a call."""
-    arguments = Arguments()
-    positional = arguments.positional
-    for argument in node.args:
-        if argument.__class__ is ast.Starred:
-            _spread_star(frame, arguments, argument)
-        else:
-            positional.append(frame.value(argument))
+    read = frame.value
+    given = node.args
+    if ast.Starred not in map(type, given):
+        arguments = Arguments([read(argument) for argument in given])
+    else:
+        arguments = Arguments()
+        for argument in given:
+            if isinstance(argument, ast.Starred):
+                _spread_star(frame, arguments, argument)
+            else:
+                arguments.positional.append(read(argument))
     for keyword in node.keywords:
-        value = frame.value(keyword.value)
+        value = read(keyword.value)
         if keyword.arg is not None:
             arguments.keywords[keyword.arg] = value
             continue

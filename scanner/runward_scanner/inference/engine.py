@@ -18,14 +18,14 @@ from runward_scanner.inference import (  # noqa: F401 - some only read nodes
 from runward_scanner.inference.attributes import put
 from runward_scanner.inference.frame import Frame
 from runward_scanner.inference.functions import bind_parameters
-from runward_scanner.inference.heap import Derived, Heap
+from runward_scanner.inference.heap import Heap
+from runward_scanner.inference.known import Known
 from runward_scanner.inference.model import Activation
 from runward_scanner.inference.telling import Telling
 from runward_scanner.inference.values import (
     NOTHING,
     UNKNOWN,
     Container,
-    Function,
     Instance,
     Role,
     Value,
@@ -38,11 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runward_scanner.finding import Finding
-    from runward_scanner.inference.model import ClassInfo, FunctionInfo, ModuleInfo
-    from runward_scanner.inference.values import Atom
+    from runward_scanner.inference.model import ClassInfo, ModuleInfo
     from runward_scanner.project import Project
     from runward_scanner.rule import Rule
-    from runward_scanner.settings import Layer
 
 MOST_EVALUATIONS = 8
 """How often one activation is read; what it may be has settled long before, or is too wide to matter."""
@@ -59,7 +57,7 @@ INSTANCES = {
 }
 
 
-class Engine(Telling):
+class Engine(Known, Telling):
     """One interpretation of a project's governed modules."""
 
     call = staticmethod(calls.call)
@@ -79,42 +77,18 @@ class Engine(Telling):
 
     def __init__(self, project: Project, rules: Iterable[Rule]) -> None:
         """Read nothing yet."""
-        super().__init__(project.settings, rules)
+        Known.__init__(self)
+        Telling.__init__(self, project.settings, rules)
         self.project = project
         self.settings = project.settings
         self.heap = Heap(self.enqueue)
-        self.functions: dict[ast.AST, FunctionInfo] = {}
-        self.classes: dict[ast.AST, ClassInfo] = {}
-        self.class_frames: dict[ClassInfo, Frame] = {}
-        self.callees: dict[ast.AST, Value] = {}
-        self.defaults: dict[tuple[FunctionInfo, str], Value] = {}
-        self.covered: set[tuple[FunctionInfo, str, Value]] = set()
-        """Arguments that were shown to be nothing but what their parameters are taken to be."""
-        self.methods: dict[tuple[Function, Value], Value] = {}
-        """Functions as instances give them, by the function and what it is bound to."""
-        self.default_values: dict[ast.AST, Value] = {}
-        self.annotations: dict[ast.expr, Value] = {}
-        """What annotations say that cannot say anything else later."""
-        self.quoted: dict[ast.AST, ast.expr] = {}
         self.governed: list[ModuleInfo] = []
         self.modules: list[ModuleInfo] = []
         """Every module that was read, governed or not."""
         self.tool_runners: list[ClassInfo] = []
-        self.layers: dict[str, Layer | None] = {}
-        """The layer of each module, by its name below the root, as far as that was asked."""
         self.handed = calls.Handed()
         self.calls = 0
         """How often something was worked out that hangs on more than cells: a function called, a ``run`` obtained."""
-        self.derived: dict[tuple[Value, str], Derived] = {}
-        """What attributes were found to be, by receiver and name, where that is the same in all modules."""
-        self.results: dict[tuple[object, ...], Derived] = {}
-        """What calls of functions were found to give, by the function and what it is given."""
-        self.member_values: dict[tuple[ClassInfo, int], Derived] = {}
-        """The strings that the members of enums stand for, by enum and how many names it has."""
-        self.held: set[Atom] = set()
-        """Containers that were found to hold something of interest."""
-        self._derived: dict[ModuleInfo, dict[tuple[Value, str], Derived]] = {}
-        self.indices: dict[ast.AST, Value] = {}
         self._logged: dict[ModuleInfo, set[ast.AST]] = {}
         self._activations: list[Activation] = []
         self._unread: deque[Activation] = deque()
@@ -255,27 +229,22 @@ class Engine(Telling):
         placed = [item for item in self.tool_runners if item.module.path.name in files]
         return info is (placed or self.tool_runners)[0]
 
-    def derived_in(self, module: ModuleInfo) -> dict[tuple[Value, str], Derived]:
-        """What attributes were found to be in a module, by receiver and name."""
-        found = self._derived.get(module)
-        if found is None:
-            found = self._derived[module] = {}
-        return found
-
     def class_changed(self) -> None:
         """A class turned out to be something else than it was: forget what was worked out from it."""
         self.ask_again()
         self.handed.clear()
+        self.dull.clear()
+        self.state_slots.clear()
         self.forget_derived()
 
-    def forget_derived(self) -> None:
-        """Work attributes out anew, for a class has another subclass, or a function is of another kind than before."""
-        for known in (self.derived, *self._derived.values()):
-            known.clear()
-
     def frame_of_module(self, module: ModuleInfo) -> Frame:
-        """A frame in which a module's names can be looked up."""
-        return Frame(self, module.top or Activation(module, None))
+        """A frame in which a module's names can be looked up, the same for as long as the module is."""
+        if module.top is None:
+            return Frame(self, Activation(module, None))
+        found = self.module_frames.get(module)
+        if found is None:
+            found = self.module_frames[module] = Frame(self, module.top)
+        return found
 
     def frame_of(self, activation: Activation) -> Frame:
         """A frame in which an activation's names can be looked up before it is read."""

@@ -66,9 +66,12 @@ def call(frame: Frame, node: ast.Call) -> Value:
     callee = frame.value(node.func)
     arguments = gather_arguments(frame, node)
     engine = frame.engine
-    if callee:
-        known = engine.callees.get(node)
-        engine.callees[node] = callee if known is None else known | callee
+    known = engine.callees.get(node)
+    if known is None:
+        engine.callees[node] = callee
+        engine.note_call(frame, node)
+    elif known is not callee:
+        engine.callees[node] = known | callee
     engine.hook_call(frame, node, callee, arguments)
     result = call_value(frame, callee, arguments, node)
     return result if result and Role.UNKNOWN not in result else named_call(node, result)

@@ -72,7 +72,7 @@ def _unknown_external(frame: Frame, path: str, arguments: Arguments, node: ast.A
     results = frame.engine.callbacks(frame, arguments, node)
     every = (*arguments.positional, *arguments.keywords.values(), arguments.rest, arguments.mapping, results)
     for value in every:
-        if interesting(frame, value):
+        if value and interesting(frame, value):
             break
     else:
         if not path.startswith(HOLDING):

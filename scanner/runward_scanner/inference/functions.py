@@ -191,7 +191,7 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
 def _take_words(frame: Frame, given: dict[str, Value]) -> bool:
     """Whether one of the arguments is such that a string beside it may name an attribute or a module that matters."""
     for value in given.values():  # noqa: SIM110 - as above
-        if interesting(frame, value) and any(map(takes_words, value)):
+        if any(map(takes_words, value)) and interesting(frame, value):
             return True
     return False
 
@@ -287,11 +287,11 @@ def parameters_of(info: FunctionInfo) -> dict[str, tuple[int, ast.arg, ast.expr 
 
 def expected(frame: Frame, info: FunctionInfo, name: str) -> Value:
     """What a parameter is taken to be where its argument is not known; the frame is of the function itself."""
+    defaults = frame.engine.defaults
+    base = defaults.get((info, name))
     index, parameter, default = parameters_of(info)[name]
-    base = frame.engine.defaults.get((info, name))
     if base is None or default is not None:
-        base = _default(frame, info, index, parameter, default)
-        frame.engine.defaults[info, name] = base
+        base = defaults[info, name] = _default(frame, info, index, parameter, default)
     return base
 
 

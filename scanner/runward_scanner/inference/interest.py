@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from runward_scanner.inference.heap import Derived
 from runward_scanner.inference.values import (
     Atom,
     Class,
@@ -83,11 +84,28 @@ def _is_dynamic(path: str) -> bool:
 
 def _holds_interest(frame: Frame, root: Atom) -> bool:
     """Whether something of interest can be got out of a container, or out of those in it."""
+    engine, reader = frame.engine, frame.activation
+    part = reader.part
+    if root in engine.held:
+        engine.heap.read(root, "*", reader)
+        return True  # what it holds does not become less
+    known = engine.dull.get(root)
+    if known is not None and not known.stale:
+        known.readers.append(part)
+        return False
+    reader.part = known = engine.dull[root] = Derived(part)
+    found = _finds_interest(frame, root)
+    reader.part = part
+    if found:
+        del engine.dull[root]
+        engine.heap.read(root, "*", reader)
+    return found
+
+
+def _finds_interest(frame: Frame, root: Atom) -> bool:
+    """The same, looked for anew."""
     held = frame.engine.held
     heap, reader = frame.engine.heap, frame.activation
-    heap.read(root, "*", reader)
-    if root in held:
-        return True  # what it holds does not become less
     seen, pending = {root}, [root]
     while pending:
         container = pending.pop()

@@ -147,6 +147,11 @@ class FunctionInfo:
         """Whether it decides anything as a validator, by how deep validators asked one another, as far as asked."""
 
     @property
+    def is_lambda(self) -> bool:
+        """Whether it is an expression."""
+        return self.node.__class__ is ast.Lambda
+
+    @property
     def is_generator(self) -> bool:
         """Whether the body yields; decided while it is read."""
         return self.kind.startswith("generator")

@@ -62,7 +62,7 @@ class Telling:
 
     def ask_again(self) -> None:
         """A class turned out to be something else than it was: ask the rules anew what they mind."""
-        for known in (self._call_of, self._call_given, self._store_of, self._store_to):
+        for known in (self._attribute_of, self._call_of, self._call_given, self._store_of, self._store_to):
             known.clear()
 
     def hook_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
@@ -78,7 +78,7 @@ class Telling:
 
     def minding(self, receiver: Value, name: str, result: Value) -> int:
         """The rules that mind an attribute, as bits."""
-        return self._attribute_of.of(receiver) | self._attribute_giving.of(result) | self._attribute_named[name]
+        return self._attribute_of[receiver] | self._attribute_giving.of(result) | self._attribute_named[name]
 
     def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """A call is made."""
@@ -86,9 +86,8 @@ class Telling:
         given = self._call_given
         for value in arguments.positional:
             bits |= given[value]
-        if arguments.keywords:
-            for value in arguments.keywords.values():
-                bits |= given[value]
+        for value in arguments.keywords.values():
+            bits |= given[value]
         if arguments.rest or arguments.mapping:
             bits |= given[arguments.rest] | given[arguments.mapping]
         if bits:

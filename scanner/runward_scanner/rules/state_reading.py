@@ -15,7 +15,7 @@ from runward_scanner.inference.names import role_of_name
 from runward_scanner.inference.values import Class, Container, External, Function, Instance, Role, Text, Value, texts
 from runward_scanner.rule import Rule
 from runward_scanner.rules.state_declarations import declared
-from runward_scanner.rules.state_setting import handed_states, may_be_wrong
+from runward_scanner.rules.state_setting import handed_states, may_be_wrong, state_fields
 from runward_scanner.rules.state_words import (
     ENUM_OWN,
     LOOSE_STATE_NAMES,
@@ -240,11 +240,9 @@ class StateReading(Rule, ABC):
 
     def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
         """Words for the fields of a class that are annotated as a state."""
-        for index, field in enumerate(info.fields):
-            annotation = info.annotations.get(field)
-            if annotation is not None and is_state_enum(named_class(frame.engine.frame_of_class(info), annotation)):
-                value = arguments.at(index, field)
-                self.check(frame, node, [*texts(value), *outcomes_of(value)])
+        for index, field in state_fields(frame.engine, info):
+            value = arguments.at(index, field)
+            self.check(frame, node, [*texts(value), *outcomes_of(value)])
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
         """Words that are written where a state is declared."""

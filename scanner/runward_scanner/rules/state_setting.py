@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.containers import contents
-from runward_scanner.inference.values import Container, Function, Instance, Role, Text, Value, is_open
+from runward_scanner.inference.values import NOTHING, Container, Function, Instance, Role, Text, Value, is_open
 from runward_scanner.patterns import whole
 from runward_scanner.rules.state_words import (
     PROTO,
@@ -24,9 +24,14 @@ from runward_scanner.rules.state_words import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TypeAlias
 
     from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import ClassInfo, FunctionInfo
+
+    Slots: TypeAlias = tuple[tuple[int, str], ...]
 
 SETTERS = re.compile(
     r"_*(?:set|update|change|mark|transition|move|write|store|save|record|publish|force|assign|put|enter|to|switch|advance)"
@@ -35,6 +40,7 @@ SETTERS = re.compile(
 is_setter = whole(SETTERS)
 COUNTED = frozenset({"status", "enum"})
 """Traits of the classes whose instances may be a job's status or a metric's outcome."""
+NAMING = (ast.Name, ast.Attribute, ast.Constant)
 FILLERS = frozenset({"update", "setdefault", "__setitem__", "get", "pop"})
 
 
@@ -120,18 +126,50 @@ def _declared_states(frame: Frame, callee: Value, arguments: Arguments) -> list[
     """The arguments for parameters that are annotated with the state enum."""
     found: list[Value] = []
     for atom in callee:
-        if not isinstance(atom, Function):
-            continue
-        spec = atom.info.node.args
-        parameters = [*spec.posonlyargs, *spec.args]
-        if atom.bound is not None and parameters:
-            parameters = parameters[1:]
-        for index, parameter in enumerate(parameters):
-            if parameter.annotation is not None and is_state_enum(named_class(frame, parameter.annotation)):
-                found.append(arguments.at(index, parameter.arg))
-        found.extend(
-            arguments.keywords.get(parameter.arg, frozenset())
-            for parameter in spec.kwonlyargs
-            if parameter.annotation is not None and is_state_enum(named_class(frame, parameter.annotation))
-        )
+        if isinstance(atom, Function):
+            for index, name in _state_parameters(frame.engine, atom.info):
+                place = index - (atom.bound is not None)
+                if place >= 0:
+                    found.append(arguments.at(place, name))
+                elif index < 0:
+                    found.append(arguments.keywords.get(name, NOTHING))
     return found
+
+
+def _state_parameters(engine: Engine, info: FunctionInfo) -> Slots:
+    """The parameters of a function that are annotated with the state enum; their places, -1 for keywords alone."""
+    known = engine.state_slots.get(info)
+    if known is None:
+        spec = info.node.args
+        given = [*enumerate((*spec.posonlyargs, *spec.args)), *((-1, item) for item in spec.kwonlyargs)]
+        noted = [(index, item.arg, item.annotation) for index, item in given if item.annotation is not None]
+        known = _slots(engine, info, noted, engine.frame_of_module(info.module))
+    return known
+
+
+def state_fields(engine: Engine, info: ClassInfo) -> Slots:
+    """The fields of a class that are annotated with the state enum, with their places."""
+    known = engine.state_slots.get(info)
+    if known is None:
+        noted = [
+            (index, field, info.annotations[field])
+            for index, field in enumerate(info.fields)
+            if field in info.annotations
+        ]
+        known = _slots(engine, info, noted, engine.frame_of_class(info))
+    return known
+
+
+def _slots(
+    engine: Engine, info: ClassInfo | FunctionInfo, noted: Iterable[tuple[int, str, ast.expr]], frame: Frame
+) -> Slots:
+    """Those that are annotated with the state enum; kept once no annotation can turn out to be something else."""
+    found, settled = [], True
+    for index, name, annotation in noted:
+        value = named_class(frame, annotation)
+        if is_state_enum(value):
+            found.append((index, name))
+        settled = settled and not (is_open(value) and isinstance(annotation, NAMING))
+    if settled:
+        engine.state_slots[info] = tuple(found)
+    return tuple(found)

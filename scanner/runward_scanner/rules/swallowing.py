@@ -33,7 +33,7 @@ def check(engine: Engine, code: str) -> Iterator[Finding]:
     reach = Reach(engine)
     for module in engine.governed:
         reach.dispatching = any(info.module is module for info in engine.tool_runners)
-        for expression in module.statements(ast.Expr):
+        for expression in module.statements(ast.Expr) if _may_name(module, "gather") else ():
             if _gathers(expression):
                 yield from _of_gather(reach, code, module, expression)
         for node in module.statements(ast.Try, ast.TryStar):
@@ -82,10 +82,14 @@ class Reach:
         if known is not None:
             return known
         self._known[info] = False
-        body = info.node.body if isinstance(info.node.body, list) else [info.node.body]
-        calls = (node for part in body for node in walk(part) if isinstance(node, ast.Call))
+        calls = _calls(info.node) if info.is_lambda else self.engine.calls_in.get(info, ())
         self._known[info] = any(self.executes(node, depth + 1) for node in calls)
         return self._known[info]
+
+
+def _calls(node: ast.AST) -> list[ast.Call]:
+    """The calls in an expression."""
+    return [item for item in walk(node) if isinstance(item, ast.Call)]
 
 
 def _retried(module: ModuleInfo) -> set[ast.stmt]:
@@ -143,7 +147,7 @@ def _leaves_finally(statements: list[ast.stmt]) -> ast.stmt | None:
 
 def _of_with(reach: Reach, code: str, module: ModuleInfo, node: ast.With | ast.AsyncWith) -> Iterator[Finding]:
     managers = [entry.context_expr for entry in node.items]
-    if _may_stack(module):
+    if _may_name(module, "enter_context", "enter_async_context"):
         managers.extend(
             argument
             for statement in node.body
@@ -159,10 +163,10 @@ def _of_with(reach: Reach, code: str, module: ModuleInfo, node: ast.With | ast.A
                 yield Finding(place_of(module, call), code, "An exception around an execution is suppressed", steps)
 
 
-def _may_stack(module: ModuleInfo) -> bool:
-    """Whether a file may enter managers by a call; letters beyond ASCII may spell the names in other ways."""
+def _may_name(module: ModuleInfo, *names: str) -> bool:
+    """Whether a file may name one of these; letters beyond ASCII may spell the names in other ways."""
     text = module.source.text
-    return "enter_context" in text or "enter_async_context" in text or not text.isascii()
+    return any(name in text for name in names) or not text.isascii()
 
 
 def _gathers(node: Any) -> bool:

@@ -78,19 +78,18 @@ def _calls(own: list[ast.FunctionDef | ast.AsyncFunctionDef], run: ast.AST | Non
 
 def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
     """The methods that ``run`` calls or hands on, directly or not."""
+    named: dict[str, list[ast.AST]] = {}
+    for item in methods.info.node.body:
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            named.setdefault(item.name, []).append(item)
     found: set[ast.AST] = set()
     pending = [run]
     while pending:
         for node in walk(pending.pop()):
-            name = node.attr if isinstance(node, ast.Attribute) else ""
-            for item in methods.info.node.body:
-                if (
-                    isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
-                    and item.name == name
-                    and item not in found
-                ):
-                    found.add(item)
-                    pending.append(item)
+            if node.__class__ is ast.Attribute:
+                new = [item for item in named.get(node.attr, ()) if item not in found]
+                found.update(new)
+                pending += new
     return found
 
 

@@ -1,0 +1,79 @@
+"""What an interpretation has found out so far, and need not work out again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ast
+
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.heap import Derived
+    from runward_scanner.inference.model import Activation, ClassInfo, FunctionInfo, ModuleInfo
+    from runward_scanner.inference.values import Atom, Function, Value
+    from runward_scanner.settings import Layer
+
+
+class Known:
+    """The functions, classes and calls of what was read, and answers that stay good until something changes."""
+
+    def __init__(self) -> None:
+        """Nothing was asked yet."""
+        self.functions: dict[ast.AST, FunctionInfo] = {}
+        self.classes: dict[ast.AST, ClassInfo] = {}
+        self.class_frames: dict[ClassInfo, Frame] = {}
+        self.callees: dict[ast.AST, Value] = {}
+        """What is called, by the call."""
+        self.calls_in: dict[FunctionInfo, list[ast.Call]] = {}
+        """The calls in each function, without those in functions and classes made there."""
+        self.indices: dict[ast.AST, Value] = {}
+        """What stands in brackets, by the subscript."""
+        self.defaults: dict[tuple[FunctionInfo, str], Value] = {}
+        """What parameters are taken to be."""
+        self.covered: set[tuple[FunctionInfo, str, Value]] = set()
+        """Arguments that were shown to be nothing but what their parameters are taken to be."""
+        self.methods: dict[tuple[Function, Value], Value] = {}
+        """Functions as instances give them, by the function and what it is bound to."""
+        self.default_values: dict[ast.AST, Value] = {}
+        self.annotations: dict[ast.expr, Value] = {}
+        """What annotations say that cannot say anything else later."""
+        self.quoted: dict[ast.AST, ast.expr] = {}
+        """Annotations in quotes, parsed."""
+        self.layers: dict[str, Layer | None] = {}
+        """The layer of each module, by its name below the root, as far as that was asked."""
+        self.derived: dict[tuple[Value, str], Derived] = {}
+        """What attributes were found to be, by receiver and name, where that is the same in all modules."""
+        self.derived_by_module: dict[ModuleInfo, dict[tuple[Value, str], Derived]] = {}
+        """The same where it is not."""
+        self.results: dict[tuple[object, ...], Derived] = {}
+        """What calls of functions were found to give, by the function and what it is given."""
+        self.member_values: dict[tuple[ClassInfo, int], Derived] = {}
+        """The strings that the members of enums stand for, by enum and how many names it has."""
+        self.state_slots: dict[ClassInfo | FunctionInfo, tuple[tuple[int, str], ...]] = {}
+        """Which parameters or fields are annotated with the state enum, by place and name, where that is settled."""
+        self.held: set[Atom] = set()
+        """Containers that were found to hold something of interest."""
+        self.dull: dict[Atom, Derived] = {}
+        """Containers that were found to hold nothing of interest, for as long as what they hold does not grow."""
+        self.module_frames: dict[ModuleInfo, Frame] = {}
+        """Frames in which modules' names are looked up."""
+
+    def note_call(self, frame: Frame, node: ast.Call) -> None:
+        """Note the function that a call stands in; a lambda is a part of the function that it stands in itself."""
+        activation: Activation | None = frame.activation
+        while activation is not None and activation.function is not None and activation.function.is_lambda:
+            activation = activation.parent
+        if activation is not None and activation.function is not None and frame.class_info is None:
+            self.calls_in.setdefault(activation.function, []).append(node)
+
+    def derived_in(self, module: ModuleInfo) -> dict[tuple[Value, str], Derived]:
+        """What attributes were found to be in a module, by receiver and name."""
+        found = self.derived_by_module.get(module)
+        if found is None:
+            found = self.derived_by_module[module] = {}
+        return found
+
+    def forget_derived(self) -> None:
+        """Work attributes out anew, for a class has another subclass, or a function is of another kind than before."""
+        for known in (self.derived, *self.derived_by_module.values()):
+            known.clear()
