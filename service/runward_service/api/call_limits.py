@@ -9,6 +9,7 @@ more than what arrives in a tenth of a second.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,7 @@ class CallLimits:
         """
         if self.request_bytes >= self._bounds.request_bytes:
             raise self._no_room()
-        reception = Reception(asyncio.get_running_loop().time())
+        reception = Reception(time.monotonic())
         self._receiving.add(reception)
         self._look_later()
         try:
@@ -156,11 +157,11 @@ class CallLimits:
 
     def _look_now(self) -> None:
         self._looking = False
-        self.look(asyncio.get_running_loop().time())
+        self.look(time.monotonic())
         self._look_later()
 
     def look(self, now: float) -> None:
-        """Give room to the messages that are still being received, or refuse them; ``now`` is the loop's time."""
+        """Give room to the messages that are still being received, or refuse them; ``now`` is monotonic."""
         for reception in self._receiving:
             reception.looks += 1
             if reception.problem is not None:

@@ -46,7 +46,7 @@ class Document(NamedTuple):
 
     def marks(self) -> bytes:
         """The members' checksums."""
-        return MARKS.pack(*[zlib.crc32(member.encode()) for member in self.members])
+        return MARKS.pack(*map(zlib.crc32, map(str.encode, self.members)))
 
     def differing(self, marks: bytes) -> list[str]:
         """The names of the members that are not those of which there are marks; all where these are no marks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.plugin_state import PluginState
@@ -50,8 +50,7 @@ class Slot:
             self._scheduler.freed(self._plugin)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A caller's place among those that wait for a plugin's slots; its image takes so many bytes."""
 
     plugin: str
@@ -70,7 +69,7 @@ class RunningJob:
 
     async def end(self) -> Job:
         """Wait for the job's end; the waiting task may be cancelled without harm to the job."""
-        caller: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        caller: asyncio.Future[None] = self.task.get_loop().create_future()
         self.callers.append(caller)
         try:
             await caller
@@ -96,6 +95,8 @@ class PluginQueue:
     """Jobs that have given their slots back until another's run has answered for them, or has not."""
     claiming: bool = False
     callers_first: bool = True
+    concurrency: int = 0
+    """That of the plugin when its free slots were last counted."""
     usable: bool = True
     """Whether the plugin could run when it was last looked at."""
 
@@ -113,6 +114,7 @@ class Scheduler:
         self._jobs = jobs
         self._running = 0
         self._queues: dict[str, PluginQueue] = {}
+        self._loop: asyncio.AbstractEventLoop
         self._runs_ahead: Callable[[PluginEntry], int]
         self._claim: Callable[[str, int], Awaitable[list[Job]]]
         self._execute: Callable[[Job, RunControl, Slot], Awaitable[Job]]
@@ -132,6 +134,7 @@ class Scheduler:
         ``runs_ahead`` tells how many runs more a busy worker of a plugin may be sent, where runs are so short that it
         would wait for the service between two of them.
         """
+        self._loop = asyncio.get_running_loop()
         self._runs_ahead = runs_ahead
         self._claim, self._execute, self._supervise = claim, execute, supervise
         self._registry.listen(self._plugin_changed)
@@ -170,8 +173,7 @@ class Scheduler:
     ) -> RunningJob:
         """Run a job's work in a task of its own, so that the end of the call that began it does not end the job."""
         control = control or RunControl()
-        loop = asyncio.get_running_loop()
-        running = RunningJob(control, loop.create_task(work(control)))
+        running = RunningJob(control, self._loop.create_task(work(control)))
         self.running[job.id] = running
         running.task.add_done_callback(lambda task: self._ended(job.id, task))
         return running
@@ -208,7 +210,7 @@ class Scheduler:
 
     async def _wait(self, plugin: str, caller: Caller, control: RunControl) -> Slot:
         queue = self._queue(plugin)
-        future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Slot] = self._loop.create_future()
         control.bind(future)
         queue.callers.append(caller, future)
         try:
@@ -268,8 +270,8 @@ class Scheduler:
         entry = self._usable(plugin)
         if entry is None:
             return 0
-        own = self._own_free(entry, queue)
-        if own > 0:
+        queue.concurrency = entry.description.concurrency if entry.description else 0
+        if (own := self._own_free(queue)) > 0:
             return own
         ahead = queue.running * self._runs_ahead(entry) - (queue.taken - queue.running)
         return ahead if ahead > 0 and not self._others_wait(queue) else 0
@@ -283,9 +285,8 @@ class Scheduler:
         not_ready = entry.description is None or entry.at_rest is PluginState.LOADED
         return None if not_ready or entry.state is PluginState.UNAVAILABLE else entry
 
-    def _own_free(self, entry: PluginEntry | None, queue: PluginQueue) -> int:
-        concurrency = entry.description.concurrency if entry and entry.description else 0
-        return min(concurrency - queue.running, self._limit - self._running)
+    def _own_free(self, queue: PluginQueue) -> int:
+        return min(queue.concurrency - queue.running, self._limit - self._running)
 
     def _others_wait(self, queue: PluginQueue) -> bool:
         """Whether another plugin waits for this one's place, which runs sent ahead would keep for ever."""
@@ -294,11 +295,13 @@ class Scheduler:
         return any(other is not queue and (other.callers or other.stored) for other in self._queues.values())
 
     def _take(self, plugin: str, queue: PluginQueue) -> Slot:
+        """Take one of the free slots that have just been counted."""
         queue.taken += 1
-        if self._own_free(self._usable(plugin), queue) > 0:
+        if self._own_free(queue) > 0:
             queue.running += 1
             self._running += 1
-        self._queues[plugin] = self._queues.pop(plugin)
+        if next(reversed(self._queues)) != plugin:
+            self._queues[plugin] = self._queues.pop(plugin)
         return Slot(self, plugin)
 
     def _dispatch(self, plugin: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any
 
 from runward_service.runtime.seeds import seed_of
@@ -47,8 +48,8 @@ def encode_run_frame(job: Job) -> bytes:
     options = ENCODE_JSON(dict(job.options)) if job.options else "{}"
     # Written out, because the encoder takes longer for a header than all else that a short run costs here.
     header = (
-        f'{{"type":"run","job_id":{ENCODE_JSON(job.id)},"attempt":{job.attempt},'
-        f'"seed":{seed_of(image.digest)},"digest":"{image.digest}","mime_type":{ENCODE_JSON(job.mime_type)},"options":{options}{source}}}'
+        f'{{"type":"run","job_id":{quoted(job.id)},"attempt":{job.attempt},'
+        f'"seed":{seed_of(image.digest)},"digest":"{image.digest}","mime_type":{quoted(job.mime_type)},"options":{options}{source}}}'
     )
     return frame_of(header, image.data or b"")
 
@@ -56,7 +57,7 @@ def encode_run_frame(job: Job) -> bytes:
 def encode_result_frame(answer: Mapping[str, Any], result: bytes) -> bytes:
     """The message that answers a run with its encoded result."""
     header = (
-        f'{{"type":"result","job_id":{ENCODE_JSON(answer["job_id"])},"digest":"{answer["digest"]}",'
+        f'{{"type":"result","job_id":{quoted(answer["job_id"])},"digest":"{answer["digest"]}",'
         f'"duration_us":{answer["duration_us"]},"tainted":{"true" if answer["tainted"] else "false"}}}'
     )
     return frame_of(header, result)

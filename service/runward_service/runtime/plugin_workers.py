@@ -32,6 +32,7 @@ class PluginWorkers:
 
     def __init__(self, entry: PluginEntry, output: PluginOutput) -> None:
         """Start without workers; what they print goes to ``output``."""
+        self._loop = asyncio.get_running_loop()
         self.entry = entry
         self.output = output
         self.workers: set[WorkerProcess] = set()
@@ -72,7 +73,7 @@ class PluginWorkers:
                 return worker
         if not self.runs_ahead:
             return None
-        latest = asyncio.get_running_loop().time() - LONG_RUN_SECONDS
+        latest = self._loop.time() - LONG_RUN_SECONDS
         fewest, found = self.runs_ahead + 1, None
         for worker in self.workers:
             count = len(worker.runs)
@@ -82,7 +83,7 @@ class PluginWorkers:
 
     def wait(self) -> asyncio.Future[WorkerProcess]:
         """A future worker, for a run that found none; give it to ``leave`` when it is of no use any more."""
-        waiting: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[WorkerProcess] = self._loop.create_future()
         self._waiting.append(waiting)
         return waiting
 

@@ -7,9 +7,8 @@ be applied alone, which is how a batch is written again in which one did not fin
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobMode
@@ -49,8 +48,7 @@ class Transition(Protocol):
         """Apply several; what each returns. Raises RowNotFound where one did not find its row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
+class Creation(NamedTuple):
     """What came of creating a job: its revision, or the id of the job that has its request id already."""
 
     revision: int
