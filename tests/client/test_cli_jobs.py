@@ -1,6 +1,7 @@
 """The commands that store, follow and switch, against a scripted server."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -140,3 +141,21 @@ def test_retry_and_delete_where_the_server_offers_them(server, run):
     server.on("DeleteJob", lambda *_: jobs_pb2.DeleteJobResponse())
     assert json.loads(run("jobs", "retry", "job-0", "--json").stdout)["id"] == "job-1"
     assert "deleted job-1" in run("jobs", "delete", "job-1").stdout
+
+
+def test_a_change_is_told_with_its_time(server, run):
+    """What was before the watch began stands with the time when it was, not with that of looking."""
+
+    def updates(*_):
+        for revision, status in enumerate(("PENDING", "RUNNING", "SUCCESS"), start=1):
+            job = server.job(status, revision)
+            for field, seconds in zip(("create_time", "start_time", "end_time")[:revision], (0, 60, 120), strict=False):
+                getattr(job, field).FromSeconds(seconds)
+            yield jobs_pb2.WatchJobResponse(job=job)
+
+    server.on("WatchJob", updates)
+    lines = run("jobs", "watch", "job-1").stdout.splitlines()[:3]
+    times = [datetime.fromtimestamp(seconds, tz=UTC).astimezone().strftime("%H:%M:%S") for seconds in (0, 60, 120)]
+    assert lines == [
+        f"job-1  {time}  {status}" for time, status in zip(times, ("PENDING", "RUNNING", "SUCCESS"), strict=True)
+    ]

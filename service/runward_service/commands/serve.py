@@ -19,7 +19,7 @@ from runward_service.commands.receipt_key_option import receipt_key_option
 from runward_service.config import Config
 from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.governance.receipt_key_file import ReceiptKeyError
-from runward_service.listen_address import ListenError
+from runward_service.listen_address import ListenError, check_address
 from runward_service.log_writer import start_logging
 from runward_service.server import serve as run_server
 from runward_service.server_group import ServerGroup
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     default="127.0.0.1:50051",
     show_default=True,
     metavar="HOST:PORT",
+    callback=lambda _context, _parameter, address: listen_address(address),
     help="Where to listen; port 0 picks a free one, unix:PATH a socket.",
 )
 @data_dir_option
@@ -201,6 +202,14 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     except OSError as error:
         raise click.ClickException(f"the data folder {data_dir} cannot be used: {error}") from error
     raise SystemExit(status)
+
+
+def listen_address(address: str) -> str:
+    """An address that may be listened on. Raises BadParameter for another."""
+    try:
+        return check_address(address)
+    except ListenError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 async def to_the_end(serving: Coroutine[Any, Any, int]) -> int:

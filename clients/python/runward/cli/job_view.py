@@ -13,6 +13,7 @@ from rich.text import Text
 
 from runward.cli.text import brief, clock, plain, short, size, span, status_text
 from runward.cli.value_view import fields_view, value_view
+from runward.enums import JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +40,7 @@ def result_view(job: Job) -> RenderableType:
 
 def update_line(job: Job) -> Text:
     """Render one change of a job on one line."""
-    line = Text.assemble((f"{datetime.now():%H:%M:%S}  ", "dim"), status_text(job.status))
+    line = Text.assemble((f"{_change_time(job):%H:%M:%S}  ", "dim"), status_text(job.status))
     if job.attempt > 1:
         line.append(f"  attempt {job.attempt}")
     if progress := _progress(job):
@@ -47,6 +48,15 @@ def update_line(job: Job) -> Text:
     if job.error is not None:
         line.append(plain(f"  {job.error.reason}: {short(job.error.message, 200)}"))
     return line
+
+
+def _change_time(job: Job) -> datetime:
+    """Give the local time of a change; of progress, which is not told with its own, the present one."""
+    if job.status is JobStatus.RUNNING:
+        time = None if job.progress and job.progress.fraction else job.start_time
+    else:
+        time = job.end_time if job.status.terminal else job.create_time
+    return time.astimezone() if time else datetime.now().astimezone()
 
 
 def job_line(job: Job) -> Text:

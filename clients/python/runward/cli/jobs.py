@@ -11,7 +11,7 @@ from runward.cli.exit_code import ExitCode
 from runward.cli.following import follower, show_updates
 from runward.cli.job_view import job_view, jobs_table
 from runward.cli.json_form import json_form
-from runward.cli.parameters import named_path, parse_pairs
+from runward.cli.parameters import local_time, named_path, parse_pairs
 from runward.cli.session import Session, remote
 from runward.cli.text import plain
 from runward.enums import JobStatus
@@ -49,8 +49,12 @@ def jobs() -> None:
 @click.option("--plugin", default="", help="Jobs of this plugin.")
 @STATUS_OPTION
 @LABEL_OPTION
-@click.option("--from", "create_time_from", type=click.DateTime(), help="Jobs created at this local time or later.")
-@click.option("--before", "create_time_before", type=click.DateTime(), help="Jobs created before this local time.")
+@click.option(
+    "--from", "create_time_from", metavar="TIME", callback=local_time, help="Jobs created at this local time or later."
+)
+@click.option(
+    "--before", "create_time_before", metavar="TIME", callback=local_time, help="Jobs created before this local time."
+)
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at the most.")
 @remote
 async def list_jobs(
@@ -70,8 +74,8 @@ async def list_jobs(
         plugin=plugin,
         statuses=statuses,
         labels=labels,
-        create_time_from=create_time_from and create_time_from.astimezone(),
-        create_time_before=create_time_before and create_time_before.astimezone(),
+        create_time_from=create_time_from,
+        create_time_before=create_time_before,
         page_size=min(limit, 1000),
     )
     async for job in pages:

@@ -14,6 +14,7 @@ from runward.cli.blobs import blobs
 from runward.cli.exit_code import ExitCode
 from runward.cli.extension import extension_names, listed, load
 from runward.cli.jobs import jobs
+from runward.cli.parameters import server_address
 from runward.cli.plugins import plugins
 from runward.cli.provenance import provenance, verify_provenance
 from runward.cli.server import governance, health, info, verify
@@ -71,7 +72,7 @@ class RootGroup(click.Group):
     cls=RootGroup,
     context_settings={"help_option_names": ["--help", "-h"]},
     epilog="Exit codes: 0 done, 1 a job failed or a request was refused, 2 wrong usage, 3 an extra is not installed, "
-    "4 no server answered, 130 interrupted.",
+    "4 no server answered, 5 an audit could not verify everything, 130 interrupted.",
 )
 @click.version_option(package_name="runward", prog_name="runward")
 @click.option(
@@ -81,6 +82,7 @@ class RootGroup(click.Group):
     default=DEFAULT_TARGET,
     show_default=True,
     show_envvar=True,
+    callback=server_address,
     help="The server to call.",
 )
 @click.option("--json", "json_output", is_flag=True, help="Print JSON for programs.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import json
+import re
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,9 @@ from runward.image import SUFFIX_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_OTHER_TARGET = re.compile(r"(unix|unix-abstract|dns|ipv4|ipv6|vsock|xds):(?!\d+$)")
+"""Other ways to name a server, which gRPC takes."""
 
 
 def expand_files(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> tuple[Path, ...]:
@@ -42,6 +47,24 @@ def named_path(_context: click.Context, _parameter: click.Parameter, name: str |
     if name == "":
         raise click.BadParameter("the name is empty")
     return None if name is None else Path(name)
+
+
+def server_address(_context: click.Context, _parameter: click.Parameter, address: str | None) -> str | None:
+    """Refuse what names no server: gRPC would take a port that is missing or too great for another one."""
+    if not address or _OTHER_TARGET.match(address):
+        return address
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 0 < int(port) < 65536:
+        raise click.BadParameter(f"{address!r} is not HOST:PORT, such as localhost:50051")
+    return address
+
+
+def local_time(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
+    """Read a day, or a day and a time: those of this machine, unless a zone is told."""
+    try:
+        return None if text is None else datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{text!r} is no time such as 2026-01-31 or 2026-01-31T12:00:00") from None
 
 
 def parse_pairs(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:

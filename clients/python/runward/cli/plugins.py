@@ -57,7 +57,7 @@ async def disable_plugin(rw: Client, session: Session, *, name: str, reason: str
 @click.argument("name", metavar="PLUGIN")
 @remote
 async def reload_plugin(rw: Client, session: Session, *, name: str) -> None:
-    """Load a plugin's code anew."""
+    """Load a plugin's code anew. Servers of this release do not offer it yet."""
     _show(session, await rw.reload(name))
 
 

@@ -15,6 +15,7 @@ import runward
 from runward.cli.exit_code import ExitCode, exit_code_of
 from runward.cli.job_view import error_view
 from runward.cli.json_form import error_form, json_line
+from runward.cli.parameters import server_address
 from runward.client import DEFAULT_TARGET
 from runward.errors import RunwardError
 
@@ -85,7 +86,10 @@ def remote(function: Callable[..., Coroutine[Any, Any, ExitCode | None]]) -> Cal
     """Make a command of `async def command(rw, session, ...)`: add --server and --json, run it, exit with its code."""
 
     @click.option(
-        "--server", metavar="HOST:PORT", help="The server to call (default: $RUNWARD_SERVER or localhost:50051)."
+        "--server",
+        metavar="HOST:PORT",
+        callback=server_address,
+        help="The server to call (default: $RUNWARD_SERVER or localhost:50051).",
     )
     @click.option("--json", "json_output", is_flag=True, help="Print JSON for programs.")
     @click.pass_context
