@@ -19,7 +19,7 @@ def whole(pattern: re.Pattern[str]) -> Callable[[str], bool]:
 def matches(patterns: tuple[str, ...], module: str) -> bool:
     """Whether a dotted module name, or a package above it, matches one of the patterns."""
     names = module.split(".")
-    return any(pattern == "*" or any(_ends(pattern, names)) for pattern in patterns)
+    return any(pattern == "*" or (_may_match(pattern, names) and any(_ends(pattern, names))) for pattern in patterns)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -27,6 +27,12 @@ def ends_with(patterns: tuple[str, ...], module: str) -> bool:
     """Whether a dotted module name itself, not a package above it, matches one of the patterns."""
     names = module.split(".")
     return any(end == len(names) for pattern in patterns for end in _ends(pattern, names))
+
+
+def _may_match(pattern: str, names: list[str]) -> bool:
+    """Whether a pattern's first component stands among the names, or may; most do not."""
+    first = pattern.partition(".")[0]
+    return "*" in first or first.removesuffix("$") in names
 
 
 def _ends(pattern: str, names: list[str]) -> Iterator[int]:

@@ -177,13 +177,3 @@ def _generic(frame: Frame, path: str, arguments: list[ast.expr], node: ast.Subsc
 
 def _is_ellipsis(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is Ellipsis
-
-
-def role_instances(role: Role) -> Role | None:
-    """What instances of a class with a role are."""
-    return {
-        Role.PLUGIN_CLASS: Role.PLUGIN,
-        Role.TOOL_RUNNER_CLASS: Role.TOOL_RUNNER,
-        Role.STATE_ENUM: Role.STATE,
-        Role.STATUS_ENUM: Role.STATUS,
-    }.get(role)

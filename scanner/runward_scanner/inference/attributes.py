@@ -12,9 +12,15 @@ from runward_scanner.inference.class_attributes import RUN, of_class, of_excepti
 from runward_scanner.inference.classes import kept_by
 from runward_scanner.inference.heap import ANYTHING, Derived
 from runward_scanner.inference.values import (
+    ENUM_ROLES,
+    KEEPING_ROLES,
     NOTHING,
     OPAQUE,
+    OPAQUE_ROLE,
+    PLUGIN_ROLES,
+    TEXT_ROLES,
     UNKNOWN,
+    UNKNOWN_ROLE,
     WIDEST,
     Atom,
     Class,
@@ -82,7 +88,7 @@ def carry(frame: Frame, value: Value, node: ast.AST) -> None:
         atom
         for atom in value
         if isinstance(atom, PluginRun)
-        or atom in {Role.PLUGIN, Role.PLUGIN_CLASS}
+        or atom in PLUGIN_ROLES
         or (isinstance(atom, (Instance, Class)) and "plugin" in atom.info.traits)
     )
     if carried:
@@ -141,10 +147,10 @@ def _of_value(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     for atom in receiver if len(receiver) <= WIDEST else bounded(receiver):
         found = _of_atom(frame, atom, name, node)
         result = result | found if result else found
-    if not receiver or Role.UNKNOWN in receiver:
+    if not receiver or UNKNOWN_ROLE in receiver:
         result |= frame.engine.heap.read_anywhere(name, frame.activation)
         return frame.named(result or UNKNOWN, name)
-    if not result or Role.UNKNOWN in result:
+    if not result or UNKNOWN_ROLE in result:
         return frame.named(result, name)
     return result
 
@@ -160,25 +166,25 @@ def _of_atom(frame: Frame, atom: Atom, name: str, node: ast.AST) -> Value:
 
 
 def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
-    if role in {Role.PLUGIN, Role.PLUGIN_CLASS}:
-        return _of_plugin(frame, role, name, node)
-    if role is Role.UNKNOWN:
+    if role is UNKNOWN_ROLE:
         return UNKNOWN if name not in {"__dict__", "__getattribute__"} else one(Method(role, name))
-    if role is Role.OPAQUE:
+    if role is OPAQUE_ROLE:
         return OPAQUE
-    if role in {Role.REGISTRY, Role.PLUGINS, Role.ENTRY_POINTS}:
+    if role in PLUGIN_ROLES:
+        return _of_plugin(frame, role, name, node)
+    if role in KEEPING_ROLES:
         named = role is Role.ENTRY_POINTS and name in {"name", "value", "group"}
         return OPAQUE if named else one(Method(role, name)) | UNKNOWN
     if role is Role.TOOL_RUNNER_CLASS or role is Role.TOOL_RUNNER:
         return UNKNOWN if name != RUN else one(Method(role, RUN))
-    if role in {Role.STATE_ENUM, Role.STATUS_ENUM}:
+    if role in ENUM_ROLES:
         made = Role.STATE if role is Role.STATE_ENUM else Role.STATUS
         return one(made) if name.isupper() else one(Method(role, name))
-    if role in {Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
+    if role in TEXT_ROLES:
         return one(Method(role, name))
     if role is Role.FAULT:
         kept = {"args": Role.FAULT_TEXT, "__cause__": Role.FAULT, "__context__": Role.FAULT}
-        return one(kept.get(name, Role.OPAQUE)) if not name.startswith("__str") else one(Method(role, name))
+        return one(kept.get(name, OPAQUE_ROLE)) if not name.startswith("__str") else one(Method(role, name))
     if role is not Role.EXCEPTION:
         return UNKNOWN
     carried = frame.engine.heap.read_anywhere(CARRIED_AS, frame.activation) if name == "args" else NOTHING
@@ -241,11 +247,7 @@ def _of_container(frame: Frame, atom: Container, name: str, node: ast.AST) -> Va
 
 
 def _of_method(frame: Frame, atom: Method, name: str, node: ast.AST) -> Value:
-    if isinstance(atom.receiver, Role) and atom.receiver not in {
-        Role.EXCEPTION_TEXT,
-        Role.FAULT_TEXT,
-        Role.TRACEBACK,
-    }:
+    if isinstance(atom.receiver, Role) and atom.receiver not in TEXT_ROLES:
         return UNKNOWN
     if isinstance(atom.receiver, Thing):
         return one(Method(atom.receiver, name))

@@ -13,9 +13,12 @@ from runward_scanner.inference.functions import invoke
 from runward_scanner.inference.methods import call_method
 from runward_scanner.inference.names import role_of_call
 from runward_scanner.inference.values import (
+    INSTANCES,
     NOTHING,
     OPAQUE,
+    OPAQUE_ROLE,
     UNKNOWN,
+    UNKNOWN_ROLE,
     Atom,
     AttrGetter,
     Class,
@@ -55,7 +58,7 @@ def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Va
             result |= _of_atom(frame, atom, arguments, node)
         if not callee:
             result = UNKNOWN
-    if not callee or Role.UNKNOWN in callee:
+    if not callee or UNKNOWN_ROLE in callee:
         result |= frame.engine.callbacks(frame, arguments, node) - OPAQUE
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in DEFAULTING:
             result |= frozenset(atom for atom in arguments.at(1) if isinstance(atom, Instance))
@@ -94,15 +97,12 @@ def _of_carrier(frame: Frame, atom: Atom, arguments: Arguments, node: ast.AST) -
 
 
 def _of_role(role: Role, arguments: Arguments) -> Value:
-    made = {
-        Role.PLUGIN_CLASS: Role.PLUGIN,
-        Role.TOOL_RUNNER_CLASS: Role.TOOL_RUNNER,
-        Role.STATE_ENUM: Role.STATE,
-        Role.STATUS_ENUM: Role.STATUS,
-    }.get(role)
+    if role is UNKNOWN_ROLE:
+        return UNKNOWN
+    made = INSTANCES.get(role)
     if made is not None:
         return one(made)
-    return OPAQUE if role is Role.OPAQUE else UNKNOWN
+    return OPAQUE if role is OPAQUE_ROLE else UNKNOWN
 
 
 def _of_run(frame: Frame, atom: PluginRun, arguments: Arguments, node: ast.AST) -> Value:
@@ -142,7 +142,7 @@ def construct(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) ->
             given = frame.call(one(Function(item.info, item.closure, one(atom))), arguments, node)
             if given and not is_open(given) and not any(isinstance(a, (Instance, Role)) for a in given):
                 return given
-            made |= frozenset(a for a in given if a is not Role.UNKNOWN and a is not Role.OPAQUE)
+            made |= frozenset(a for a in given if a is not UNKNOWN_ROLE and a is not OPAQUE_ROLE)
     inits = [
         item for item in find_attribute(frame.engine, info, "__init__", frame.activation) if isinstance(item, Function)
     ]

@@ -13,9 +13,12 @@ from runward_scanner.inference.classes import containers_among, descendants, fin
 from runward_scanner.inference.functions import invoke
 from runward_scanner.inference.strings import COMPUTED
 from runward_scanner.inference.values import (
+    ENUM_ROLES,
     NOTHING,
     OPAQUE,
+    TEXT_ROLES,
     UNKNOWN,
+    UNKNOWN_ROLE,
     Atom,
     Class,
     Container,
@@ -100,7 +103,7 @@ def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
     if atom is Role.PLUGINS or atom is Role.REGISTRY:
         # Iterating over a mapping of plugins gives names; over a list of them, plugins: so it may be one.
         return one(Role.PLUGIN)
-    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
+    if atom in TEXT_ROLES or atom is Role.ENTRY_POINTS:
         return one(atom)
     if isinstance(atom, Class) and atom.info.traits & {"enum", "state", "status"}:
         return atom.info.exact_instance
@@ -108,7 +111,7 @@ def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
         return frozenset(Text(char) for char in atom.text) if len(atom.text) <= 4 else OPAQUE
     if isinstance(atom, Instance):
         return _of_iterator(frame, atom, node)
-    return UNKNOWN if atom is Role.UNKNOWN else OPAQUE
+    return UNKNOWN if atom is UNKNOWN_ROLE else OPAQUE
 
 
 def _of_iterator(frame: Frame, atom: Instance, node: ast.AST) -> Value:
@@ -179,7 +182,7 @@ def _item_of_own(frame: Frame, atom: Class | Instance, index: Value, node: ast.A
 
 def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, position: int | None) -> Value:
     """An element of what is not among the files."""
-    if atom in {Role.STATE_ENUM, Role.STATUS_ENUM}:
+    if atom in ENUM_ROLES:
         frame.engine.hook_member(frame, node, one(atom), index)
         return one(Role.STATE if atom is Role.STATE_ENUM else Role.STATUS)
     if atom == MODULES:
@@ -190,9 +193,9 @@ def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, positi
         if position is not None and -len(atom.text) <= position < len(atom.text):
             return one(Text(atom.text[position]))
         return COMPUTED
-    if atom in {Role.ENTRY_POINTS, Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK, Role.PLUGIN_CLASS}:
+    if atom in TEXT_ROLES or atom is Role.ENTRY_POINTS or atom is Role.PLUGIN_CLASS:
         return one(atom)
-    return UNKNOWN if atom is Role.UNKNOWN else OPAQUE
+    return UNKNOWN if atom is UNKNOWN_ROLE else OPAQUE
 
 
 def _held(frame: Frame, atom: Container | Thing, index: Value, position: int | None) -> Value:
@@ -204,7 +207,7 @@ def _held(frame: Frame, atom: Container | Thing, index: Value, position: int | N
         if exact or heap.is_written(atom, f"#{max(position, 0)}"):
             return exact | loose
     known = texts(index)
-    if known and Role.UNKNOWN not in index:
+    if known and UNKNOWN_ROLE not in index:
         found = NOTHING.union(*(heap.read(atom, f"={name}", frame.activation) for name in known))
         if found:
             return found | loose

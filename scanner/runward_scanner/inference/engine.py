@@ -23,6 +23,7 @@ from runward_scanner.inference.known import Known
 from runward_scanner.inference.model import Activation
 from runward_scanner.inference.telling import Telling
 from runward_scanner.inference.values import (
+    INSTANCES,
     NOTHING,
     UNKNOWN,
     Container,
@@ -49,12 +50,6 @@ PATIENCE, SPARE = 3, 200
 DEEPEST_NESTING = 40
 MAKERS = frozenset({"__init__", "__new__", "__post_init__"})
 OWN_CLASSES = {"ToolRunner": Role.TOOL_RUNNER_CLASS}
-INSTANCES = {
-    Role.PLUGIN_CLASS: Role.PLUGIN,
-    Role.TOOL_RUNNER_CLASS: Role.TOOL_RUNNER,
-    Role.STATE_ENUM: Role.STATE,
-    Role.STATUS_ENUM: Role.STATUS,
-}
 
 
 class Engine(Known, Telling):

@@ -19,10 +19,10 @@ from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
     UNKNOWN,
+    UNKNOWN_ROLE,
     Class,
     Container,
     Instance,
-    Role,
     Text,
     Thing,
     Value,
@@ -43,7 +43,7 @@ def name(frame: Frame, node: ast.Name) -> Value:
         value = frame.lookup(node.id)
     if node.id == RUN and frame.class_info is not None and "plugin" in frame.class_info.traits:
         return plugin_run(frame, Class(frame.class_info), node, bound=False)
-    return frame.named(value, node.id) if not value or Role.UNKNOWN in value else value
+    return frame.named(value, node.id) if not value or UNKNOWN_ROLE in value else value
 
 
 def constant(frame: Frame, node: ast.Constant) -> Value:
@@ -74,7 +74,7 @@ def call(frame: Frame, node: ast.Call) -> Value:
         engine.callees[node] = known | callee
     engine.hook_call(frame, node, callee, arguments)
     result = call_value(frame, callee, arguments, node)
-    return result if result and Role.UNKNOWN not in result else named_call(node, result)
+    return result if result and UNKNOWN_ROLE not in result else named_call(node, result)
 
 
 def subscript(frame: Frame, node: ast.Subscript) -> Value:

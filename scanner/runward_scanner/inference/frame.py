@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import ast
-import builtins
 from typing import TYPE_CHECKING, Any
 
-from runward_scanner.finding import Finding, Place, Step
-from runward_scanner.inference.names import role_of_name
+from runward_scanner.inference import scope
 from runward_scanner.inference.part import Part
-from runward_scanner.inference.values import NOTHING, UNKNOWN, External, Module, Role, Value, is_open, one, text_value
+from runward_scanner.inference.reporting import finding_at, place_of
+from runward_scanner.inference.scope import BUILTINS
+from runward_scanner.inference.values import (
+    NOTHING,
+    UNKNOWN,
+    UNKNOWN_ROLE,
+    Value,
+    text_value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from runward_scanner.finding import Finding, Place, Step
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import Activation, ClassInfo, FunctionInfo, ModuleInfo
 
 NAME = ast.Name
 CONSTANT = ast.Constant
-BUILTINS = {
-    name: one(External(f"builtins.{name}")) for name in dir(builtins) if name not in {"_", "__doc__", "__name__"}
-}
-BUILTINS["__builtins__"] = one(External("builtins"))
 EXPRESSIONS: dict[type, Callable[[Any, Any], Value]] = {}
 STATEMENTS: dict[type, Callable[[Any, Any], None]] = {}
 """How each kind of node is read; the modules that know fill these in."""
@@ -47,6 +50,7 @@ class Frame:
         "cells",
         "class_info",
         "collectors",
+        "declared",
         "depth",
         "derived",
         "engine",
@@ -62,7 +66,6 @@ class Frame:
         "looked_up",
         "missed",
         "module",
-        "nonlocal_names",
         "sees_globals",
         "walruses",
         "yielded",
@@ -92,7 +95,8 @@ class Frame:
         self.captured = False
         self.depth = 0
         self.global_names = NO_NAMES
-        self.nonlocal_names = NO_NAMES
+        self.declared = NO_NAMES
+        """Names that are declared global or nonlocal."""
         self.collectors: list[dict[str, Value]] = []
         self.exits: list[list[dict[str, Value]]] = []
         self.yielded: Value = NOTHING
@@ -106,6 +110,10 @@ class Frame:
         """The names that the part being read looked up."""
         self.bindings: list[tuple[str, Value, ast.AST]] = []
         """The names that the part being read bound."""
+
+    lookup = scope.lookup
+    module_name = scope.module_name
+    named = staticmethod(scope.named)
 
     @property
     def is_module(self) -> bool:
@@ -122,7 +130,7 @@ class Frame:
             value = self.env.get(name)
             self.looked_up.setdefault(name, value)
             if value:
-                if self.is_plain and Role.UNKNOWN not in value and name not in self.activation.rebound:
+                if self.is_plain and UNKNOWN_ROLE not in value and name not in self.activation.rebound:
                     return value
             elif value is None and self.sees_globals:
                 cell = self.cells.get(name)
@@ -130,7 +138,7 @@ class Frame:
                     value = cell.value
                     if not value and not self.module.stars:
                         value = BUILTINS.get(name)
-                    if value and Role.UNKNOWN not in value:
+                    if value and UNKNOWN_ROLE not in value:
                         self.missed.add(name)
                         readers, part = cell.readers, self.activation.part
                         if not readers or readers[-1] is not part:
@@ -172,14 +180,15 @@ class Frame:
         self.looked_up = part.looked_up = {}
         self.bindings = part.bound = []
         self.keeps = True
-        env, live, found = self.env, self.live, len(activation.findings)
+        env, live, findings = self.env, self.live, activation.findings
+        found = len(findings)
         activation.part = part
-        part.result = read(self, node)
+        part.result = result = read(self, node)
         activation.part = activation.rest
         part.is_kept = self.keeps and self.env is env
         part.leaves = live and not self.live
-        part.findings = activation.findings[found:] if len(activation.findings) > found else ()
-        return part.result
+        part.findings = findings[found:] if len(findings) > found else ()
+        return result
 
     def _read_as_before(self, part: Part) -> Any:
         """Do to the names what reading a part did, and report what it reported."""
@@ -201,75 +210,13 @@ class Frame:
         """What an attribute of a value may be; getting hold of a plugin's ``run`` is reported."""
         return self.engine.attribute(self, receiver, name, node)
 
-    def lookup(self, name: str) -> Value:
-        """What a name may be here: local, of an enclosing function, of the module, built in."""
-        value = self.env.get(name)
-        if value is not None and name not in self.global_names:
-            if name in self.activation.rebound and self.class_info is None:
-                return value | self.engine.heap.read(self.activation, name, self.activation)
-            return value
-        self.missed.add(name)
-        heap = self.engine.heap
-        if name not in self.global_names:
-            parent = self.activation.parent if self.class_info is None else self.activation
-            while parent is not None:
-                found = heap.read(parent, name, self.activation)
-                if found or heap.is_written(parent, name):
-                    return found
-                parent = parent.parent
-        return self.module_name(self.module, name)
-
-    def module_name(self, module: ModuleInfo, name: str) -> Value:
-        """What a module's global may be."""
-        heap = self.engine.heap
-        found = heap.read(module, name, self.activation)
-        if found:
-            return found
-        for star in module.stars:
-            for atom in star:
-                if isinstance(atom, Module) and atom.info is not module:
-                    self.engine.ensure_module(atom.info)
-                    if (
-                        (inherited := self.module_name(atom.info, name))
-                        and not is_open(inherited)
-                        and inherited != BUILTINS.get(name)
-                    ):
-                        return inherited
-        if heap.is_written(module, "*") and name not in BUILTINS:
-            return heap.read(module, "*", self.activation) | UNKNOWN
-        return BUILTINS.get(name, UNKNOWN)
-
-    def named(self, value: Value, name: str) -> Value:
-        """Let a name speak for a value of which nothing else is known."""
-        if is_open(value):
-            role = role_of_name(name)
-            if role is not None:
-                return (value - UNKNOWN) | {role}
-            return value or UNKNOWN
-        return value
-
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def bind(self, name: str, value: Value, node: ast.AST) -> None:
         """Let a name be a value from here on."""
-        heap = self.engine.heap
         self.bound[name] = node
-        if name in self.global_names:
-            self.keeps = False
-            self.engine.hook_store(self, node, None, name, value)
-            heap.write(self.module, name, value, self.module, node)
+        if self.declared and name in self.declared and self._bind_elsewhere(name, value, node):
             return
-        if name in self.nonlocal_names:
-            self.keeps = False
-            parent = self.activation.parent
-            while parent is not None and not heap.is_written(parent, name):
-                parent = parent.parent
-            if parent is not None:
-                heap.write(parent, name, value, self.module, node)
-                if name not in parent.rebound:
-                    parent.rebound.add(name)
-                    parent.parts.clear()
-                    self.engine.enqueue(parent)
         self.env[name] = value
         self.bindings.append((name, value, node))
         for collector in self.collectors:
@@ -277,12 +224,31 @@ class Frame:
             if seen is not value:
                 collector[name] = value if seen is None else seen | value
         if self.class_info is not None:
-            heap.write(self.class_info, name, value, self.module, node)
+            self.engine.heap.write(self.class_info, name, value, self.module, node)
         elif self.function is None:
             self.engine.hook_store(self, node, None, name, value)
-            heap.write(self.module, name, value, self.module, node)
+            self.engine.heap.write(self.module, name, value, self.module, node)
         elif self.captured:
-            heap.write(self.activation, name, value, self.module, node)
+            self.engine.heap.write(self.activation, name, value, self.module, node)
+
+    def _bind_elsewhere(self, name: str, value: Value, node: ast.AST) -> bool:
+        """Let a name that is declared global or nonlocal be a value; whether it is no name of this function at all."""
+        heap = self.engine.heap
+        self.keeps = False
+        if name in self.global_names:
+            self.engine.hook_store(self, node, None, name, value)
+            heap.write(self.module, name, value, self.module, node)
+            return True
+        parent = self.activation.parent
+        while parent is not None and not heap.is_written(parent, name):
+            parent = parent.parent
+        if parent is not None:
+            heap.write(parent, name, value, self.module, node)
+            if name not in parent.rebound:
+                parent.rebound.add(name)
+                parent.parts.clear()
+                self.engine.enqueue(parent)
+        return False
 
     def capture(self, node: ast.AST) -> None:
         """A function is made here: from now on it sees what this function's names are."""
@@ -340,45 +306,4 @@ class Frame:
 
     def finding(self, code: str, node: ast.AST, message: str, steps: Iterable[Step] = ()) -> Finding | None:
         """A finding as ``report`` reports it; None where no governed call led here."""
-        trail = list(steps)
-        activation: Activation | None = self.activation
-        module, at = self.module, node
-        while activation is not None and not module.governed:
-            if activation.caller is None:
-                return None
-            trail.append(Step(place_of(module, at), "which does it here"))
-            activation, at = activation.caller
-            module = activation.module
-        calls = list(_calls(self.activation))
-        return Finding(place_of(module, at), code, message, tuple(calls + trail))
-
-
-def _calls(activation: Activation) -> Iterable[Step]:
-    """The calls that led to an activation with these arguments, outermost first."""
-    steps: list[Step] = []
-    current: Activation | None = activation
-    while current is not None and current.caller is not None and len(steps) < 12:
-        caller, node = current.caller
-        name = current.function.name if current.function else current.module.name
-        steps.append(Step(place_of(caller.module, node), f"{name}() is called here with it"))
-        current = caller
-    return reversed(steps)
-
-
-def place_of(module: ModuleInfo, node: ast.AST) -> Place:
-    """Where a node of a module stands, columns in characters."""
-    line = getattr(node, "lineno", 1)
-    column = getattr(node, "col_offset", 0)
-    end = getattr(node, "end_col_offset", column) if getattr(node, "end_lineno", line) == line else -1
-    lines = module.source.lines
-    text = lines[line - 1] if 0 < line <= len(lines) else ""
-    if not text.isascii():
-        raw = text.encode()
-        column = len(raw[:column].decode(errors="replace"))
-        end = len(raw[:end].decode(errors="replace")) if end >= 0 else end
-    return Place(module.source.shown, line, column, end if end >= 0 else len(text))
-
-
-def knows(value: Value, role: Role) -> bool:
-    """Whether a value may have a role."""
-    return role in value
+        return finding_at(self.activation, node, code, message, steps)

@@ -14,7 +14,9 @@ from runward_scanner.inference.names import role_of_name
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
+    OPAQUE_ROLE,
     UNKNOWN,
+    UNKNOWN_ROLE,
     Atom,
     Class,
     Container,
@@ -227,7 +229,7 @@ def _is_narrower(frame: Frame, atom: Atom, default: Value, levels: int) -> bool:
         return any(isinstance(other, Class) and derives(atom.info, other.info) for other in default)
     if isinstance(atom, Container) and levels:
         return _is_held_narrower(frame, atom, default, levels)
-    return atom is Role.UNKNOWN or atom is Role.OPAQUE
+    return atom is UNKNOWN_ROLE or atom is OPAQUE_ROLE
 
 
 def _is_held_narrower(frame: Frame, atom: Container, default: Value, levels: int) -> bool:

@@ -10,6 +10,8 @@ from runward_scanner.inference.names import role_of_call
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
+    OPAQUE_ROLE,
+    TEXT_ROLES,
     UNKNOWN,
     Class,
     Container,
@@ -91,12 +93,10 @@ def _of_role(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) 
         return containers.make(frame, "list", [], node, one(role))
     if role is Role.ENTRY_POINTS:
         return one(Role.PLUGIN_CLASS) if name in {"load", "resolve"} else one(role)
-    if role in {Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK}:
+    if role in TEXT_ROLES:
         return one(role) if name not in {"startswith", "endswith", "count", "find", "index", "isdigit"} else OPAQUE
     if role is Role.EXCEPTION or role is Role.FAULT:
         return one(Role.EXCEPTION_TEXT if role is Role.EXCEPTION else Role.FAULT_TEXT)
-    if role in {Role.STATE_ENUM, Role.STATUS_ENUM}:
-        return UNKNOWN
     return UNKNOWN
 
 
@@ -144,7 +144,7 @@ def _extend(frame: Frame, container: Container, arguments: Arguments, node: ast.
                     frame.engine.heap.write(
                         container, target, frame.engine.heap.read(atom, cell, frame.activation), frame.module, node
                     )
-            elif atom is not Role.OPAQUE:
+            elif atom is not OPAQUE_ROLE:
                 frame.engine.heap.write(
                     container, containers.ANY, containers.elements(frame, one(atom), node), frame.module, node
                 )

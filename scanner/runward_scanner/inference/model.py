@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from runward_scanner.inference.part import Part
@@ -97,21 +98,23 @@ class ModuleInfo:
         """Whether it belongs to the API, once that was asked."""
         self.stars: list[Value] = []
         self.top: Activation | None = None
-        self._statements: dict[type, list[ast.stmt]] | None = None
+        self._statements: defaultdict[type, list[ast.stmt]] | None = None
 
     def statements(self, *kinds: type[ast.stmt]) -> Iterator[Any]:
         """Every statement of the file that is of one of these kinds, kind after kind, outer ones before inner ones."""
-        if self._statements is None:
-            self._statements = {}
+        found = self._statements
+        if found is None:
+            found = self._statements = defaultdict(list)
             pending: list[list[ast.stmt]] = [self.tree.body]
             while pending:
                 for statement in pending.pop():
                     kind = statement.__class__
-                    self._statements.setdefault(kind, []).append(statement)
+                    found[kind].append(statement)
                     if kind not in SIMPLE:
-                        pending.extend(bodies_of(statement))
+                        pending += bodies_of(statement)
         for asked in kinds:
-            yield from self._statements.get(asked, ())
+            if asked in found:
+                yield from found[asked]
 
     def __repr__(self) -> str:
         """Name the module."""

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import instance_of
 from runward_scanner.inference.containers import contents
-from runward_scanner.inference.values import NOTHING, UNKNOWN, Class, Container, Instance, Role, Text, Thing, Value
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE_ROLE,
+    UNKNOWN,
+    Class,
+    Container,
+    Instance,
+    Role,
+    Text,
+    Thing,
+    Value,
+)
 
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
@@ -66,7 +77,7 @@ def _narrow_instance(frame: Frame, test: ast.Call, holds: bool) -> None:
         frame.env[subject.id] = _kept(current, claimed)
     elif not holds and claimed and not of_class:
         rest = frozenset(atom for atom in current if atom not in claimed and not _plugin_both(atom, claimed))
-        frame.env[subject.id] = rest or frozenset({Role.OPAQUE})
+        frame.env[subject.id] = rest or frozenset({OPAQUE_ROLE})
 
 
 def _kept(current: Value, claimed: Value) -> Value:

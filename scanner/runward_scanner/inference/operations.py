@@ -9,6 +9,7 @@ from runward_scanner.inference import containers, strings
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
+    OPAQUE_ROLE,
     UNKNOWN,
     Class,
     Container,
@@ -53,7 +54,7 @@ def _union(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
     if any(isinstance(atom, Container) for atom in merged):
         held = NOTHING.union(*(containers.contents(frame, atom) for atom in merged if isinstance(atom, Container)))
         return containers.make_dict(frame, [], node, held or UNKNOWN)
-    classes = all(isinstance(atom, (Class, External)) or atom in {Role.PLUGIN_CLASS, Role.OPAQUE} for atom in merged)
+    classes = all(isinstance(atom, (Class, External)) or atom in {Role.PLUGIN_CLASS, OPAQUE_ROLE} for atom in merged)
     return merged if classes and merged else _operator(frame, node, left, right)
 
 

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Step
-from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, Instance, Module
 
 if TYPE_CHECKING:

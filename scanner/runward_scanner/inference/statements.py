@@ -226,12 +226,13 @@ def leave_loop(frame: Frame, node: ast.Break | ast.Continue) -> None:
 def global_(frame: Frame, node: ast.Global) -> None:
     """``global``."""
     frame.global_names = frame.global_names.union(node.names)
+    frame.declared = frame.declared.union(node.names)
     frame.is_plain = False
 
 
 def nonlocal_(frame: Frame, node: ast.Nonlocal) -> None:
     """``nonlocal``."""
-    frame.nonlocal_names = frame.nonlocal_names.union(node.names)
+    frame.declared = frame.declared.union(node.names)
 
 
 def nothing(frame: Frame, node: ast.stmt) -> None:

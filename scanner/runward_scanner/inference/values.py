@@ -193,9 +193,23 @@ Atom: TypeAlias = (
 )
 Value: TypeAlias = frozenset[Atom]
 
+UNKNOWN_ROLE = Role.UNKNOWN
+OPAQUE_ROLE = Role.OPAQUE
+"""Members that are asked for with nearly every expression; looking one up in its enum takes ten times as long."""
+INSTANCES = {
+    Role.PLUGIN_CLASS: Role.PLUGIN,
+    Role.TOOL_RUNNER_CLASS: Role.TOOL_RUNNER,
+    Role.STATE_ENUM: Role.STATE,
+    Role.STATUS_ENUM: Role.STATUS,
+}
+"""What instances of classes with a role are."""
+PLUGIN_ROLES = frozenset({Role.PLUGIN, Role.PLUGIN_CLASS})
+ENUM_ROLES = frozenset({Role.STATE_ENUM, Role.STATUS_ENUM})
+TEXT_ROLES = frozenset({Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK})
+KEEPING_ROLES = frozenset({Role.REGISTRY, Role.PLUGINS, Role.ENTRY_POINTS})
 NOTHING: Value = frozenset()
-UNKNOWN: Value = frozenset({Role.UNKNOWN})
-OPAQUE: Value = frozenset({Role.OPAQUE})
+UNKNOWN: Value = frozenset({UNKNOWN_ROLE})
+OPAQUE: Value = frozenset({OPAQUE_ROLE})
 
 
 WIDEST = 20
@@ -216,7 +230,7 @@ def widened(value: Value) -> Value:
         if kind is Text:
             kept.add(Role.COMPUTED)
         elif kind in PASSING or (kind in MANY and "plugin" not in atom.info.traits):  # type: ignore[union-attr]
-            kept.add(Role.OPAQUE)
+            kept.add(OPAQUE_ROLE)
         elif kind is Function:
             functions += 1
             if functions <= MOST_FUNCTIONS:
@@ -258,7 +272,7 @@ def texts(value: Value) -> list[str]:
 
 def is_open(value: Value) -> bool:
     """Whether a value may be something that is not among its atoms."""
-    return not value or Role.UNKNOWN in value
+    return not value or UNKNOWN_ROLE in value
 
 
 def is_text(atom: Atom) -> bool:
@@ -273,7 +287,7 @@ def is_inert(atom: Atom) -> bool:
         return atom.site is None  # type: ignore[union-attr]
     if kind is Method:
         return is_inert(atom.receiver)  # type: ignore[union-attr]
-    return atom is Role.OPAQUE
+    return atom is OPAQUE_ROLE
 
 
 def is_prose(atom: Atom) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Step
 from runward_scanner.flow.paths import Walk
-from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.reporting import place_of
 from runward_scanner.patterns import ends_with
 from runward_scanner.rules.execution import Methods
 from runward_scanner.rules.validation import START, Effects

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.flow.paths import Walk, suppresses
 from runward_scanner.inference.classes import find_attribute
-from runward_scanner.inference.values import Class, External, Function, Instance, Partial, PluginRun, Role
+from runward_scanner.inference.values import PLUGIN_ROLES, Class, External, Function, Instance, Partial, PluginRun
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.walking import children, walk
 
@@ -86,7 +86,7 @@ def is_run(engine: Engine, node: ast.AST) -> bool:
     for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
         if isinstance(argument, ast.Attribute) and argument.attr == "run":
             receivers = engine.receivers.get(argument, frozenset())
-            if any(atom in {Role.PLUGIN, Role.PLUGIN_CLASS} or _is_plugin(atom) for atom in receivers):
+            if any(atom in PLUGIN_ROLES or _is_plugin(atom) for atom in receivers):
                 return True
     return False
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding
 from runward_scanner.inference.classes import shows_internal
-from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.tables import INTERNAL_NAMES, TRACEBACKS
 from runward_scanner.inference.values import (
     Container,

@@ -129,7 +129,7 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
     def finish(self, engine: Any) -> list[Any]:
         """Give the second classes named ToolRunner."""
         from runward_scanner.finding import Finding  # noqa: PLC0415
-        from runward_scanner.inference.frame import place_of  # noqa: PLC0415
+        from runward_scanner.inference.reporting import place_of  # noqa: PLC0415
 
         name = engine.settings.tool_runner_class
         return [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runward_scanner.finding import Finding, Step
 from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import ancestors
-from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, Function, Instance, Role, Value, texts
 from runward_scanner.rule import Rule
 from runward_scanner.rules.execution import METRICS, FinallyEffects, Methods, executes, metric_calls, own_nodes

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding
 from runward_scanner.inference.attention import always
-from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.imports import absolute
 from runward_scanner.inference.proof import steps_to
+from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value
 from runward_scanner.patterns import matches
 from runward_scanner.rule import Rule

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from runward_scanner.finding import Finding
 from runward_scanner.inference import containers
 from runward_scanner.inference.attention import always
-from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.names import role_of_name
+from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, Container, External, Function, Instance, Role, Text, Value, texts
 from runward_scanner.rule import Rule
 from runward_scanner.rules.state_declarations import declared

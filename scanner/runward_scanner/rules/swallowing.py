@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding, Step
-from runward_scanner.inference.frame import place_of
 from runward_scanner.inference.model import SIMPLE, bodies_of
+from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Function, Instance, Method, Role
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import dispatches, is_run

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runward_scanner.finding import Finding, Step
 from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import ancestors
-from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Function
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import Methods, dispatches, executes, is_run

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runward_scanner.finding import Finding
 from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import find_attribute
-from runward_scanner.inference.frame import place_of
+from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import whole
