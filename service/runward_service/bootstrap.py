@@ -19,6 +19,7 @@ from runward_service.execution.canary import Canary
 from runward_service.execution.expiry import Expiry
 from runward_service.execution.finished_jobs import FinishedJobs
 from runward_service.execution.job_execution_service import JobExecutionService
+from runward_service.execution.job_intake import JobIntake
 from runward_service.execution.neighbours import Neighbours
 from runward_service.execution.plugin_catalog import PluginCatalog
 from runward_service.execution.plugin_execution_service import PluginExecutionService
@@ -264,12 +265,11 @@ def build_jobs(
         plugins,
         stores.store,
         stores.reader,
-        stores.images,
+        JobIntake(whole_images, stores.images, owner, config.max_retention_us),
         whole_images,
         stores.request_ids,
         owner,
         supervisor.supervise,
-        config.max_retention_us,
     )
 
 

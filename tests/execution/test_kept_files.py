@@ -52,7 +52,7 @@ async def test_files_that_a_run_gave_come_along(service: Service) -> None:
     third = await ended(service, (await submit(service, "giver", options, image=image)).id)
     assert (third.cached, third.artifacts) == (True, first.artifacts)
     large = first.artifacts[1].digest
-    service.jobs._images.path_of(large).write_bytes(b"damaged")
+    service.jobs._intake._images.path_of(large).write_bytes(b"damaged")
     with pytest.raises(GovernedError):
         await downloaded(service, large)
     renewed = await analyze(service, "giver", options, image=image)

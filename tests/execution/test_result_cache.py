@@ -176,7 +176,7 @@ async def test_a_hit_is_written_once_however_large_its_image(service: Service) -
                 call = asyncio.ensure_future(analyze(service, "understudy", stage.options, image=image))
                 await turns_until(lambda: len(service.writer._waiting) == 3)
                 if removed:
-                    service.jobs._images.path_of(job.image.digest).unlink()
+                    service.jobs._intake._images.path_of(job.image.digest).unlink()
             if removed:
                 assert (await refusal(call)).reason is ErrorReason.STORE_UNAVAILABLE
             else:

@@ -11,7 +11,8 @@ import pytest
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobStatus
 from runward_service.domain.limits import WAITING_CALLS
-from runward_service.execution.scheduler import Place, cancelled_error
+from runward_service.execution.scheduler import cancelled_error
+from runward_service.execution.slot import Place
 from runward_service.runtime.run_control import RunControl
 from tests.harness.service import analyze, changes, ended, history, query, refusal, running_service, submit, turns_until
 from tests.harness.stage import Stage

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from runward_service.domain.blob_errors import blob_not_found
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.job import JobMode
-from runward_service.execution.scheduler import Place, cancelled_error
+from runward_service.execution.scheduler import cancelled_error
+from runward_service.execution.slot import Place
 from runward_service.execution.turn import Turn
 from runward_service.runtime.run_control import RunControl
 from runward_service.store.images import INLINE_BYTES
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from runward_service.execution.finished_jobs import FinishedJobs
     from runward_service.execution.job_execution_service import JobExecutionService
     from runward_service.execution.queue_bounds import QueueBounds
-    from runward_service.execution.scheduler import Scheduler, Slot
+    from runward_service.execution.scheduler import Scheduler
+    from runward_service.execution.slot import Slot
     from runward_service.execution.verifier import Verifier
     from runward_service.store.blobs import SqliteBlobs
     from runward_service.store.job_reader import JobPage, JobQuery

@@ -6,25 +6,23 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-import uuid_utils
-
 from runward_service.domain.clock import now_us
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import Job, JobMode, JobStatus
-from runward_service.execution.terms import checked_retention, checked_timeout, payload_of
+from runward_service.execution.job_intake import or_refusal
+from runward_service.execution.terms import payload_of
 from runward_service.store.images import is_large
 from runward_service.store.job_artifacts import ArtifactGone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from runward_service.domain.image import StoredImage
     from runward_service.domain.job import JobRequest
     from runward_service.domain.outcome import Outcome
+    from runward_service.execution.job_intake import JobIntake
     from runward_service.execution.plugin_execution_service import PluginExecutionService
     from runward_service.execution.whole_images import WholeImages
     from runward_service.runtime.run_control import RunControl
-    from runward_service.store.images import ImageStore
     from runward_service.store.job_reader import JobPage, JobQuery, SqliteJobReader
     from runward_service.store.job_store import SqliteJobStore
     from runward_service.store.request_ids import RequestIds
@@ -47,24 +45,21 @@ class JobExecutionService:
         plugins: PluginExecutionService,
         store: SqliteJobStore,
         reader: SqliteJobReader,
-        images: ImageStore,
+        intake: JobIntake,
         whole_images: WholeImages,
         request_ids: RequestIds,
         owner: str,
         supervise: Callable[[Awaitable[None], str], object],
-        max_retention_us: int,
     ) -> None:
         """Run through the plugin service; write and read the given stores as one owner process.
 
-        ``supervise`` runs what goes on after a call has ended; ``max_retention_us`` is the longest time that a caller
-        may have a job kept, in microseconds.
+        ``supervise`` runs what goes on after a call has ended.
         """
-        self._max_retention_us = max_retention_us
         self._supervise = supervise
         self._plugins = plugins
         self._store = store
         self._reader = reader
-        self._images = images
+        self._intake = intake
         self._whole_images = whole_images
         self._request_ids = request_ids
         self._owner = owner
@@ -81,7 +76,7 @@ class JobExecutionService:
         and finish.
         Raises GovernedError for whatever is refused; then nothing is stored.
         """
-        job = await self._new_job(request)
+        job = await self._intake.new_job(request)
         if job.request_id and (existing_id := self._request_ids.hold(job)):
             await self._store.flush()  # that job may not be on disk yet
             return await self._existing(job, existing_id), True
@@ -108,7 +103,7 @@ class JobExecutionService:
 
         Those accepted are stored in one transaction. Raises GovernedError where the store takes none of them.
         """
-        jobs = await self._new_jobs(requests)
+        jobs = await self._intake.new_jobs(requests)
         new = [job for job in jobs if isinstance(job, Job)]
         try:
             for job in new:
@@ -119,66 +114,9 @@ class JobExecutionService:
             for job in new:
                 self.release_request_id(job)
         return [
-            job if isinstance(job, GovernedError) else await _or_refusal(self._created(job, next(creations)))
+            job if isinstance(job, GovernedError) else await or_refusal(self._created(job, next(creations)))
             for job in jobs
         ]
-
-    async def _new_jobs(self, requests: Sequence[JobRequest]) -> list[Job | GovernedError]:
-        """Each request as a job that is not stored yet, or why it is refused."""
-        # Large images go to files side by side. The others suspend nothing, and a task would cost more than they do.
-        large = [
-            asyncio.ensure_future(_or_refusal(self._new_job(request)))
-            if request.stored is None and is_large(request.image)
-            else None
-            for request in requests
-        ]
-        try:
-            return [
-                await (task or _or_refusal(self._new_job(request)))
-                for request, task in zip(requests, large, strict=True)
-            ]
-        except BaseException:
-            for task in large:
-                if task is not None:
-                    task.cancel()
-            raise
-
-    async def _new_job(self, request: JobRequest) -> Job:
-        """A request, validated, as a job that is not stored yet, though its image may be. Raises GovernedError."""
-        description = await self._whole_images.admit(request)
-        timeout_us = checked_timeout(request, description)
-        retention_us = checked_retention(request, self._max_retention_us)
-        image = request.stored or await self._put(request.image)
-        now = now_us()
-        return Job(
-            id=str(uuid_utils.uuid7()),
-            tenant=request.principal.tenant,
-            principal=request.principal.name,
-            request_id=request.request_id,
-            mode=request.mode,
-            plugin=description.name,
-            plugin_version=description.version,
-            status=JobStatus.PENDING,
-            image=image,
-            mime_type=request.mime_type,
-            options=request.options,
-            labels=request.labels,
-            priority=request.priority,
-            timeout_us=timeout_us,
-            queue_deadline_us=now + request.queue_timeout_us if request.queue_timeout_us else 0,
-            max_attempts=description.max_attempts,
-            attempt=0,
-            lost_attempts=0,
-            owner="" if request.mode is JobMode.ASYNC else self._owner,
-            cancel_requested=False,
-            create_time_us=now,
-            start_time_us=0,
-            end_time_us=0,
-            revision=0,
-            retention_us=retention_us,
-            retry_of=request.retry_of,
-            skip_cache=request.skip_cache,
-        )
 
     async def _created(self, job: Job, created: Creation) -> tuple[Job, bool]:
         """What create_job gives for what the store made of a job. Raises GovernedError REQUEST_ID_REUSED."""
@@ -245,14 +183,7 @@ class JobExecutionService:
         """
         for artifact in outcome.artifacts:
             if artifact.data is not None and is_large(artifact.data):
-                await self._put(artifact.data)
-
-    async def _put(self, data: bytes) -> StoredImage:
-        try:
-            return await self._images.put(data)
-        except OSError as error:
-            logger.exception("an image cannot be stored")
-            raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The image cannot be stored. Try again.") from error
+                await self._intake.put(artifact.data)
 
     async def _following_attempt(self, job: Job, outcome: Outcome, control: RunControl) -> Job | None:
         """The job in its next attempt, after a pause; None where this attempt was the last."""
@@ -370,13 +301,6 @@ class JobExecutionService:
             message = "The request_id was used before with another payload. Use a new one."
             raise GovernedError(ErrorReason.REQUEST_ID_REUSED, message, {"job_id": existing_id}, plugin=job.plugin)
         return existing
-
-
-async def _or_refusal(call: Awaitable[T]) -> T | GovernedError:
-    try:
-        return await call
-    except GovernedError as error:
-        return error
 
 
 def unstored_end(job: Job) -> GovernedError:

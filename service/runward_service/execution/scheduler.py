@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.plugin_state import PluginState
-from runward_service.execution.caller_queue import CallerQueue
+from runward_service.execution.plugin_queue import PluginQueue
+from runward_service.execution.running_job import RunningJob
+from runward_service.execution.slot import Slot
 from runward_service.runtime.run_control import RunControl
 from runward_service.runtime.run_errors import unavailable_error
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from runward_service.domain.caller import Caller
     from runward_service.domain.job import Job
     from runward_service.execution.queue_bounds import QueueBounds
+    from runward_service.execution.slot import Place
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
 
 ENTERING_SECONDS = 0.01
@@ -32,73 +34,6 @@ memory.
 """
 
 logger = logging.getLogger(__name__)
-
-
-class Slot:
-    """The right to run one job of a plugin now."""
-
-    def __init__(self, scheduler: Scheduler, plugin: str) -> None:
-        """Hold a slot of a scheduler."""
-        self._scheduler = scheduler
-        self._plugin = plugin
-        self._held = True
-
-    def free(self) -> None:
-        """Give the slot back; again does nothing."""
-        if self._held:
-            self._held = False
-            self._scheduler.freed(self._plugin)
-
-
-class Place(NamedTuple):
-    """A caller's place among those that wait for a plugin's slots; its image takes so many bytes."""
-
-    plugin: str
-    caller: Caller
-    image_bytes: int
-
-
-@dataclass(slots=True)
-class RunningJob:
-    """A job that this process is to run: waiting for its slot, or running."""
-
-    control: RunControl
-    task: asyncio.Task[Job]
-    callers: list[asyncio.Future[None]] = field(default_factory=list)
-    """The calls of Analyze that wait for its end: those with the same request id share one job."""
-
-    async def end(self) -> Job:
-        """Wait for the job's end; the waiting task may be cancelled without harm to the job."""
-        caller: asyncio.Future[None] = self.task.get_loop().create_future()
-        self.callers.append(caller)
-        try:
-            await caller
-        finally:
-            self.callers.remove(caller)
-        return self.task.result()
-
-
-@dataclass(slots=True)
-class PluginQueue:
-    """What waits for a plugin's slots: callers here, and jobs in the store."""
-
-    callers: CallerQueue[asyncio.Future[Slot]] = field(default_factory=CallerQueue)
-    stored: bool = False
-    """Whether the store may hold claimable jobs."""
-    signals: int = 0
-    """Rises whenever a job was stored, so that a claim that found none does not hide one stored meanwhile."""
-    taken: int = 0
-    """Slots that are out."""
-    running: int = 0
-    """Those of them that count: a run that waits at a busy worker takes that worker's place, not another one."""
-    lent: int = 0
-    """Jobs that have given their slots back until another's run has answered for them, or has not."""
-    claiming: bool = False
-    callers_first: bool = True
-    concurrency: int = 0
-    """That of the plugin when its free slots were last counted."""
-    usable: bool = True
-    """Whether the plugin could run when it was last looked at."""
 
 
 class Scheduler:
@@ -302,7 +237,7 @@ class Scheduler:
             self._running += 1
         if next(reversed(self._queues)) != plugin:
             self._queues[plugin] = self._queues.pop(plugin)
-        return Slot(self, plugin)
+        return Slot(plugin, self.freed)
 
     def _dispatch(self, plugin: str) -> None:
         """Give free slots out: to callers and to stored jobs in turns, where both wait."""

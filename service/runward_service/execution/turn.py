@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runward_service.domain.job import Job
-    from runward_service.execution.scheduler import Scheduler, Slot
+    from runward_service.execution.scheduler import Scheduler
+    from runward_service.execution.slot import Slot
     from runward_service.runtime.run_control import RunControl
 
 

@@ -15,7 +15,8 @@ from runward_service.domain.verification import (
     Verification,
     unverifiable,
 )
-from runward_service.execution.scheduler import Place, cancelled_error
+from runward_service.execution.scheduler import cancelled_error
+from runward_service.execution.slot import Place
 from runward_service.runtime.result_codec import decode_result
 from runward_service.runtime.result_difference import first_difference
 from runward_service.runtime.run_control import RunControl
