@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -97,6 +98,20 @@ async def test_an_output_whose_files_go_meanwhile_is_made_anew(tmp_path: Path) -
         assert history(service, second.id) == [(PENDING, 0), (RUNNING, 1), (SUCCESS, 1)]
         assert await downloaded(service, second.artifacts[1].digest) == PNG[-1:] * (INLINE_BYTES + 1)
         assert (await analyze(service, "giver", options)).cached
+
+
+async def test_a_file_that_goes_before_it_is_named_is_put_again(service: Service) -> None:
+    """A large file that a run gave back is removed, as with an earlier job that had the same, before the commit."""
+    image = PNG + os.urandom(30) + b"!"
+    digest = "sha256:" + hashlib.sha256(b"!" * (INLINE_BYTES + 1)).hexdigest()
+    async with held_writer(service):
+        call = asyncio.ensure_future(analyze(service, "giver", {"files": [["large", INLINE_BYTES + 1]]}, image=image))
+        await turns_until(lambda: len(service.writer._waiting) == 3)
+        service.jobs._intake._images.path_of(digest).unlink()
+    job = await call
+    assert [artifact.digest for artifact in job.artifacts] == [digest]
+    assert history(service, job.id) == [(PENDING, 0), (RUNNING, 1), (SUCCESS, 1)]
+    assert await downloaded(service, digest) == b"!" * (INLINE_BYTES + 1)
 
 
 async def test_a_submitted_job_whose_output_goes_meanwhile_takes_a_slot_again(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from runward_service.domain.clock import now_us
@@ -12,7 +13,7 @@ from runward_service.domain.job import Job, JobMode, JobStatus
 from runward_service.execution.job_intake import or_refusal
 from runward_service.execution.terms import payload_of
 from runward_service.store.images import is_large
-from runward_service.store.job_artifacts import ArtifactGone
+from runward_service.store.job_artifacts import ArtifactGone, ArtifactRemoved
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -158,8 +159,7 @@ class JobExecutionService:
         on_ran()
         outcome = await self._whole_images.outcome(job, outcome)
         try:
-            await self._put_artifacts(outcome)
-            revision = await self._store.finish_job(job, outcome)
+            revision = await self._finish(job, outcome)
         except ArtifactGone:  # the job whose output this was has been deleted: an equal one's now, or a run of its own
             return await self.run_job(job, control, on_ran)
         except GovernedError as error:
@@ -177,13 +177,18 @@ class JobExecutionService:
             self.on_success(ended)
         return ended
 
-    async def _put_artifacts(self, outcome: Outcome) -> None:
-        """Put the large artifacts of a run in files, so that the commit of its end may name them. Raises GovernedError
-        STORE_UNAVAILABLE.
+    async def _finish(self, job: Job, outcome: Outcome) -> int:
+        """Store an end; the revision, 0 where the job is not this process's any more.
+
+        The large artifacts of its run are put in files before, so that the commit may name them; again where those were
+        removed with an earlier job in between. Raises GovernedError STORE_UNAVAILABLE, ArtifactGone.
         """
-        for artifact in outcome.artifacts:
-            if artifact.data is not None and is_large(artifact.data):
-                await self._intake.put(artifact.data)
+        while True:
+            for artifact in outcome.artifacts:
+                if artifact.data is not None and is_large(artifact.data):
+                    await self._intake.put(artifact.data)
+            with suppress(ArtifactRemoved):
+                return await self._store.finish_job(job, outcome)
 
     async def _following_attempt(self, job: Job, outcome: Outcome, control: RunControl) -> Job | None:
         """The job in its next attempt, after a pause; None where this attempt was the last."""
@@ -218,8 +223,7 @@ class JobExecutionService:
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_STORE_RETRY_SECONDS)
             try:
-                await self._put_artifacts(outcome)
-                revision = await self._store.finish_job(job, outcome)
+                revision = await self._finish(job, outcome)
             except GovernedError:
                 continue
             except ArtifactGone:
