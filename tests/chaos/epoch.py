@@ -70,7 +70,7 @@ async def run_epoch(folder: Path, seed: str, seconds: float, servers: int, *, ow
         if disk is not None:
             disk.free()
             if account.problems:
-                shutil.copytree(data, folder / "data after")
+                shutil.copytree(data, folder / "data after", ignore=shutil.ignore_patterns("*.sock"))
             disk.close()
     return account
 

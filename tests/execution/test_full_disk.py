@@ -9,7 +9,7 @@ import pytest
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import ANONYMOUS, JobStatus
-from tests.harness.service import PNG, analyze, ended, job_request, query, refusal, result_of, submit
+from tests.harness.service import PNG, analyze, ended, history, job_request, query, refusal, result_of, submit
 from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
@@ -127,12 +127,10 @@ async def test_an_end_that_the_store_cannot_hold(service: Service) -> None:
     """Where a constraint refuses a job's end for ever, the caller gets INTERNAL and the job ends FAILED with the same,
     rather than stay RUNNING.
     """
-    await service.writer.submit(
-        lambda tx: tx.execute(
-            "CREATE TRIGGER no_success BEFORE UPDATE OF status ON job WHEN new.status = 3"
-            " BEGIN SELECT raise(ABORT, 'no success here'); END"
-        )
-    )
+    for change in ("INSERT", "UPDATE"):
+        trigger = f"CREATE TRIGGER no_success_{change} BEFORE {change} ON job WHEN new.status = 3"
+        sql = f"{trigger} BEGIN SELECT raise(ABORT, 'no success here'); END"
+        await service.writer.submit(lambda tx, sql=sql: tx.execute(sql))
     async with Stage() as stage:
         call = asyncio.ensure_future(analyze(service, "puppet", stage.options))
         visit = await stage.enter()
@@ -142,5 +140,27 @@ async def test_an_end_that_the_store_cannot_hold(service: Service) -> None:
         job = await ended(service, visit.job_id)
         assert job.error is not None
         assert (job.status, job.error.reason) == (JobStatus.FAILED, ErrorReason.INTERNAL)
-        await service.writer.submit(lambda tx: tx.execute("DROP TRIGGER no_success"))
+        for change in ("INSERT", "UPDATE"):
+            await service.writer.submit(lambda tx, change=change: tx.execute(f"DROP TRIGGER no_success_{change}"))
+        assert stage.visits == 1
+
+
+@pytest.mark.parametrize("end", ["result", "lost worker"])
+async def test_a_start_that_the_store_did_not_take(service: Service, end: str) -> None:
+    """The store fails when a caller's job starts and takes writes again when it ends: start and end are stored then."""
+    fault = "SELECT abs(-9223372036854775808)"
+    trigger = f"CREATE TRIGGER no_start BEFORE UPDATE OF status ON job WHEN new.status = 2 BEGIN {fault}; END"
+    await service.writer.submit(lambda tx: tx.execute(trigger))
+    async with Stage() as stage:
+        call = asyncio.ensure_future(analyze(service, "puppet", stage.options))
+        visit = await stage.enter()
+        await service.writer.submit(lambda tx: tx.execute("DROP TRIGGER no_start"))
+        assert history(service, visit.job_id) == [(JobStatus.PENDING, 0)]
+        if end == "result":
+            visit.give(well=True)
+        else:
+            visit.die()
+        last = (await call).status
+        assert last is (JobStatus.SUCCESS if end == "result" else JobStatus.FAILED)
+        assert history(service, visit.job_id) == [(JobStatus.PENDING, 0), (JobStatus.RUNNING, 1), (last, 1)]
         assert stage.visits == 1

@@ -188,7 +188,20 @@ class JobExecutionService:
                 if artifact.data is not None and is_large(artifact.data):
                     await self._intake.put(artifact.data)
             with suppress(ArtifactRemoved):
-                return await self._store.finish_job(job, outcome)
+                revision = await self._store.finish_job(job, outcome)
+                if not revision and await self._start_lost(job):
+                    self._store.defer_start(job.id, job.start_time_us)
+                    revision = await self._store.finish_job(job, outcome)
+                return revision
+
+    async def _start_lost(self, job: Job) -> bool:
+        """Whether the store failed to take the start of a SYNC job, which nobody waited for."""
+        if job.mode is not JobMode.SYNC:
+            return False
+        with suppress(GovernedError):  # nor has it the job itself
+            stored = await self._reader.get_job(job.id, None)
+            return stored.status is JobStatus.PENDING and stored.owner == self._owner
+        return False
 
     async def _following_attempt(self, job: Job, outcome: Outcome, control: RunControl) -> Job | None:
         """The job in its next attempt, after a pause; None where this attempt was the last."""
