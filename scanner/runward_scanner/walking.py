@@ -20,6 +20,10 @@ CHILDLESS = (ast.Global, ast.Nonlocal, ast.Constant, ast.MatchSingleton, ast.ali
 """Nodes that hold no other."""
 
 
+HOLLOW = frozenset({ast.Dict, ast.arguments})
+"""Nodes whose lists have None where something was left out."""
+
+
 def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
     """The fields of a kind of node that may hold nodes."""
     if issubclass(kind, (*CHILDLESS, *LEAVES)):
@@ -40,7 +44,7 @@ def children(node: ast.AST) -> list[ast.AST]:
             found += value
         elif value is not None:
             found.append(value)
-    return [item for item in found if item is not None] if None in found else found  # type: ignore[return-value]
+    return [item for item in found if item is not None] if node.__class__ in HOLLOW else found  # type: ignore[return-value]
 
 
 def walk(root: ast.AST) -> Iterator[ast.AST]:

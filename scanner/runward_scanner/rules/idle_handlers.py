@@ -11,6 +11,7 @@ from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import Class, External, Function
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.walking import children
+from runward_scanner.walking import walk as walk_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +139,7 @@ def quiets(engine: Engine, call: ast.Call) -> bool:
             isinstance(item, ast.Try)
             and any(isinstance(part, ast.Yield) for statement in item.body for part in walk(statement))
             and any(map(swallows, item.handlers))
-            for item in ast.walk(atom.info.node)
+            for item in walk_all(atom.info.node)
         ):
             return True
     return False
