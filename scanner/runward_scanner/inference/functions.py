@@ -289,11 +289,13 @@ def parameters_of(info: FunctionInfo) -> dict[str, tuple[int, ast.arg, ast.expr 
 
 def expected(frame: Frame, info: FunctionInfo, name: str) -> Value:
     """What a parameter is taken to be where its argument is not known; the frame is of the function itself."""
-    defaults = frame.engine.defaults
-    base = defaults.get((info, name))
+    engine, key = frame.engine, (info, name)
+    base = engine.defaults.get(key)
     index, parameter, default = parameters_of(info)[name]
-    if base is None or default is not None:
-        base = defaults[info, name] = _default(frame, info, index, parameter, default)
+    given = engine.default_values.get(default, NOTHING) if default is not None else NOTHING
+    if base is None or engine.defaults_given.get(key, NOTHING) is not given:
+        base = engine.defaults[key] = _default(frame, info, index, parameter, given)
+        engine.defaults_given[key] = given
     return base
 
 
@@ -324,16 +326,14 @@ def _joined(base: Value, given: Value | None) -> Value:
     return given
 
 
-def _default(frame: Frame, info: FunctionInfo, index: int, parameter: ast.arg, default: ast.expr | None) -> Value:
+def _default(frame: Frame, info: FunctionInfo, index: int, parameter: ast.arg, given: Value) -> Value:
     """What a parameter is when its argument is not known."""
     if index == 0 and info.owner is not None and info.kind != "static":
         if info.kind == "class" or info.name in {"__new__", "__init_subclass__", "__class_getitem__"}:
             return info.owner.itself
         return info.owner.instance
     value = annotated(frame, parameter.annotation) if parameter.annotation is not None else UNKNOWN
-    if default is not None:
-        given = frame.engine.default_values.get(default, NOTHING)
-        value |= given - OPAQUE
+    value |= given - OPAQUE
     if is_open(value):
         role = role_of_name(parameter.arg)
         if any(isinstance(atom, Instance) for atom in value):

@@ -35,6 +35,9 @@ class Known:
         self.methods: dict[tuple[Function, Value], Value] = {}
         """Functions as instances give them, by the function and what it is bound to."""
         self.default_values: dict[ast.AST, Value] = {}
+        """What the defaults that are written for parameters are."""
+        self.defaults_given: dict[tuple[FunctionInfo, str], Value] = {}
+        """What the default was from which it was worked out what a parameter is taken to be."""
         self.annotations: dict[ast.expr, Value] = {}
         """What annotations say that cannot say anything else later."""
         self.quoted: dict[ast.AST, ast.expr] = {}

@@ -141,6 +141,7 @@ class FunctionInfo:
         self.qualname = qualname
         self.owner = owner
         self.inside = inside
+        self.is_lambda = node.__class__ is ast.Lambda
         self.kind: str = "function"
         self.activations: dict[object, Activation] = {}
         self.filled: frozenset[str] | None = None
@@ -148,11 +149,6 @@ class FunctionInfo:
         self.parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] | None = None
         self.refuses: dict[int, bool] = {}
         """Whether it decides anything as a validator, by how deep validators asked one another, as far as asked."""
-
-    @property
-    def is_lambda(self) -> bool:
-        """Whether it is an expression."""
-        return self.node.__class__ is ast.Lambda
 
     @property
     def is_generator(self) -> bool:
