@@ -19,7 +19,10 @@ def whole(pattern: re.Pattern[str]) -> Callable[[str], bool]:
 def matches(patterns: tuple[str, ...], module: str) -> bool:
     """Whether a dotted module name, or a package above it, matches one of the patterns."""
     names = module.split(".")
-    return any(pattern == "*" or (_may_match(pattern, names) and any(_ends(pattern, names))) for pattern in patterns)
+    firsts = _firsts(patterns)
+    if firsts is not None and firsts.isdisjoint(names):
+        return False
+    return any(pattern == "*" or any(_ends(pattern, names)) for pattern in patterns)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -29,10 +32,11 @@ def ends_with(patterns: tuple[str, ...], module: str) -> bool:
     return any(end == len(names) for pattern in patterns for end in _ends(pattern, names))
 
 
-def _may_match(pattern: str, names: list[str]) -> bool:
-    """Whether a pattern's first component stands among the names, or may; most do not."""
-    first = pattern.partition(".")[0]
-    return "*" in first or first.removesuffix("$") in names
+@functools.lru_cache(maxsize=8192)
+def _firsts(patterns: tuple[str, ...]) -> frozenset[str] | None:
+    """The first components of patterns, of which one has to stand among the names; None where any letters may."""
+    firsts = frozenset(pattern.partition(".")[0].removesuffix("$") for pattern in patterns)
+    return None if any("*" in first for first in firsts) else firsts
 
 
 def _ends(pattern: str, names: list[str]) -> Iterator[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +49,15 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 def walk(root: ast.AST) -> Iterator[ast.AST]:
     """Give a node and every node below it, in no particular order; operators and contexts are left out."""
-    pending = [root]
+    pending: list[Any] = [root]
     while pending:
         node = pending.pop()
+        if node is None:  # left out of a display or of a function's defaults
+            continue
         yield node
-        fields = FIELDS[node.__class__]
-        if fields:
-            pending += children(node)
+        for field in FIELDS[node.__class__]:
+            value = getattr(node, field, None)
+            if value.__class__ is list:
+                pending += value
+            elif value is not None:
+                pending.append(value)

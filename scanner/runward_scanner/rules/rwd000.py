@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 CANDIDATE = re.compile(r"#[^\n]*(?:rwd|runward)[^\n]*", re.IGNORECASE)
 WORDS = r"(?:ignore|disable|skip|suppress|off|allow|exempt|noqa|nolint|no[-_ ]?scan|ok|silence|exclude|waive)"
+HINTS = (
+    "allow", "cover", "disable", "exclude", "exempt", "ignore", "lint", "noqa", "off", "ok", "scan", "sec", "silence",
+    "skip", "suppress", "waive",
+)  # fmt: skip
+"""What the words contain of which one has to stand in such a comment."""
 SUPPRESSION = (
     rf"(?:no(?:qa|sec|lint|scan|cover)|type:\s*ignore|{WORDS})\b[^#]*\bRWD[-_]?\d*"
     rf"|\bRWD[-_]?\d*\b\s*[:=\[(,-]*\s*{WORDS}\b"
@@ -65,7 +70,8 @@ def suppressions(source: Source) -> Iterator[Finding]:
 
 def _suppresses(comment: str) -> bool:
     """Whether a comment, or a line's end that looks like one, asks the scanner to look away."""
-    return re.search(SUPPRESSION, comment, re.IGNORECASE) is not None
+    low = comment.lower()
+    return any(word in low for word in HINTS) and re.search(SUPPRESSION, comment, re.IGNORECASE) is not None
 
 
 def unparsable(project: Project, read: Collection[Path]) -> Iterator[Finding]:

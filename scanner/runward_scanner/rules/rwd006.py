@@ -67,8 +67,9 @@ builds them. Imports under TYPE_CHECKING are fine.
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
         """Check the imports of every module in a governed root."""
+        runners = {info.module for info in engine.classes.values() if "tool_runner" in info.traits}
         for module in engine.governed:
-            layer = _layer_of_module(engine, module)
+            layer = _layer_of_module(engine, module, module in runners)
             if layer is None:
                 continue
             for node in _runtime_imports(engine, module):
@@ -150,7 +151,7 @@ builds them. Imports under TYPE_CHECKING are fine.
         frame.report(self.code, node, f"{built} is built outside the composition root")
 
 
-def _layer_of_module(engine: Engine, module: ModuleInfo) -> Layer | None:
+def _layer_of_module(engine: Engine, module: ModuleInfo, derives: bool) -> Layer | None:
     """The layer of a module; beside ToolRunner, one that derives a class from it is of its layer."""
     if not module.local:
         return None
@@ -159,9 +160,9 @@ def _layer_of_module(engine: Engine, module: ModuleInfo) -> Layer | None:
         if (
             layer is not None
             and layer.name in SERVING
+            and derives
             and runner.module.local
             and runner.module.path.parent == module.path.parent
-            and any(info.module is module and "tool_runner" in info.traits for info in engine.classes.values())
         ):
             return layer_of(engine, runner.module.local)
     return layer

@@ -106,11 +106,10 @@ def _is_part(engine: Engine, function: FunctionInfo) -> bool:
 
 def _mentioned(engine: Engine, function: FunctionInfo) -> bool:
     """Whether any governed code uses a function's name other than to define or import it."""
-    word = re.compile(rf"\b{re.escape(function.name)}\b".encode())
     for module in engine.governed:
-        if word.search(module.source.data) is None:
+        if function.name.encode() not in module.source.data:
             continue
-        for node in ast.walk(module.tree):
+        for node in walk(module.tree):
             if isinstance(node, ast.Constant) and node.value == function.name and isinstance(node.value, str):
                 return True
             if (isinstance(node, ast.Name) and node.id == function.name) or (
