@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ import pytest
 from runward_service.domain.job import Job
 from runward_service.runtime.run_control import RunControl
 from tests.harness.service import analyze, ended, submit, turns_until
+from tests.harness.stage import Stage
 
 if TYPE_CHECKING:
     from runward_service.service import Service
 
-PLUGINS = ("Echo", "Fails")
+PLUGINS = ("Echo", "Fails", "Puppet")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CALLS = 20
 
@@ -41,3 +43,22 @@ async def test_nothing_of_a_job_waits_for_the_collector(service: Service, plugin
         assert all(alive(kind) - count < CALLS / 2 for kind, count in before.items())
     finally:
         gc.enable()
+
+
+async def test_nothing_of_a_cancelled_job_waits_for_the_collector(service: Service) -> None:
+    """A caller that hangs up leaves nothing behind either."""
+    async with Stage() as stage:
+        gc.collect()
+        gc.disable()
+        try:
+            before = {kind: alive(kind) for kind in (Job, RunControl)}
+            for _ in range(CALLS):
+                call = asyncio.ensure_future(analyze(service, "puppet", stage.options))
+                await stage.enter()
+                call.cancel()
+                await asyncio.wait([call])
+                await turns_until(lambda: not service.scheduler.running)
+            del call
+            assert all(alive(kind) - count < CALLS / 2 for kind, count in before.items())
+        finally:
+            gc.enable()

@@ -49,9 +49,9 @@ class Turn:
             self._slot = None
 
     def end(self) -> None:
-        """The job has ended. The control lets go of its turn: each holds the other, and a job with its image."""
+        """The job has ended."""
         self.free()
-        self._control.turn = None
+        self._control.end()
 
     def _returned(self) -> None:
         if self._lent:

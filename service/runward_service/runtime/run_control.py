@@ -64,6 +64,14 @@ class RunControl:
         if self.error is not None:
             raise self.error
 
+    def end(self) -> None:
+        """The job has ended. Turn and control hold each other, the error by its traceback all that it was raised
+        through, a job with its image among that: without this, only the collector would free them.
+        """
+        self.turn = self._waiting = None
+        if self.error is not None:
+            self.error.__traceback__ = None
+
     def _fail(self, error: GovernedError) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(error)
