@@ -17,10 +17,10 @@ from runward_scanner.inference import (  # noqa: F401 - some only read nodes
 )
 from runward_scanner.inference.attributes import put
 from runward_scanner.inference.frame import Frame
-from runward_scanner.inference.functions import bind_parameters
 from runward_scanner.inference.heap import Heap
 from runward_scanner.inference.known import Known
 from runward_scanner.inference.model import Activation
+from runward_scanner.inference.parameters import bind_parameters
 from runward_scanner.inference.telling import Telling
 from runward_scanner.inference.values import (
     INSTANCES,

@@ -10,7 +10,7 @@ from runward_scanner.inference.classes import derives
 from runward_scanner.inference.heap import Derived
 from runward_scanner.inference.interest import interesting, is_filled, takes_words, tells
 from runward_scanner.inference.model import Activation, FunctionInfo, FunctionNode
-from runward_scanner.inference.names import role_of_name
+from runward_scanner.inference.parameters import expected, match_parameters, parameters_of
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
@@ -28,7 +28,6 @@ from runward_scanner.inference.values import (
     is_open,
     is_prose,
     is_text,
-    one,
 )
 
 if TYPE_CHECKING:
@@ -246,110 +245,3 @@ def _is_held_narrower(frame: Frame, atom: Container, default: Value, levels: int
             heap.write(atom, "*", claimed, frame.module, atom.site)
             return True
     return False
-
-
-def match_parameters(spec: ast.arguments, arguments: Arguments) -> dict[str, Value]:
-    """Which parameter gets which argument."""
-    plain = not (arguments.keywords or arguments.rest or arguments.mapping or spec.posonlyargs)
-    if plain and len(arguments.positional) <= len(spec.args):
-        return {argument.arg: value for argument, value in zip(spec.args, arguments.positional, strict=False)}
-    names = [argument.arg for argument in (*spec.posonlyargs, *spec.args)]
-    given = dict(zip(names, arguments.positional, strict=False))
-    surplus = arguments.positional[len(names) :]
-    if not arguments.keywords and not arguments.rest and not arguments.mapping and not surplus:
-        return given
-    keyword_names = {*names, *(argument.arg for argument in spec.kwonlyargs)}
-    for name, value in arguments.keywords.items():
-        if name in keyword_names:
-            given[name] = value
-        elif spec.kwarg is not None:
-            given[spec.kwarg.arg] = given.get(spec.kwarg.arg, NOTHING) | value
-    loose = arguments.rest | arguments.mapping
-    if loose:
-        for name in keyword_names - given.keys():
-            given[name] = loose
-    if spec.vararg is not None and (surplus or arguments.rest):
-        given[spec.vararg.arg] = NOTHING.union(*surplus, arguments.rest)
-    return given
-
-
-def parameters_of(info: FunctionInfo) -> dict[str, tuple[int, ast.arg, ast.expr | None]]:
-    """Every parameter but the variadic ones by name, with its position and the default written."""
-    if info.parameters is None:
-        spec = info.node.args
-        positional = [*spec.posonlyargs, *spec.args]
-        defaults: list[ast.expr | None] = [None] * (len(positional) - len(spec.defaults))
-        pairs = [
-            *zip(positional, [*defaults, *spec.defaults], strict=True),
-            *zip(spec.kwonlyargs, spec.kw_defaults, strict=True),
-        ]
-        info.parameters = {item.arg: (index, item, default) for index, (item, default) in enumerate(pairs)}
-    return info.parameters
-
-
-def expected(frame: Frame, info: FunctionInfo, name: str) -> Value:
-    """What a parameter is taken to be where its argument is not known; the frame is of the function itself."""
-    engine, key = frame.engine, (info, name)
-    base = engine.defaults.get(key)
-    index, parameter, default = parameters_of(info)[name]
-    given = engine.default_values.get(default, NOTHING) if default is not None else NOTHING
-    if base is None or engine.defaults_given.get(key, NOTHING) is not given:
-        base = engine.defaults[key] = _default(frame, info, index, parameter, given)
-        engine.defaults_given[key] = given
-    return base
-
-
-def bind_parameters(frame: Frame, node: FunctionNode) -> None:
-    """Let the parameters of the function being read be the arguments, or what annotation, default and name say."""
-    info = frame.function
-    if info is None:
-        return
-    if info.node.args.defaults or info.node.args.kw_defaults:
-        frame.keeps = False  # what a default is may show when it is read again
-    arguments, besides = frame.activation.arguments, frame.activation.besides
-    for name, (_, parameter, _) in parameters_of(info).items():
-        base = expected(frame, info, name)
-        value = _joined(base, arguments.get(name))
-        frame.bind(name, value | besides[name] if name in besides else value, parameter)
-    spec = info.node.args
-    for variadic, kind in ((spec.vararg, "tuple"), (spec.kwarg, "dict")):
-        if variadic is not None:
-            _bind_variadic(frame, variadic, kind)
-
-
-def _joined(base: Value, given: Value | None) -> Value:
-    """An argument that is known replaces what was guessed of its parameter."""
-    if given is None:
-        return base
-    if is_open(given) and not is_open(base):
-        return (given - UNKNOWN) | base
-    return given
-
-
-def _default(frame: Frame, info: FunctionInfo, index: int, parameter: ast.arg, given: Value) -> Value:
-    """What a parameter is when its argument is not known."""
-    if index == 0 and info.owner is not None and info.kind != "static":
-        if info.kind == "class" or info.name in {"__new__", "__init_subclass__", "__class_getitem__"}:
-            return info.owner.itself
-        return info.owner.instance
-    value = annotated(frame, parameter.annotation) if parameter.annotation is not None else UNKNOWN
-    value |= given - OPAQUE
-    if is_open(value):
-        role = role_of_name(parameter.arg)
-        if any(isinstance(atom, Instance) for atom in value):
-            return value - UNKNOWN  # a default of a known class says more than the name
-        if role is not None:
-            return (value - UNKNOWN) | {role}
-    return value or UNKNOWN
-
-
-def _bind_variadic(frame: Frame, parameter: ast.arg, kind: str) -> None:
-    """Bind ``*args`` or ``**kwargs`` to a container of what is given."""
-    container = Container(kind, parameter, frame.activation)
-    content = frame.activation.arguments.get(parameter.arg, NOTHING)
-    if parameter.annotation is not None:
-        content |= annotated(frame, parameter.annotation)
-    frame.engine.heap.write(container, "*", content or UNKNOWN, frame.module, parameter)
-    role = role_of_name(parameter.arg)
-    extra = one(role) if role is not None and is_open(content) else NOTHING
-    frame.bind(parameter.arg, one(container) | extra, parameter)

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.classes import find_attribute
-from runward_scanner.inference.functions import match_parameters
+from runward_scanner.inference.parameters import match_parameters
 from runward_scanner.inference.values import (
     NOTHING,
     Class,
