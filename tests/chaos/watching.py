@@ -7,7 +7,6 @@ what is gone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import secrets
@@ -164,8 +163,13 @@ class Run:
             self._add_watchers(clients, turns, single, job_ids[-new:])
         self._add_watchers(clients, turns, self.plan.watchers - len(self.watchers), job_ids[-new:])
         for job_id in job_ids:
-            with contextlib.suppress(runward.ValidationError):  # expired already
+            try:
                 await clients[0].result(job_id)
+            except runward.ValidationError:
+                continue  # expired already
+            except runward.ExecutionError as error:
+                if error.reason != "INTERRUPTED":  # two of the kills hit it
+                    raise
 
     async def _submit(self, clients: list[Any], job_ids: list[str], upto: int) -> None:
         for number in range(len(job_ids), upto):
