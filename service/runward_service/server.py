@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CLOSE_SECONDS = 5.0
 MORE_CALLS = 500
 """Calls that CallLimits does not count: those that it is about to refuse, and reflection."""
-COLLECTOR_THRESHOLDS = (100_000, 50, 100)
+COLLECTOR_THRESHOLDS = (10_000, 50, 100)
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
