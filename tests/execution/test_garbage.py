@@ -12,6 +12,7 @@ from runward_service.domain.job import Job
 from runward_service.runtime.run_control import RunControl
 from tests.harness.service import analyze, ended, submit, turns_until
 from tests.harness.stage import Stage
+from tests.store.jobs import new_job, outcome
 
 if TYPE_CHECKING:
     from runward_service.service import Service
@@ -62,3 +63,11 @@ async def test_nothing_of_a_cancelled_job_waits_for_the_collector(service: Servi
             assert all(alive(kind) - count < CALLS / 2 for kind, count in before.items())
         finally:
             gc.enable()
+
+
+async def test_an_end_that_is_never_stored_is_not_remembered() -> None:
+    """What a verification's run came to is signed and let go; the signer keeps neither it nor its job."""
+    before = alive(Job)
+    for number in range(1, CALLS):
+        outcome(new_job(number)._replace(attempt=1))
+    assert alive(Job) - before < CALLS / 2

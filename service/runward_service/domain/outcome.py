@@ -17,7 +17,7 @@ INFRASTRUCTURE_REASONS = frozenset({ErrorReason.WORKER_LOST, ErrorReason.INTERRU
 """Failures that are nobody's fault and worth another attempt."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Outcome:
     """The end of one attempt of one job: a result (an encoded Struct with its digest) or an envelope, never both.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from runward_service.domain.receipt import Receipt, document_of_outcome
 from runward_service.domain.violation import violation
@@ -13,21 +14,17 @@ if TYPE_CHECKING:
     from runward_service.domain.receipt_keys import ReceiptKeys
 
 
-MOST_FRESH = 1024
-"""Receipts that the signer remembers to have made; of those that are never stored, no more are kept."""
-
-
 class ReceiptSigner:
     """One for a ToolRunner and the store that it works for.
 
-    It remembers what it has signed until that is verified for the first time: to compare is cheaper than to make the
-    document once more.
+    It remembers what it has signed until that is verified for the first time, or is gone: to compare is cheaper than to
+    make the document once more.
     """
 
     def __init__(self, keys: ReceiptKeys) -> None:
         """Sign with the newest of the keys, verify with any."""
         self._keys = keys
-        self._fresh: dict[bytes, tuple[Job, str, tuple[object, ...]]] = {}
+        self._fresh: WeakKeyDictionary[Outcome, tuple[Job, Receipt, tuple[object, ...]]] = WeakKeyDictionary()
 
     def signed(self, outcome: Outcome, job: Job) -> Outcome:
         """The same outcome, with its receipt. Raises ValueError where it is nothing that a receipt can be made of."""
@@ -36,9 +33,7 @@ class ReceiptSigner:
         receipt = Receipt(key.id, key.mac(document.data), document.marks())
         outcome.accept(receipt)
         if outcome.envelope is None:  # the details of an error might be changed where they stand
-            self._fresh[receipt.mac] = (job, key.id, success_of(outcome))
-            if len(self._fresh) > MOST_FRESH:
-                del self._fresh[next(iter(self._fresh))]
+            self._fresh[outcome] = (job, receipt, success_of(outcome))
         return outcome
 
     def verify(self, outcome: Outcome, job: Job) -> Receipt:
@@ -51,7 +46,7 @@ class ReceiptSigner:
         if outcome.job_id != job.id or outcome.attempt != job.attempt:
             made_for = f"attempt {outcome.attempt} of job {outcome.job_id}"
             raise violation(f"attempt {job.attempt} of job {job.id} was to be finished with the outcome of {made_for}")
-        if self._fresh.pop(receipt.mac, None) == (job, receipt.key_id, success_of(outcome)):
+        if self._fresh.pop(outcome, None) == (job, receipt, success_of(outcome)):
             return receipt
         key = self._keys.get(receipt.key_id)
         if key is None or not key.made(receipt.mac, document_of_outcome(job, outcome, receipt.key_id).data):
