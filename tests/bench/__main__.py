@@ -21,6 +21,7 @@ from tests.bench.caching import CachingError
 from tests.bench.child_program import LoadError
 from tests.bench.honesty import DishonestError
 from tests.bench.jobs import JobsError
+from tests.bench.meter import UnansweredError
 from tests.bench.overload import OverloadError
 from tests.bench.report import machine, machine_line, table
 from tests.bench.run import NAMES, Run
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 INTERRUPTED = 130
+WIDTH = 140
 PROBLEMS = (
     DishonestError,
+    UnansweredError,
     LoadError,
     ServerError,
     JobsError,
@@ -61,7 +64,9 @@ def main(quick: bool, names: tuple[str, ...], as_json: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop_now)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal that knows few letters
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    # What is no terminal, a file for one, has room for the table.
+    width = None if sys.stdout.isatty() else WIDTH
+    out, err = Console(highlight=False, width=width), Console(stderr=True, highlight=False)
     start = time.monotonic()
     try:
         with err.status("") as status:

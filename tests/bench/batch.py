@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runward.v1 import jobs_pb2
 from tests.bench import calls
 from tests.bench.figure import Figure, Target
-from tests.bench.rate import Meter
+from tests.bench.meter import Meter
 from tests.bench.statistics import ratios
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def measure(setting: Setting) -> Sequence[Figure]:
     """Measure both in turns, with jobs that take so long that hardly any runs meanwhile. Raises BatchError."""
     batch = calls.batch(setting.server.address, "nap", JOBS, seconds=NAP_SECONDS)
     check(setting, batch)
-    echo_meter = Meter(setting, calls.echo(setting.echo_address), setting.echo_pid, ECHO_IN_FLIGHT)
-    batch_meter = Meter(setting, batch, setting.server.pid, IN_FLIGHT)
+    echo_meter = Meter(setting, calls.echo(setting.echo_address), [setting.echo_pid], ECHO_IN_FLIGHT)
+    batch_meter = Meter(setting, batch, [setting.server.pid], IN_FLIGHT)
     for number in range(setting.scale.rounds):
         setting.say(f"batches of {JOBS}, round {number + 1} of {setting.scale.rounds}")
         for meter in (echo_meter, batch_meter) if number % 2 == 0 else (batch_meter, echo_meter):

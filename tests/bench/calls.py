@@ -5,14 +5,15 @@ from __future__ import annotations
 from google.protobuf.struct_pb2 import Struct
 from grpc_health.v1 import health_pb2
 
-from runward.v1 import jobs_pb2
+from runward.v1 import jobs_pb2, plugins_pb2
 from tests.bench.child_program import Call
-from tests.bench.echo import METHOD, TAKE
+from tests.bench.echo import COUNT, METHOD, TAKE
 from tests.bench.load import STAMP
 
 IMAGE_BYTES = 1024
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 EXECUTION = "/runward.v1.ExecutionService/"
+PLUGINS = "/runward.v1.PluginService/"
 HEALTH = "/grpc.health.v1.Health/Check"
 
 
@@ -67,6 +68,11 @@ def watch_job(target: str, job_id: str) -> Call:
     return Call(target, f"{EXECUTION}WatchJob", jobs_pb2.WatchJobRequest(job_id=job_id).SerializeToString())
 
 
+def get_plugin(target: str, plugin: str = "noop") -> Call:
+    """Make a call of GetPlugin."""
+    return Call(target, f"{PLUGINS}GetPlugin", plugins_pb2.GetPluginRequest(plugin=plugin).SerializeToString())
+
+
 def check_health(target: str) -> Call:
     """Make a call of the standard health check."""
     return Call(target, HEALTH, health_pb2.HealthCheckRequest().SerializeToString())
@@ -75,6 +81,11 @@ def check_health(target: str) -> Call:
 def echo(target: str) -> Call:
     """Make a call of the echo, with the bytes of an Analyze."""
     return Call(target, METHOD, analyze(target).request)
+
+
+def echo_count(target: str) -> Call:
+    """Make a call that tells how often the echo answered."""
+    return Call(target, COUNT, b"")
 
 
 def take(target: str, content: bytes) -> Call:

@@ -96,9 +96,12 @@ class LoadProgram(ChildProgram):
         """Make one call; the answer's bytes."""
         return base64.b64decode(self._ask(kind="one", call=call.form()))
 
-    def closed(self, call: Call, in_flight: int, *, seconds: float = 0, calls: int = 0) -> dict[str, Any]:
+    def closed(
+        self, call: Call, in_flight: int, *, seconds: float = 0, calls: int = 0, connections: int = 1
+    ) -> dict[str, Any]:
         """Keep calls in flight for a time or up to a number; "seconds", "cpu_seconds", and "latencies" in ms."""
-        answer = self._ask(kind="closed", call=call.form(), in_flight=in_flight, seconds=seconds, calls=calls)
+        limits = {"seconds": seconds, "calls": calls}
+        answer = self._ask(kind="closed", call=call.form(), in_flight=in_flight, connections=connections, **limits)
         assert isinstance(answer, dict)
         return answer
 

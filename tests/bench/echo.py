@@ -20,6 +20,7 @@ METHOD = "/echo.Echo/Call"
 TAKE = "/echo.Echo/Take"
 STREAM = "/echo.Echo/Stream"
 GO = "/echo.Echo/Go"
+COUNT = "/echo.Echo/Count"
 MAX_MESSAGE_BYTES = 66 * 1024 * 1024
 READY = b"\x12\x00"
 """The first message of a stream, before it waits; a bookmark's first byte."""
@@ -27,19 +28,30 @@ READY = b"\x12\x00"
 
 class EchoHandler(grpc.GenericRpcHandler):  # type: ignore[misc, type-arg, unused-ignore]
     """Handle every method: bytes in, the same bytes out; of Take a few bytes; on a stream, once Go was called, as often
-    as it says.
+    as it says; of Count how many requests it answered with themselves.
     """
 
     def __init__(self) -> None:
-        self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer)
+        self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._answer)
         self._take: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(take)
         self._stream: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_stream_rpc_method_handler(self._repeat)
         self._go: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._begin)
+        self._count: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._tell)
         self._times: asyncio.Future[int] | None = None
+        self._answered = 0
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         """Give the handler of a method."""
-        return {TAKE: self._take, STREAM: self._stream, GO: self._go}.get(details.method, self._handler)
+        return {TAKE: self._take, STREAM: self._stream, GO: self._go, COUNT: self._count}.get(
+            details.method, self._handler
+        )
+
+    async def _answer(self, request: bytes, _context: object) -> bytes:
+        self._answered += 1
+        return request
+
+    async def _tell(self, _request: bytes, _context: object) -> bytes:
+        return str(self._answered).encode()
 
     async def _repeat(self, request: bytes, _context: object) -> AsyncIterator[bytes]:
         if self._times is None:
@@ -53,11 +65,6 @@ class EchoHandler(grpc.GenericRpcHandler):  # type: ignore[misc, type-arg, unuse
         self._times.set_result(int(request))
         self._times = None
         return request
-
-
-async def answer(request: bytes, _context: object) -> bytes:
-    """Answer a request with itself."""
-    return request
 
 
 async def take(request: bytes, _context: object) -> bytes:

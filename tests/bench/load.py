@@ -21,7 +21,7 @@ from tests.bench.flood import OpenStreams, flood
 from tests.bench.streams import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     Call = Callable[[], Awaitable[bytes]]
 
@@ -40,14 +40,16 @@ def caller(channel: grpc.aio.Channel, method: str, request: bytes) -> Call:
     return lambda: call((b"%016x" % next(numbers)).join(parts), timeout=SECONDS_A_CALL)
 
 
-async def closed(call: Call, in_flight: int, seconds: float, calls: int) -> dict[str, Any]:
-    """Keep so many calls in flight for a time, or until so many were made; the latencies in milliseconds."""
+async def closed(callers: Sequence[Call], in_flight: int, seconds: float, calls: int) -> dict[str, Any]:
+    """Keep so many calls in flight for a time, or until so many were made; the latencies in milliseconds. Each place
+    in flight has one of the callers.
+    """
     latencies: list[float] = []
     start = time.perf_counter()
     end = start + seconds if seconds else float("inf")
     left = itertools.repeat(None, calls) if calls else itertools.repeat(None)
 
-    async def one_after_another() -> None:
+    async def one_after_another(call: Call) -> None:
         for _ in left:
             began = time.perf_counter()
             if began >= end:
@@ -56,7 +58,7 @@ async def closed(call: Call, in_flight: int, seconds: float, calls: int) -> dict
             latencies.append((time.perf_counter() - began) * 1000)
 
     cpu = time.process_time()
-    await asyncio.gather(*(one_after_another() for _ in range(in_flight)))
+    await asyncio.gather(*(one_after_another(callers[number % len(callers)]) for number in range(in_flight)))
     elapsed = time.perf_counter() - start
     return {"seconds": elapsed, "cpu_seconds": time.process_time() - cpu, "latencies": latencies}
 
@@ -86,14 +88,15 @@ class Load:
     """The connections to the servers, and what commands do with them."""
 
     def __init__(self) -> None:
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._channels: dict[tuple[str, int], grpc.aio.Channel] = {}
         self._streams = OpenStreams()
 
-    def _caller(self, call: dict[str, Any]) -> Call:
-        target = call["target"]
-        if target not in self._channels:
-            self._channels[target] = grpc.aio.insecure_channel(target)
-        return caller(self._channels[target], call["method"], base64.b64decode(call["request"]))
+    def _caller(self, call: dict[str, Any], connection: int = 0) -> Call:
+        key = call["target"], connection
+        if key not in self._channels:
+            # A client shares one connection among all channels with the same options.
+            self._channels[key] = grpc.aio.insecure_channel(call["target"], (("number", connection),))
+        return caller(self._channels[key], call["method"], base64.b64decode(call["request"]))
 
     async def obey(self, command: dict[str, Any]) -> Any:  # noqa: PLR0911 - one for each kind
         """Carry a command out."""
@@ -103,8 +106,8 @@ class Load:
             case "one":
                 return base64.b64encode(await self._caller(command["call"])()).decode()
             case "closed":
-                call = self._caller(command["call"])
-                return await closed(call, command["in_flight"], command["seconds"], command["calls"])
+                callers = [self._caller(command["call"], number) for number in range(command["connections"])]
+                return await closed(callers, command["in_flight"], command["seconds"], command["calls"])
             case "paced":
                 rate, calls = command["rate"], command["calls"]
                 # Spread within the period, so that the calls of one kind do not wait for those of another.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import calls
 from tests.bench.figure import Figure, Target
-from tests.bench.rate import Meter
+from tests.bench.meter import Meter
 from tests.bench.statistics import ratios
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ def measure(setting: Setting) -> Sequence[Figure]:
     figures: list[Figure] = []
     for name, size in SIZES:
         content = calls.image(size)
-        bare = Meter(setting, calls.take(setting.echo_address, content), setting.echo_pid, IN_FLIGHT)
-        analyze = Meter(setting, calls.analyze(setting.server.address, content=content), setting.server.pid, IN_FLIGHT)
+        bare = Meter(setting, calls.take(setting.echo_address, content), [setting.echo_pid], IN_FLIGHT)
+        call = calls.analyze(setting.server.address, content=content)
+        analyze = Meter(setting, call, [setting.server.pid], IN_FLIGHT)
         for number in range(setting.scale.rounds):
             setting.say(f"images of {name}, {IN_FLIGHT} in flight, round {number + 1} of {setting.scale.rounds}")
             for meter in (bare, analyze) if number % 2 == 0 else (analyze, bare):

@@ -14,6 +14,7 @@ from tests.bench import (
     memory,
     overload,
     pictures,
+    processes,
     rate,
     readiness,
     scanning,
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 IDLE_SERVER = (rate, latency, jobs, caching, pictures)
 """The measures for which the server is started with its defaults."""
 NAMES = tuple(
-    measure.NAME for measure in (*IDLE_SERVER, memory, watching, batch, overload, spinning, readiness, scanning)
+    measure.NAME
+    for measure in (*IDLE_SERVER, memory, processes, watching, batch, overload, spinning, readiness, scanning)
 )
 PLUGINS = ("Noop", "Echo", "Returns")
 SPIN_WORKERS = 8
@@ -55,6 +57,10 @@ class Run:
         # Without another measure of that server, memory is that of a server which has served the checks alone.
         if {measure.NAME for measure in (*IDLE_SERVER, memory)} & set(self._names):
             self._with_idle_server()
+        if processes.NAME in self._names:
+            with self._setting(*processes.ARGUMENTS, plugins=PLUGINS) as setting:
+                self.checks = honesty.check(setting)
+                self.figures += processes.measure(setting)
         if watching.NAME in self._names:
             with self._setting(plugins=PLUGINS) as setting:
                 self.checks = honesty.check(setting)

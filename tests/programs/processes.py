@@ -8,6 +8,10 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROC = Path("/proc")
 PR_SET_PDEATHSIG = 1
@@ -64,7 +68,7 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds(pids: list[int]) -> float:
+def cpu_seconds(pids: Iterable[int]) -> float:
     """Add up the processor time, user and system, that processes have used so far."""
     ticks = 0
     for pid in pids:
