@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import secrets
-import tempfile
 from typing import TYPE_CHECKING
 
 from runward_service.domain.image import StoredImage
@@ -42,6 +41,8 @@ class ImageStore:
         """Keep the files below a folder, which exists, as one owner process."""
         self._folder = folder
         self._owner = owner
+        self._made: set[Path] = set()
+        """Subfolders that are known to be there, on disk too."""
 
     def path_of(self, digest: str) -> Path:
         """The file of a digest ("sha256:<hex>")."""
@@ -64,27 +65,24 @@ class ImageStore:
         file still there. Raises OSError when the disk is full.
         """
         if not is_large(data):
-            return StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), data=data)
+            return StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), data=data, new=True)
         return await asyncio.to_thread(self._put_file, data)
 
     def _put_file(self, data: bytes) -> StoredImage:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         path = self.path_of(digest)
-        if not is_whole(path, len(data)):
+        if new := not is_whole(path, len(data)):
             self._make_folder_of(path)
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".new-{self._owner}-")
+            temporary = self._temporary_of(path)
             try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, path)  # noqa: PTH105 - both are names that mkstemp gave
+                write_synced(temporary, data)
+                temporary.replace(path)
             except BaseException:
-                os.unlink(temporary)  # noqa: PTH108
+                temporary.unlink(missing_ok=True)
                 raise
         # Also where the file was there: whoever put it may not have come so far yet.
         sync_folder(path.parent)
-        return StoredImage(digest, len(data), path=path)
+        return StoredImage(digest, len(data), path=path, new=new)
 
     def adopt(self, source: Path, digest: str, size_bytes: int) -> Path:
         """Make a file with an image's bytes, which are on disk, the file of its digest, unless that is there already.
@@ -93,16 +91,34 @@ class ImageStore:
         path = self.path_of(digest)
         if not is_whole(path, size_bytes):
             self._make_folder_of(path)
-            temporary = path.with_name(f".new-{self._owner}-{secrets.token_hex(8)}")
+            temporary = self._temporary_of(path)
             temporary.hardlink_to(source)
             temporary.replace(path)
             temporary.unlink(missing_ok=True)  # left where both were one file already
         sync_folder(path.parent)
         return path
 
+    def _temporary_of(self, path: Path) -> Path:
+        return path.with_name(f".new-{self._owner}-{secrets.token_hex(8)}")
+
     def _make_folder_of(self, path: Path) -> None:
+        if path.parent in self._made:
+            return
         path.parent.mkdir(mode=0o700, exist_ok=True)
         sync_folder(self._folder)
+        self._made.add(path.parent)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a new file; its bytes are on disk when this returns. Raises OSError."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def is_whole(path: Path, size_bytes: int) -> bool:
