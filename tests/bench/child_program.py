@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.programs.processes import die_with_parent
-from tests.programs.server_process import ROOT, uninterrupted
+from tests.programs.server_process import ROOT, plain_environment, uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,7 @@ class ChildProgram:
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=ROOT,
+                env=plain_environment(),
                 start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, that takes no lock
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.bench.statistics import median
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,18 @@ class Target:
     def met(self, value: float) -> bool:
         """Tell whether a value keeps the limit."""
         return value >= self.limit if self.at_least else value <= self.limit
+
+    def times(self, value: float) -> float:
+        """Tell how many times better than the limit a value is: 1 just keeps it, below 1 does not."""
+        if not self.at_least:
+            return self.limit / value if value > 0 else float("inf")
+        return value / self.limit
+
+    @classmethod
+    def of_form(cls, form: Mapping[str, Any]) -> Target:
+        """Read the form that Figure.form gives."""
+        at_least = "at_least" in form
+        return cls(form["at_least" if at_least else "at_most"], at_least, form["aim"])
 
     def __str__(self) -> str:
         return f"{'≥' if self.at_least else '≤'} {self.limit:g}"
@@ -44,6 +56,12 @@ class Figure:
     ) -> Figure:
         """Make the figure that is the median of some rounds."""
         return cls(measure, name, median(rounds), unit, target, tuple(rounds))
+
+    @classmethod
+    def of_form(cls, measure: str, form: Mapping[str, Any]) -> Figure:
+        """Read the form that ``form`` gives, of a figure of a measure."""
+        target = Target.of_form(form["target"]) if "target" in form else None
+        return cls(measure, form["name"], form["value"], form["unit"], target, tuple(form["rounds"]))
 
     @property
     def missed(self) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.bench.setting import Setting
 
 NAME = "latency"
-AIM = Target(1.8, aim=True)
+TARGET = Target(1.8)
 ROW_BYTES = 1024
 MILLISECONDS = 1000
 TURNS = 5
@@ -78,7 +78,7 @@ def measure(setting: Setting) -> Sequence[Figure]:
             rounds[-1].analyze += setting.load.closed(analyze, 1, calls=count)["latencies"]
     commits.close()
     return [
-        Figure.of_rounds(NAME, "Analyze / (echo + commit), p50", [each.against() for each in rounds], "", AIM),
+        Figure.of_rounds(NAME, "Analyze / (echo + commit), p50", [each.against() for each in rounds], "", TARGET),
         Figure.of_rounds(NAME, "echo, p50", [percentile(each.echo, 0.5) for each in rounds], "ms"),
         Figure.of_rounds(NAME, "bare commit (WAL, FULL), p50", [percentile(each.commit, 0.5) for each in rounds], "ms"),
         Figure.of_rounds(NAME, "Analyze, p50", [percentile(each.analyze, 0.5) for each in rounds], "ms"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "pictures"
 IN_FLIGHT = 16
-AIM = Target(0.6, at_least=True, aim=True)
+TARGET = Target(0.6, at_least=True)
 SIZES = (("200 KB", 200_000), ("5 MB", 5_000_000))
 
 
@@ -35,7 +35,7 @@ def measure(setting: Setting) -> Sequence[Figure]:
             for meter in (bare, analyze) if number % 2 == 0 else (analyze, bare):
                 meter.round(setting.scale.rate_seconds)
         figures += [
-            Figure.of_rounds(NAME, f"Analyze / bare server, {name}", ratios(analyze.rates, bare.rates), "", AIM),
+            Figure.of_rounds(NAME, f"Analyze / bare server, {name}", ratios(analyze.rates, bare.rates), "", TARGET),
             Figure.of_rounds(NAME, f"bare server, {name}", bare.rates, "/s"),
             Figure.of_rounds(NAME, f"Analyze, {name}", analyze.rates, "/s"),
             Figure.of_rounds(NAME, f"CPU per Analyze of {name}: service", analyze.service_us, "µs"),

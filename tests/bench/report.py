@@ -7,6 +7,7 @@ import platform
 import sqlite3
 from importlib.metadata import version
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -14,15 +15,19 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.bench.figure import Figure
 
 
 def machine() -> dict[str, Any]:
-    """Tell what the figures were measured on; the load of the last minute shows whether others were at work too."""
+    """Tell what figures are measured on; the load of the last minute, before a run, shows whether others are at work
+    too.
+    """
     return {
         "cpus": os.cpu_count(),
+        "model": _model(),
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
         "load_1min": os.getloadavg()[0],
         "python": platform.python_version(),
         "grpcio": version("grpcio"),
@@ -30,11 +35,18 @@ def machine() -> dict[str, Any]:
     }
 
 
-def machine_line() -> str:
-    """Tell it in a line."""
-    found = machine()
+def _model() -> str:
+    """Give the processors' name; "processors" where the system does not tell it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "processors"
+
+
+def machine_text(found: Mapping[str, Any]) -> str:
+    """Tell what figures were measured on, in a line."""
     versions = f"Python {found['python']}, grpcio {found['grpcio']}, SQLite {found['sqlite']}"
-    return f"{found['cpus']} processors, load {found['load_1min']:.1f}, {versions}."
+    before = f"load {found['load_1min']:.1f} before"
+    return f"{found['cpus']} processors ({found['model']}), {found['memory_gib']} GiB, {before}; {versions}."
 
 
 def table(figures: Sequence[Figure]) -> Table:
@@ -48,12 +60,16 @@ def table(figures: Sequence[Figure]) -> Table:
     for measure, group in groupby(figures, key=lambda figure: figure.measure):
         shown.add_row(Text(measure, style="bold cyan"))
         for figure in group:
-            spread = f"{amount(min(figure.rounds))} … {amount(max(figure.rounds))}" if len(figure.rounds) > 1 else ""
             target = str(figure.target) if figure.target else ""
             value = f"{amount(figure.value)} {figure.unit}".rstrip()
-            shown.add_row(f"  {figure.name}", value, spread, target, verdict(figure))
+            shown.add_row(f"  {figure.name}", value, spread(figure), target, verdict(figure))
         shown.add_section()
     return shown
+
+
+def spread(figure: Figure) -> str:
+    """Write the least and the most that rounds gave; nothing where there was one alone."""
+    return f"{amount(min(figure.rounds))} … {amount(max(figure.rounds))}" if len(figure.rounds) > 1 else ""
 
 
 def amount(value: float) -> str:

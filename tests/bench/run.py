@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
 IDLE_SERVER = (rate, latency, jobs, caching, pictures)
 """The measures for which the server is started with its defaults."""
-NAMES = tuple(
-    measure.NAME
+MEASURES = {
+    measure.NAME: measure
     for measure in (*IDLE_SERVER, memory, processes, watching, batch, overload, spinning, readiness, scanning)
-)
+}
+"""The modules of all measures, by their names."""
 PLUGINS = ("Noop", "Echo", "Returns")
 SPIN_WORKERS = 8
 

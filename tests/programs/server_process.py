@@ -49,6 +49,11 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(received[0])
 
 
+def plain_environment() -> dict[str, str]:
+    """Give the caller's environment without what would set options of a server, or of its gRPC."""
+    return {key: text for key, text in os.environ.items() if not key.startswith(("RUNWARD_", "GRPC_"))}
+
+
 class ServerProcess:
     """A server with its workers and its folder; use it with ``with``.
 
@@ -94,9 +99,7 @@ class ServerProcess:
 
     def _start(self) -> None:
         name, _, value = self._mark.partition("=")
-        # RUNWARD_ variables of the caller's own would set options of this server.
-        environment = {key: text for key, text in os.environ.items() if not key.startswith("RUNWARD_")}
-        environment |= {
+        environment = plain_environment() | {
             name: value,
             "XDG_STATE_HOME": str(self.folder / "state"),  # its receipt key, which is to leave nothing in a home
             "PYTHONPATH": os.pathsep.join([str(SAMPLES), *filter(None, [os.environ.get("PYTHONPATH")])]),
