@@ -194,6 +194,7 @@ def build_stores(config: Config, owner: str) -> Stores:
         wakes.tell(Wake.COMMITTED)
 
     writer = GroupCommitWriter(database, on_commit)
+    writer.turn.shared = lambda: bool(wakes.peers)
     images = ImageStore(database.images, owner)
     receipt_keys = load_or_create(config.receipt_key, database.folder)
     signer, receipts = ReceiptSigner(receipt_keys), ReceiptChain(receipt_keys)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.store.batch import is_failure, run_batch
 from runward_service.store.recent_peak import RecentPeak
+from runward_service.store.write_turn import WriteTurn
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,7 +31,7 @@ MAX_BATCH = 512
 DEFER_SECONDS = 0.01
 """How long a deferred operation may wait for one that is urgent."""
 OPERATIONS_A_JOB = 3
-CROWD = 32
+CROWD = 16
 LARGE_BATCH = 190
 GATHER_SECONDS = 0.024
 CROWD_SECONDS = 0.1
@@ -59,6 +60,7 @@ class GroupCommitWriter:
         """Tells how many jobs are under way in this process."""
         self.on_failure: Callable[[], None] = lambda: None
         """Called on the loop after a batch in which the database failed an operation."""
+        self.turn = WriteTurn(database.folder)
         self._crowd = RecentPeak(CROWD_SECONDS)
         self._flush_timer: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._main, name="runward-writer", daemon=True)
@@ -137,8 +139,10 @@ class GroupCommitWriter:
             try:
                 # What a statement may have to undo, such as the pages of deleted images, otherwise goes to a file.
                 connection.execute("PRAGMA temp_store = MEMORY")
+                self.turn.open()
                 self._serve(connection)
             finally:
+                self.turn.close()
                 connection.close()
         except BaseException as caught:  # noqa: BLE001 - whatever ends the thread must reach the server
             error = caught
@@ -150,8 +154,12 @@ class GroupCommitWriter:
             # Cleared before the queue is read: an operation added meanwhile signals anew, at worst for nothing.
             self._signalled = False
             while self._waiting:
+                taken = self.turn.take()
+                # Only now is the batch made up: what comes during the wait is in it.
                 batch = self._take()
                 outcomes, changed = run_batch(connection, [operation for operation, _ in batch])
+                if taken:
+                    self.turn.leave()
                 futures = [future for _, future in batch]
                 self._loop.call_soon_threadsafe(self._complete, futures, outcomes, changed)
                 if self._gathers():
