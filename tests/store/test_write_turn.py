@@ -12,8 +12,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import pytest
-
 from runward_service.store.write_turn import LOOK_SECONDS, WriteTurn
 from tests.programs.processes import die_with_parent
 from tests.store.held_writer import disable
@@ -21,6 +19,8 @@ from tests.store.held_writer import disable
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
 
     from tests.store.held_writer import HeldWriter
 
@@ -123,7 +123,8 @@ def wait_until_one_waits(folder: Path) -> None:
 
 def test_who_waits_comes_next(tmp_path: Path) -> None:
     """A process that leaves and comes again at once stands behind the one that waited, however often."""
-    with takers(tmp_path, 60.0, 60.0) as (first, second):
+    with takers(tmp_path, 60.0, 60.0) as pair:
+        first, second = pair
         assert first.do("take") == "had"
         second.ask("take")
         for _ in range(20):
