@@ -30,7 +30,7 @@ from pathlib import Path
 from runward_service.store import write_turn
 
 write_turn.PATIENCE_SECONDS = float(sys.argv[2])
-turn = write_turn.WriteTurn(Path(sys.argv[1]))
+turn = write_turn.WriteTurn(Path(sys.argv[1]) / "owners", Path(sys.argv[1]))
 turn.open()
 for line in sys.stdin:
     if line == "take\\n":
@@ -98,6 +98,7 @@ class Taker:
 @contextmanager
 def takers(folder: Path, *patience: float) -> Iterator[list[Taker]]:
     """Processes with so much patience each, in seconds."""
+    (folder / "owners").mkdir(exist_ok=True)
     started = [Taker(folder, seconds) for seconds in patience]
     try:
         yield started
@@ -108,7 +109,7 @@ def takers(folder: Path, *patience: float) -> Iterator[list[Taker]]:
 
 def wait_until_one_waits(folder: Path) -> None:
     """Wait until a process stands behind the one that has the turn."""
-    descriptor = os.open(folder / "writer.next", os.O_CREAT | os.O_RDWR, 0o600)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         while True:
             try:
@@ -178,9 +179,9 @@ def test_after_a_wait_in_vain_there_is_none(tmp_path: Path, monkeypatch: pytest.
     looks: list[float] = []
     monkeypatch.setattr("runward_service.store.write_turn.PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr("runward_service.store.write_turn.time.sleep", looks.append)
-    turn = WriteTurn(tmp_path)
-    turn.open()
+    turn = WriteTurn(tmp_path / "owners", tmp_path)
     with takers(tmp_path, 60.0) as (other,):
+        turn.open()
         assert other.do("take") == "had"
         assert not turn.take()
         monkeypatch.setattr("runward_service.store.write_turn.PATIENCE_SECONDS", 60.0)
@@ -194,10 +195,10 @@ def test_after_a_wait_in_vain_there_is_none(tmp_path: Path, monkeypatch: pytest.
 
 def test_alone_there_is_no_turn(tmp_path: Path) -> None:
     """A process that knows of no other asks for nothing."""
-    turn = WriteTurn(tmp_path)
-    turn.open()
+    turn = WriteTurn(tmp_path / "owners", tmp_path)
     turn.shared = lambda: False
     with takers(tmp_path, 60.0) as (other,):
+        turn.open()
         assert other.do("take") == "had"
         assert not turn.take()
     turn.close()

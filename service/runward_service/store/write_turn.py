@@ -1,4 +1,4 @@
-"""The turn to write, among the processes on one data folder: a lock of files, beside SQLite's own.
+"""The turn to write, among the processes on one data folder: a lock of folders, beside SQLite's own.
 
 SQLite lets whoever comes first write, and has the others look again after 1, 2, 5 and up to 100 ms: a process that
 writes all the time keeps another from it for seconds, and when it stops the lock lies idle. Here who waits comes next.
@@ -30,12 +30,13 @@ class WriteTurn:
     """This process's part in it. For one thread.
 
     Two locks make it fair: whoever waits holds ``next`` until it has ``turn``, so that a process which has just left
-    and comes again stands behind. The kernel lets go of both when a process dies.
+    and comes again stands behind. The kernel lets go of both when a process dies. They lie on folders that are there
+    anyway, so that nothing is left of them.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Name the files in the data folder, which exists when they are opened."""
-        self._paths = [folder / "writer.next", folder / "writer.turn"]
+    def __init__(self, turn: Path, next_turn: Path) -> None:
+        """Name two folders."""
+        self._folders = [next_turn, turn]
         self._next = -1
         self._turn = -1
         self._patient = True
@@ -43,12 +44,14 @@ class WriteTurn:
         """Tells whether other processes use the data folder; without any there is no turn to take."""
 
     def open(self) -> None:
-        """Open the files. Raises OSError when the folder cannot be written."""
-        flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
-        self._next, self._turn = [os.open(path, flags, 0o600) for path in self._paths]
+        """Open the folders, which a store that was just restored may lack. Raises OSError."""
+        for folder in self._folders:
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+        self._next, self._turn = [os.open(folder, os.O_RDONLY | os.O_CLOEXEC) for folder in self._folders]
 
     def close(self) -> None:
-        """Close the files. They stay: another process may have them open."""
+        """Close them, and let go of what is held."""
         for descriptor in (self._next, self._turn):
             if descriptor >= 0:
                 os.close(descriptor)

@@ -60,7 +60,7 @@ class GroupCommitWriter:
         """Tells how many jobs are under way in this process."""
         self.on_failure: Callable[[], None] = lambda: None
         """Called on the loop after a batch in which the database failed an operation."""
-        self.turn = WriteTurn(database.folder)
+        self.turn = WriteTurn(database.owners, database.folder)
         self._crowd = RecentPeak(CROWD_SECONDS)
         self._flush_timer: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._main, name="runward-writer", daemon=True)
