@@ -63,6 +63,12 @@ def get_job(target: str, job_id: str) -> Call:
     return Call(target, f"{EXECUTION}GetJob", jobs_pb2.GetJobRequest(job_id=job_id).SerializeToString())
 
 
+def list_jobs(target: str, *statuses: jobs_pb2.JobStatus.ValueType) -> Call:
+    """Make a call of ListJobs for the newest page, of jobs in these statuses or in any."""
+    request = jobs_pb2.ListJobsRequest(statuses=statuses)
+    return Call(target, f"{EXECUTION}ListJobs", request.SerializeToString())
+
+
 def watch_job(target: str, job_id: str) -> Call:
     """Make a stream of WatchJob."""
     return Call(target, f"{EXECUTION}WatchJob", jobs_pb2.WatchJobRequest(job_id=job_id).SerializeToString())
@@ -71,6 +77,11 @@ def watch_job(target: str, job_id: str) -> Call:
 def get_plugin(target: str, plugin: str = "noop") -> Call:
     """Make a call of GetPlugin."""
     return Call(target, f"{PLUGINS}GetPlugin", plugins_pb2.GetPluginRequest(plugin=plugin).SerializeToString())
+
+
+def metrics(answer: bytes) -> plugins_pb2.PluginMetrics:
+    """Read the metrics in the answer of GetPlugin."""
+    return plugins_pb2.GetPluginResponse.FromString(answer).plugin.metrics
 
 
 def check_health(target: str) -> Call:

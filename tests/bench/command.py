@@ -25,7 +25,7 @@ from tests.bench.meter import UnansweredError
 from tests.bench.overload import OverloadError
 from tests.bench.publishing import publish
 from tests.bench.report import machine, machine_text, table
-from tests.bench.run import MEASURES, Run
+from tests.bench.run import MEASURES, USUAL, Run
 from tests.bench.scale import FULL, QUICK
 from tests.bench.scanning import ScanningError
 from tests.bench.spinning import SpinningError
@@ -77,7 +77,7 @@ def main(quick: bool, names: tuple[str, ...], write: bool, as_json: bool) -> Non
     def say(text: str) -> None:
         status.update(f"  {text}") if err.is_terminal else err.print(f"  {time.monotonic() - start:5.1f} s  {text}")
 
-    run = Run(QUICK if quick else FULL, names or MEASURES, say)
+    run = Run(QUICK if quick else FULL, names or USUAL, say)
     try:
         with err.status("") as status:
             run.run()

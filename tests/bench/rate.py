@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runward.v1 import plugins_pb2
 from tests.bench import calls, h2load
 from tests.bench.figure import Figure, Target
 from tests.bench.h2load import H2Load
@@ -79,8 +78,7 @@ def analyze_meter(setting: Setting, load: Load, address: str, servers: Collectio
 
 def successes(load: LoadProgram, address: str) -> int:
     """Tell how many jobs of the no-op plugin ended SUCCESS."""
-    answer = plugins_pb2.GetPluginResponse.FromString(load.one(calls.get_plugin(address)))
-    return answer.plugin.metrics.success_count
+    return calls.metrics(load.one(calls.get_plugin(address))).success_count
 
 
 def parts(name: str, echo: Meter, analyze: Meter, load: Load) -> list[Figure]:

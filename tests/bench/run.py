@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from tests.bench import (
     batch,
     caching,
+    growth,
     honesty,
     jobs,
     latency,
     memory,
+    million,
     overload,
     pictures,
     processes,
@@ -35,9 +37,23 @@ IDLE_SERVER = (rate, latency, jobs, caching, pictures)
 """The measures for which the server is started with its defaults."""
 MEASURES = {
     measure.NAME: measure
-    for measure in (*IDLE_SERVER, memory, processes, watching, batch, overload, spinning, readiness, scanning)
+    for measure in (
+        *IDLE_SERVER,
+        memory,
+        processes,
+        watching,
+        batch,
+        overload,
+        spinning,
+        readiness,
+        growth,
+        million,
+        scanning,
+    )
 }
 """The modules of all measures, by their names."""
+USUAL = [name for name in MEASURES if name != million.NAME]
+"""Those of a run that is not asked for others."""
 PLUGINS = ("Noop", "Echo", "Returns")
 SPIN_WORKERS = 8
 
@@ -80,6 +96,14 @@ class Run:
                 self.figures += spinning.measure(setting)
         if readiness.NAME in self._names:
             self.figures += readiness.measure(self._scale, self._say)
+        if growth.NAME in self._names:
+            with self._setting(plugins=PLUGINS) as setting:
+                self.checks = honesty.check(setting)
+                self.figures += growth.measure(setting)
+        if million.NAME in self._names:
+            with self._setting(*million.ARGUMENTS, plugins=PLUGINS) as setting:
+                self.checks = honesty.check(setting)
+                self.figures += million.measure(setting)
         if scanning.NAME in self._names:
             self.figures += scanning.measure(self._scale, self._say)
 

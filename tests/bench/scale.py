@@ -21,6 +21,7 @@ class Scale:
     package_scans: int
     overload_seconds: float
     watches: int
+    stored_jobs: int
 
 
 FULL = Scale(
@@ -36,6 +37,7 @@ FULL = Scale(
     package_scans=5,
     overload_seconds=60,
     watches=5000,
+    stored_jobs=100_000,
 )
 QUICK = Scale(
     rounds=3,
@@ -50,4 +52,5 @@ QUICK = Scale(
     package_scans=1,
     overload_seconds=10,
     watches=1000,
+    stored_jobs=10_000,
 )

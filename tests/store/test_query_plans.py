@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 
 import pytest
 
+from runward_service.domain.job import JobStatus
 from runward_service.store.database import migrate
+from runward_service.store.job_reader import list_statement
 from runward_service.store.row_statements import by_chunk
 from runward_service.store.statements import statements
 
@@ -34,6 +37,31 @@ def test_by_an_index(name: str) -> None:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", list(unbound.values()))]
     assert any(step.startswith("SEARCH job USING") and index in step for step in plan), plan
     assert not any(step.startswith("SCAN job") or "TEMP B-TREE" in step for step in plan), plan
+
+
+@pytest.mark.parametrize(
+    ("statuses", "found_by"),
+    [
+        ([JobStatus.FAILED], "INDEX job_failed (tenant=? AND rowid<?)"),
+        ([JobStatus.PENDING], "INTEGER PRIMARY KEY (rowid=?)"),
+        ([JobStatus.RUNNING, JobStatus.PENDING], "INTEGER PRIMARY KEY (rowid=?)"),
+        ([], "INTEGER PRIMARY KEY (rowid<?)"),
+        ([JobStatus.SUCCESS], "INTEGER PRIMARY KEY (rowid<?)"),
+        ([JobStatus.RUNNING, JobStatus.FAILED], "INTEGER PRIMARY KEY (rowid<?)"),
+    ],
+)
+def test_failed_and_unfinished_jobs_are_not_looked_for_among_all(statuses: list[JobStatus], found_by: str) -> None:
+    """Those that failed, and those that have not ended, are listed by their indexes; all others from the newest on, in
+    order, without being sorted.
+    """
+    sql = list_statement(statuses)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        unbound = dict.fromkeys(re.findall(r":([a-z_]+)", sql))
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", unbound)]
+    assert plan[0] == f"SEARCH job USING {found_by}", plan
+    assert ("SCAN job USING INDEX job_unfinished" in plan) == ("(rowid=?)" in found_by), plan
+    assert not any("TEMP B-TREE" in step for step in plan), plan
 
 
 @pytest.mark.parametrize("name", ["callers_after", "callers_up_to"])

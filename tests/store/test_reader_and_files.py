@@ -80,7 +80,7 @@ def test_every_statement_fits_the_schema(tmp_path: Path, name: str) -> None:
         found = {key: sql for key, sql in statements(name).items() if key != "job_columns"}
         assert len(found) >= 5
         for key, text in found.items():
-            sql = text.replace("{rows}", f"({', '.join('?' * WIDTHS.get(key, 1))})")
+            sql = text.replace("{among}", "1").replace("{rows}", f"({', '.join('?' * WIDTHS.get(key, 1))})")
             marks = sql.count("?")
             parameters = [None] * marks if marks else dict.fromkeys(
                 ("tenant", "before_seq", "plugin", "statuses", "labels", "create_time_from", "create_time_before",

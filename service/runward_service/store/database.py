@@ -20,6 +20,8 @@ LOG_BYTES = 16 * 1024 * 1024
 """What the write-ahead log is cut down to when it is begun anew."""
 PAGE_BYTES = 4096
 """Of the database: migrations/0009_erasable_images.sql keeps images out of the b-tree pages of this size."""
+CACHE_KIBIBYTES = 8192
+"""A full store fills it, so that it counts in the service's memory; the system caches the file besides."""
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with it."""
 
@@ -84,7 +86,7 @@ class Database:
         # What is deleted is overwritten, wherever SQLite moved it before: DeleteJob promises that nothing is left.
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         return connection
 
     def check_newest(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aiosqlite
 
 from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import JobStatus
 from runward_service.domain.receipt import Receipt
 from runward_service.store.database import BUSY_TIMEOUT_MS
 from runward_service.store.histogram import percentile
@@ -19,10 +20,16 @@ from runward_service.store.statements import statements
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runward_service.domain.job import Job, JobStatus
+    from runward_service.domain.job import Job
     from runward_service.store.database import Database
 
 SQL = statements("job_reader.sql")
+FAILED = frozenset({JobStatus.FAILED})
+UNFINISHED = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
+LIST_ALL = SQL["list_jobs"].replace("{among}", "1")
+LIST_FAILED = SQL["list_jobs"].replace("{among}", "job.status = 4")
+LIST_UNFINISHED = SQL["list_jobs"].replace("{among}", "job.seq IN (SELECT seq FROM job WHERE status IN (1, 2))")
+"""Few of many jobs fail or are unfinished: they are not looked for among all."""
 LAST_SEQ = 2**62
 MAX_PAGE_BYTES = 1024 * 1024
 """Characters take up to three bytes, and a stock client reads four mebibytes."""
@@ -96,6 +103,14 @@ def listed(rows: Sequence[Sequence[Any]]) -> int:
     return len(rows)
 
 
+def list_statement(statuses: Sequence[JobStatus]) -> str:
+    """The statement that lists jobs in these statuses, any for none, without a look at the history where it can."""
+    wanted = frozenset(statuses)
+    if wanted and wanted <= FAILED:
+        return LIST_FAILED
+    return LIST_UNFINISHED if wanted and wanted <= UNFINISHED else LIST_ALL
+
+
 class SqliteJobReader:
     """The reads, each one crossing to the reader's thread once."""
 
@@ -115,7 +130,10 @@ class SqliteJobReader:
         await self._connection.close()
 
     async def _rows(self, name: str, parameters: Any = ()) -> list[Any]:
-        return list(await self._connection.execute_fetchall(SQL[name], parameters))
+        return await self._rows_of(SQL[name], parameters)
+
+    async def _rows_of(self, sql: str, parameters: Any) -> list[Any]:
+        return list(await self._connection.execute_fetchall(sql, parameters))
 
     async def get_job(self, job_id: str, tenant: str | None) -> Job:
         """A tenant's job (any tenant's for None), with its result. Raises GovernedError JOB_NOT_FOUND."""
@@ -132,8 +150,8 @@ class SqliteJobReader:
         """One page of a query, newest first, without results."""
         # Read first: a change between the two reads is then seen twice by who watches from it, not missed.
         revision = await self.last_revision()
-        rows = await self._rows(
-            "list_jobs",
+        rows = await self._rows_of(
+            list_statement(query.statuses),
             {
                 "tenant": query.tenant,
                 "before_seq": before or LAST_SEQ,

@@ -32,9 +32,11 @@ FROM job JOIN image ON image.seq = job.image_seq
 WHERE job.seq IN (VALUES {rows});
 
 -- name: list_jobs
+-- {among} is a condition that an index answers; it may be met by jobs that the filters are not.
 SELECT {columns}, job.seq
 FROM job JOIN image ON image.seq = job.image_seq
 WHERE job.tenant = :tenant
+  AND {among}
   AND job.seq < :before_seq
   AND (:plugin = '' OR job.plugin = :plugin)
   AND (:statuses = '[]' OR job.status IN (SELECT value FROM json_each(:statuses)))
