@@ -11,6 +11,7 @@ import grpc
 from runward_service.api.registration import add_servicers
 from runward_service.bootstrap import build
 from runward_service.domain.limits import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
+from runward_service.freed_memory import FreedMemory
 from runward_service.listen_address import ListenError, check_address
 from runward_service.stop_signals import StopSignals
 
@@ -60,6 +61,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
     try:
         await server.start()
         tune_collector()
+        service.supervisor.supervise(FreedMemory().run(), "the return of free memory")
         on_ready(address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}")
         either: list[asyncio.Future[Any]] = [stop.first, service.supervisor.failed]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
