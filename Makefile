@@ -61,6 +61,7 @@ CHAOS_MINUTES ?= 10
 chaos: setup ## Run the server for CHAOS_MINUTES (10) while all goes wrong around it, then 1,000 watchers
 	@$(BIN)/python -m tests.chaos --minutes $(CHAOS_MINUTES) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 	@$(BIN)/python -m tests.chaos.watching $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
+	@$(BIN)/python -m tests.chaos.watching --processes 2 $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
 gen: $(GEN_VENV)/.made ## Generate the stubs from proto/
 	@PATH="$(CURDIR)/$(GEN_VENV)/bin:$$PATH" $(GEN_VENV)/bin/python -m grpc_tools.protoc -Iproto \

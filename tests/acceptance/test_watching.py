@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest.mark.parametrize("servers", [1, 2])
-async def test_watchers_over_disconnects_and_a_kill(tmp_path: Path, servers: int) -> None:
+@pytest.mark.parametrize(("servers", "processes"), [(1, 1), (2, 1), (1, 2)])
+async def test_watchers_over_disconnects_and_a_kill(tmp_path: Path, servers: int, processes: int) -> None:
     """Sixty watchers of everything, of some jobs, some statuses or one job are disconnected at random while the server,
-    or one of two on the same folder, is killed and restarted: each sees exactly the changes that the log has, and a
-    watch of one job ends once.
+    or one of two on the same folder, or one process of a server's two, is killed and restarted: each sees exactly the
+    changes that the log has, and a watch of one job ends once. The server's other process goes on.
     """
-    run = Run(Plan(watchers=60, jobs=40, kills=1, seed="acceptance", servers=servers), tmp_path)
+    plan = Plan(watchers=60, jobs=40, kills=1, seed="acceptance", servers=servers, processes=processes)
+    run = Run(plan, tmp_path)
     await run.run()
     assert run.problems == []
     assert run.counts()["streams"] > 60

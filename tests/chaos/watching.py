@@ -1,15 +1,17 @@
 """Watchers that are disconnected all the time, and a server that is killed: what each saw is the log, or it was told
 what is gone.
 
-    python -m tests.chaos.watching --watchers 1000 --jobs 200 --kills 3 [--servers 2] [--retain-jobs 50]
+    python -m tests.chaos.watching --watchers 1000 --jobs 200 --kills 3 [--servers 2 | --processes 2] [--retain-jobs 50]
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import secrets
+import signal
 import socket
 import sqlite3
 import sys
@@ -25,12 +27,15 @@ import click
 import runward
 from tests.acceptance.server_process import ServerProcess
 from tests.chaos.watcher import TERMINAL, Event, Gap, Watcher
+from tests.programs.processes import children
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 GROUPS = ("a", "b", "c", "d", "e")
 WATCHERS_A_CLIENT = 50
+CLIENTS_OF_A_GROUP = 8
+"""The kernel shares out connections by chance: with so many, hardly ever all to one process."""
 IMAGE = {"mime_type": "application/octet-stream"}
 LONG_JOBS = 20
 """One job of so many takes a second and a half and reports progress."""
@@ -48,7 +53,8 @@ STATUSES = ("", "PENDING", "RUNNING", "SUCCESS", "FAILED")
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How much of everything. With ``retain_jobs``, no more finished jobs are kept: the log is compacted under way.
-    With several ``servers`` on one folder, one after the other is killed while the others go on.
+    With several ``servers`` on one folder, one after the other is killed while the others go on. With several
+    ``processes`` of one server, any of them is, and its parent starts it again.
     """
 
     watchers: int
@@ -57,6 +63,7 @@ class Plan:
     seed: str
     retain_jobs: int = 0
     servers: int = 1
+    processes: int = 1
 
 
 @dataclass(slots=True)
@@ -71,6 +78,7 @@ class Run:
     last: int | None = None
     seconds: float = 0.0
     _servers: list[ServerProcess] = field(default_factory=list)
+    _lost: list[str] = field(default_factory=list)
     _following: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -83,9 +91,11 @@ class Run:
             found.append(f"{len(ended)} of {self.plan.jobs} jobs ended")
         if not self.plan.retain_jobs and self.counts()["compactions told"]:
             found.append("a watcher was told that something is gone, though nothing is removed")
-        return found + [
-            f"{watcher.describe()} ended {watcher.ends} times" for watcher in self.watchers if watcher.ends > 1
-        ]
+        return (
+            found
+            + self._lost
+            + [f"{watcher.describe()} ended {watcher.ends} times" for watcher in self.watchers if watcher.ends > 1]
+        )
 
     def counts(self) -> dict[str, float]:
         """What there was."""
@@ -94,6 +104,7 @@ class Run:
             "watchers": len(self.watchers),
             "jobs": self.plan.jobs,
             "servers": self.plan.servers,
+            "processes": self.plan.processes,
             "kills": self.plan.kills,
             "changes in the log": len(self.log),
             "changes seen": sum(isinstance(one, Event) for one in seen),
@@ -112,7 +123,7 @@ class Run:
         async with AsyncExitStack() as stack:
             clients = [
                 await stack.enter_async_context(runward.connect(target, retry=runward.RetryPolicy(resume=120.0)))
-                for target in addresses * max(self.plan.watchers // WATCHERS_A_CLIENT // self.plan.servers, 2)
+                for target in addresses * self._clients_a_server()
             ]
             reading = asyncio.create_task(self._read_log())
             self._add_watchers(clients, turns, self.plan.watchers * 3 // 4, [])
@@ -127,11 +138,15 @@ class Run:
                     task.cancel()
                 await asyncio.gather(reading, *self._following, return_exceptions=True)
                 for server in self._servers:
-                    await server.kill()
+                    await (server.kill() if self.plan.processes == 1 else server.stop())
         self.seconds = time.monotonic() - start
 
+    def _clients_a_server(self) -> int:
+        count = max(self.plan.watchers // WATCHERS_A_CLIENT // self.plan.servers, 2)
+        return count if self.plan.processes == 1 else max(count, CLIENTS_OF_A_GROUP)
+
     async def _start(self, address: str) -> ServerProcess:
-        arguments = ["--listen", address]
+        arguments = ["--listen", address, "--processes", str(self.plan.processes)]
         if self.plan.retain_jobs:
             arguments += ["--retain-jobs", str(self.plan.retain_jobs)]
         return await ServerProcess(self.folder / "data", *arguments, plugins=("Noop", "Progressing")).start()
@@ -155,9 +170,7 @@ class Run:
                 await until(lambda: len(job_ids) >= upto - new // 2)  # noqa: B023 - awaited here
                 await asyncio.sleep(turns.uniform(0, 0.5))
                 self.say(f"killing a server with {len(job_ids)} jobs submitted")
-                number = phase % len(addresses)
-                await self._servers[number].kill()
-                self._servers[number] = await self._start(addresses[number])
+                await self._kill(phase % len(addresses), addresses, turns)
             await submitting
             single = (self.plan.watchers - self.plan.watchers * 3 // 4) // phases
             self._add_watchers(clients, turns, single, job_ids[-new:])
@@ -170,6 +183,20 @@ class Run:
             except runward.ExecutionError as error:
                 if error.reason != "INTERRUPTED":  # two of the kills hit it
                     raise
+
+    async def _kill(self, number: int, addresses: list[str], turns: random.Random) -> None:
+        """Kill a server and start it again, or one process of it, which is started again by its parent."""
+        server = self._servers[number]
+        if self.plan.processes == 1:
+            await server.kill()
+            self._servers[number] = await self._start(addresses[number])
+            return
+        before = set(children(server.pid))
+        victim = turns.choice(sorted(before))
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: len(set(children(server.pid)) - {victim}) == self.plan.processes)
+        if gone := before - {victim} - set(children(server.pid)):
+            self._lost.append(f"with the process {victim}, {sorted(gone)} ended")
 
     async def _submit(self, clients: list[Any], job_ids: list[str], upto: int) -> None:
         for number in range(len(job_ids), upto):
@@ -223,15 +250,16 @@ def free_address() -> str:
 @click.option("--kills", type=click.IntRange(0), default=3, show_default=True)
 @click.option("--retain-jobs", type=click.IntRange(0), default=0, help="Compact the log under way.")
 @click.option("--servers", type=click.IntRange(1), default=1, show_default=True, help="Processes on one data folder.")
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Processes of one server.")
 @click.option("--seed", default="", help="Of the disconnects; random by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def main(  # noqa: PLR0917 - click passes each option by name
-    watchers: int, jobs: int, kills: int, retain_jobs: int, servers: int, seed: str, as_json: bool
+    watchers: int, jobs: int, kills: int, retain_jobs: int, servers: int, processes: int, seed: str, as_json: bool
 ) -> None:
     """Watch jobs with many watchers that come and go while the server is killed. Exit status 1 where one saw anything
     else than the log.
     """
-    plan = Plan(watchers, jobs, kills, seed or secrets.token_hex(4), retain_jobs, servers)
+    plan = Plan(watchers, jobs, kills, seed or secrets.token_hex(4), retain_jobs, servers, processes)
     click.echo(f"seed {plan.seed}", err=True)
     with tempfile.TemporaryDirectory(prefix="watching-") as folder:
         run = Run(plan, Path(folder), lambda text: click.echo(text, err=True))
