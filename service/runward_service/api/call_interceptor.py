@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from runward_service.domain.envelope import ErrorEnvelope
 
 
+WITH_IMAGE = frozenset({f"/runward.v1.ExecutionService/{name}" for name in ("Analyze", "SubmitJob")})
+"""Methods whose request has one image, which may be large."""
 PREFIXES = ("/runward.v1.", "/grpc.health.v1.")
 MAX_STREAM_REQUEST_BYTES = 64 * 1024
 MAX_CHUNK_MESSAGE_BYTES = MAX_CHUNK_BYTES + MAX_STREAM_REQUEST_BYTES
@@ -76,20 +78,22 @@ class CallInterceptor(grpc.GenericRpcHandler):
             handler = next((one for one in found if one is not None), None)
             if handler is None or not method.startswith(PREFIXES):
                 return handler
-            wrapped = self._wrapped[method] = wrap(handler, self._limits)
+            wrapped = self._wrapped[method] = wrap(handler, self._limits, with_image=method in WITH_IMAGE)
         return wrapped
 
 
-def wrap(handler: Handler, limits: CallLimits) -> Handler:
-    """A handler that decodes requests itself, so that what is malformed gets a typed error too."""
+def wrap(handler: Handler, limits: CallLimits, *, with_image: bool) -> Handler:
+    """A handler that decodes requests itself, so that what is malformed gets a typed error too; a large image apart
+    from the rest of its request, where that has one.
+    """
     if handler.request_streaming:
         return _wrap_stream_unary(handler, limits)
     if handler.response_streaming:
         return _wrap_unary_stream(handler, limits)
-    return _wrap_unary_unary(handler, limits)
+    return _wrap_unary_unary(handler, limits, with_image=with_image)
 
 
-def _wrap_unary_unary(handler: Handler, limits: CallLimits) -> Handler:
+def _wrap_unary_unary(handler: Handler, limits: CallLimits, *, with_image: bool) -> Handler:
     """Registered as if its one request were a stream, so that a call can be refused before its message is read, and the
     message can be let go before the call has ended.
     """
@@ -103,6 +107,8 @@ def _wrap_unary_unary(handler: Handler, limits: CallLimits) -> Handler:
             try:
                 message = await limits.receive(context)
                 HELD.set(message)
+                if with_image:
+                    message.cut_image()
                 return await behaviour(decoded(decode, message.take()), context)
             finally:
                 limits.leave()

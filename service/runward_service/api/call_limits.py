@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from runward_service.api.inline_image import WORTH_BYTES, cut_image
 from runward_service.domain.errors import ErrorReason, GovernedError
 
 if TYPE_CHECKING:
@@ -180,12 +181,13 @@ class CallLimits:
 class Message:
     """A message that has arrived; its bytes count until it is let go."""
 
-    __slots__ = ("_limits", "_raw", "_size")
+    __slots__ = ("_image", "_limits", "_raw", "_size")
 
     def __init__(self, limits: CallLimits, raw: bytes) -> None:
         """Hold it."""
         self._limits = limits
         self._raw = raw
+        self._image: memoryview | None = None
         self._size = len(raw)
         limits.request_bytes += self._size
 
@@ -193,6 +195,17 @@ class Message:
         """The bytes, which are not held here any more, but still count: what is made of them is as large."""
         raw, self._raw = self._raw, b""
         return raw
+
+    def cut_image(self) -> None:
+        """Take the image of a request apart from the rest, where it is a large one."""
+        cut = cut_image(self._raw, WORTH_BYTES)
+        if cut is not None:
+            self._raw, self._image = cut
+
+    def take_image(self) -> memoryview | None:
+        """The image that was taken apart, which is not held here any more; None where none was."""
+        image, self._image = self._image, None
+        return image
 
     def let_go(self) -> None:
         """Nothing made of the bytes is held any more; again does nothing."""

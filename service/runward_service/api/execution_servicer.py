@@ -46,7 +46,7 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
 
     async def Analyze(self, request: jobs_pb2.AnalyzeRequest, context: Any) -> jobs_pb2.AnalyzeResponse:
         """Run now."""
-        converted = [analyze_request(request, PRINCIPAL.get())]
+        converted = [analyze_request(request, PRINCIPAL.get(), HELD.get().take_image())]
         del request  # nor is what it was converted to held while the job waits and runs
         job = await self._analysis.analyze(converted.pop(), HELD.get().let_go)
         if job.error is not None:
@@ -57,7 +57,7 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
 
     async def SubmitJob(self, request: jobs_pb2.SubmitJobRequest, context: Any) -> jobs_pb2.SubmitJobResponse:
         """Run later."""
-        converted = [submit_request(request, PRINCIPAL.get())]
+        converted = [submit_request(request, PRINCIPAL.get(), HELD.get().take_image())]
         del request
         job = await self._analysis.submit(converted.pop())
         return jobs_pb2.SubmitJobResponse(job=job_to_proto(job))

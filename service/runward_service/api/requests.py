@@ -60,19 +60,25 @@ def required(field: str, value: str) -> str:
     return value
 
 
-def analyze_request(message: jobs_pb2.AnalyzeRequest, principal: Principal) -> JobRequest:
-    """An AnalyzeRequest. Raises GovernedError INVALID_FIELD, OPTIONS_INVALID or TIMEOUT_INVALID."""
-    return _job_request(message, principal, JobMode.SYNC, 0, 0)
+def analyze_request(
+    message: jobs_pb2.AnalyzeRequest, principal: Principal, image: memoryview | None = None
+) -> JobRequest:
+    """An AnalyzeRequest, whose ``image`` may have been taken apart. Raises GovernedError INVALID_FIELD, OPTIONS_INVALID
+    or TIMEOUT_INVALID.
+    """
+    return _job_request(message, image, principal, JobMode.SYNC, 0, 0)
 
 
-def submit_request(message: jobs_pb2.SubmitJobRequest, principal: Principal) -> JobRequest:
+def submit_request(
+    message: jobs_pb2.SubmitJobRequest, principal: Principal, image: memoryview | None = None
+) -> JobRequest:
     """A SubmitJobRequest. Raises as analyze_request."""
     if abs(message.priority) > MAX_PRIORITY:
         raise invalid_field("priority", f"must be from -{MAX_PRIORITY} to {MAX_PRIORITY}.")
     queue_timeout_us = _microseconds(message.queue_timeout) if message.HasField("queue_timeout") else 0
     if queue_timeout_us is None or queue_timeout_us < 0:
         raise invalid_field("queue_timeout", "must not be negative nor longer than ten years.")
-    return _job_request(message, principal, JobMode.ASYNC, message.priority, queue_timeout_us)
+    return _job_request(message, image, principal, JobMode.ASYNC, message.priority, queue_timeout_us)
 
 
 def batch_requests(message: jobs_pb2.BatchSubmitJobsRequest, principal: Principal) -> list[JobRequest | GovernedError]:
@@ -96,8 +102,9 @@ def batch_requests(message: jobs_pb2.BatchSubmitJobsRequest, principal: Principa
     return converted
 
 
-def _job_request(
+def _job_request(  # noqa: PLR0917 - what a request is made of
     message: jobs_pb2.AnalyzeRequest | jobs_pb2.SubmitJobRequest,
+    image: memoryview | None,
     principal: Principal,
     mode: JobMode,
     priority: int,
@@ -114,7 +121,7 @@ def _job_request(
         raise GovernedError(ErrorReason.TIMEOUT_INVALID, "timeout is no Duration.", plugin=plugin)
     return JobRequest(
         plugin=plugin,
-        image=payload.image,
+        image=payload.image if image is None else image,
         mime_type=payload.mime_type.strip().lower(),
         options=options_of(payload.options) if payload.HasField("options") else {},
         mode=mode,

@@ -66,12 +66,12 @@ class JobRequest:
 
     ``timeout_us``, ``queue_timeout_us`` and ``retention_us`` are microseconds, 0 where the caller gave none;
     ``image_digest`` stands for an image that the caller's tenant has stored, ``stored`` is that image once it was
-    found; then ``image`` is empty. ``retry_of`` is the id of the failed job whose input this is; ``skip_cache`` asks
-    for a run of its own.
+    found; then ``image`` is empty. A large image may be a part of the bytes that it came with. ``retry_of`` is the id
+    of the failed job whose input this is; ``skip_cache`` asks for a run of its own.
     """
 
     plugin: str
-    image: bytes
+    image: bytes | memoryview
     mime_type: str
     options: Mapping[str, Any]
     mode: JobMode
@@ -93,7 +93,7 @@ class JobRequest:
         if self.stored is not None:
             return self.stored.size_bytes
         image: object = self.image
-        return len(image) if isinstance(image, bytes) else 0
+        return len(image) if isinstance(image, bytes | memoryview) else 0
 
 
 class Job(NamedTuple):

@@ -94,7 +94,7 @@ class JobIntake:
             skip_cache=request.skip_cache,
         )
 
-    async def put(self, data: bytes) -> StoredImage:
+    async def put(self, data: bytes | memoryview) -> StoredImage:
         """Take bytes in. Raises GovernedError STORE_UNAVAILABLE."""
         try:
             return await self._images.put(data)

@@ -71,7 +71,7 @@ def head_of(request: JobRequest) -> object:
     """
     if request.stored is None:
         image: object = request.image
-        return image[:HEAD_BYTES] if isinstance(image, bytes) else image
+        return bytes(image[:HEAD_BYTES]) if isinstance(image, bytes | memoryview) else image
     try:
         return request.stored.head()
     except OSError as error:

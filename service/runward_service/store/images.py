@@ -20,7 +20,7 @@ loop.
 """
 
 
-def is_large(data: bytes) -> bool:
+def is_large(data: bytes | memoryview) -> bool:
     """Whether an image goes to a file of its own."""
     return is_large_size(len(data))
 
@@ -60,15 +60,15 @@ class ImageStore:
         if (folder := self.path_of(digest).parent).is_dir():
             await asyncio.to_thread(sync_folder, folder)
 
-    async def put(self, data: bytes) -> StoredImage:
+    async def put(self, data: bytes | memoryview) -> StoredImage:
         """Take an image in. A large one is on disk, synced, when this returns, so a commit may name it, if it finds the
         file still there. Raises OSError when the disk is full.
         """
         if not is_large(data):
-            return StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), data=data, new=True)
+            return StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), data=bytes(data), new=True)
         return await asyncio.to_thread(self._put_file, data)
 
-    def _put_file(self, data: bytes) -> StoredImage:
+    def _put_file(self, data: bytes | memoryview) -> StoredImage:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         path = self.path_of(digest)
         if new := not is_whole(path, len(data)):
@@ -109,7 +109,7 @@ class ImageStore:
         self._made.add(path.parent)
 
 
-def write_synced(path: Path, data: bytes) -> None:
+def write_synced(path: Path, data: bytes | memoryview) -> None:
     """Write a new file; its bytes are on disk when this returns. Raises OSError."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
