@@ -23,8 +23,10 @@ class StoredImage:
     size_bytes: int
     data: bytes | None = None
     path: Path | None = None
-    new: bool = field(default=False, compare=False)
-    """Whether this process has just hashed these bytes and holds them, or has just written them to their file."""
+    new: int | None = field(default=None, compare=False)
+    """Not None where this process has just hashed these bytes and holds them, or has just written them to their file:
+    then the time of that, as the file tells it, in nanoseconds since 1970; 0 for bytes that are held.
+    """
     _head: bytes = field(default=b"", init=False, repr=False, compare=False)
     """The first bytes, once they were read from the file: they are looked at more than once."""
 

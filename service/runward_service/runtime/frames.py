@@ -45,8 +45,8 @@ def encode_run_frame(job: Job) -> bytes:
     """The message that asks for a run of a job: its image's bytes, or the file of a large one."""
     image = job.image
     source = f',"path":{ENCODE_JSON(str(image.path))}' if image.data is None else ""
-    if image.new:
-        source += ',"new":true'
+    if image.new is not None:
+        source += f',"new":{image.new}'
     options = ENCODE_JSON(dict(job.options)) if job.options else "{}"
     # Written out, because the encoder takes longer for a header than all else that a short run costs here.
     header = (

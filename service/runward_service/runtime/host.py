@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import hashlib
 import json
 import os
 import resource
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain import violation
-from runward_service.domain.blob_errors import blob_corrupted
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.plugins.base import InvalidInput, Payload, PluginError, RunContext
 from runward_service.plugins.loader import PluginUnusable, absent_requirements, describe, load_plugin_class, told
@@ -27,6 +25,7 @@ from runward_service.runtime.frames import HEADER, decode_meta, encode_frame, en
 from runward_service.runtime.given_artifacts import GivenArtifacts
 from runward_service.runtime.loaded_code import loaded_digests
 from runward_service.runtime.result_codec import encode_result, output_digest
+from runward_service.runtime.run_image import run_image
 from runward_service.runtime.seeds import seed_generators
 from runward_service.runtime.tool_runner import ToolRunner
 from runward_service.runtime.validation import validate_output
@@ -144,7 +143,7 @@ class Host:
             self._folder.enter()
             if plugin.deterministic:
                 seed_generators(meta["seed"])
-            payload = Payload(verified_image(meta, body), meta["mime_type"], meta["options"])
+            payload = Payload(run_image(meta, body), meta["mime_type"], meta["options"])
             output = ToolRunner.run_plugin(plugin, payload, context)
             result = encode_result(output)
             answer: dict[str, Any] = {"type": "result", "digest": output_digest(output)}
@@ -173,34 +172,6 @@ class Host:
             return None
         meta_size, body_size = HEADER.unpack(header)
         return decode_meta(self._reader.read(meta_size)), self._reader.read(body_size)
-
-
-def verified_image(meta: dict[str, Any], body: bytes) -> bytes:
-    """The image of a run, as sent or from its file. Raises GovernedError BLOB_CORRUPTED where it is not that of its
-    digest: the disk may have changed it since it was stored.
-    """
-    digest: str = meta["digest"]
-    new = "new" in meta
-    if new and "path" not in meta:
-        return body  # the service has hashed what it sent
-    try:
-        image = file_bytes(meta["path"], once=new) if "path" in meta else body
-    except OSError as error:
-        raise blob_corrupted(digest) from error
-    if f"sha256:{hashlib.sha256(image).hexdigest()}" != digest:
-        raise blob_corrupted(digest)
-    return image
-
-
-def file_bytes(path: str, *, once: bool) -> bytes:
-    """The bytes of a file. One that was written for this run and will hardly be read again does not stay in memory: the
-    next one takes its pages. Raises OSError.
-    """
-    with Path(path).open("rb", buffering=0) as file:
-        data = file.readall()
-        if once:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    return data
 
 
 def failure_of(error: BaseException, retry_on: tuple[type[Exception], ...] = ()) -> dict[str, Any]:

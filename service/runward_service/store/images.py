@@ -65,24 +65,25 @@ class ImageStore:
         file still there. Raises OSError when the disk is full.
         """
         if not is_large(data):
-            return StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), data=bytes(data), new=True)
+            return StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), data=bytes(data), new=0)
         return await asyncio.to_thread(self._put_file, data)
 
     def _put_file(self, data: bytes | memoryview) -> StoredImage:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         path = self.path_of(digest)
-        if new := not is_whole(path, len(data)):
+        written_ns = None
+        if not is_whole(path, len(data)):
             self._make_folder_of(path)
             temporary = self._temporary_of(path)
             try:
-                write_synced(temporary, data)
+                written_ns = write_synced(temporary, data)
                 temporary.replace(path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
         # Also where the file was there: whoever put it may not have come so far yet.
         sync_folder(path.parent)
-        return StoredImage(digest, len(data), path=path, new=new)
+        return StoredImage(digest, len(data), path=path, new=written_ns)
 
     def adopt(self, source: Path, digest: str, size_bytes: int) -> Path:
         """Make a file with an image's bytes, which are on disk, the file of its digest, unless that is there already.
@@ -109,14 +110,17 @@ class ImageStore:
         self._made.add(path.parent)
 
 
-def write_synced(path: Path, data: bytes | memoryview) -> None:
-    """Write a new file; its bytes are on disk when this returns. Raises OSError."""
+def write_synced(path: Path, data: bytes | memoryview) -> int:
+    """Write a new file; its bytes are on disk when this returns. The time when they were written, as the file tells it,
+    in nanoseconds since 1970. Raises OSError.
+    """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
+        return os.fstat(descriptor).st_mtime_ns
     finally:
         os.close(descriptor)
 
