@@ -9,7 +9,7 @@ SOURCES := clients service scanner tests
 GOVERNED := service/runward_service
 PORT ?= 50051
 
-.PHONY: help setup demo test check gen bench fuzz verify matrix serve constraints crashes chaos erasure \
+.PHONY: help setup demo test check gen bench bench-peers fuzz verify matrix serve constraints crashes chaos erasure \
         scan lifecycle execution rest format lint types proto stubs layers sarif tests clean
 
 help: ## List the targets
@@ -41,6 +41,14 @@ test: setup ## Run the tests
 
 bench: setup ## Measure speed against a bare echo, the scanner's against a bare parser
 	@$(BIN)/python -m tests.bench
+
+build/peers/.made: requirements/peers.txt
+	@test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
+	@build/peers/bin/python -m pip install $(PIP_FLAGS) -r requirements/peers.txt
+	@touch $@
+
+bench-peers: setup build/peers/.made ## Measure no-op jobs beside huey, dramatiq, Celery and DBOS, installed for it under build/
+	@$(BIN)/python -m tests.bench --only peers
 
 fuzz: setup ## Send 10,000 malformed requests to a server, which has to go on serving
 	@$(BIN)/python -m tests.fuzz

@@ -33,6 +33,8 @@ it answered is stored, plugins run in worker processes, and input and output are
 ```
 make bench                                        # all of it, which changes no file
 .venv/bin/python -m tests.bench --only rate       # one measure; --quick for fewer and shorter rounds
+make bench-peers                                  # beside other systems for jobs, which it installs under build/
+.venv/bin/python -m tests.bench --only million    # a million stored jobs; --only peers-20000: more jobs for the peers
 .venv/bin/python -m tests.bench --write           # and publish it here; with --only, that measure's section alone
 ```
 

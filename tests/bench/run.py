@@ -12,9 +12,11 @@ from tests.bench import (
     honesty,
     jobs,
     latency,
+    many_peers,
     memory,
     million,
     overload,
+    peers,
     pictures,
     processes,
     rate,
@@ -28,34 +30,37 @@ from tests.bench.setting import Setting, settle
 from tests.programs.server_process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from types import ModuleType
 
     from tests.bench.figure import Figure
     from tests.bench.scale import Scale
 
 IDLE_SERVER = (rate, latency, jobs, caching, pictures)
 """The measures for which the server is started with its defaults."""
-MEASURES = {
-    measure.NAME: measure
-    for measure in (
-        *IDLE_SERVER,
-        memory,
-        processes,
-        watching,
-        batch,
-        overload,
-        spinning,
-        readiness,
-        growth,
-        million,
-        scanning,
-    )
-}
-"""The modules of all measures, by their names."""
-USUAL = [name for name in MEASURES if name != million.NAME]
-"""Those of a run that is not asked for others."""
 PLUGINS = ("Noop", "Echo", "Returns")
 SPIN_WORKERS = 8
+OWN_SERVER: Mapping[ModuleType, tuple[Sequence[str], Sequence[str]]] = {
+    processes: (processes.ARGUMENTS, PLUGINS),
+    watching: ((), PLUGINS),
+    batch: (("--workers", "2"), (*PLUGINS, "Nap")),
+    overload: (overload.ARGUMENTS, (*PLUGINS, "Nap")),
+    spinning: (("--workers", str(SPIN_WORKERS)), (*PLUGINS, "Spin")),
+    growth: ((), PLUGINS),
+    million: (million.ARGUMENTS, PLUGINS),
+    peers: ((), PLUGINS),
+    many_peers: ((), PLUGINS),
+}
+"""The measures that have a server to themselves: its arguments and its plugins."""
+NO_SERVER = (readiness, scanning)
+"""Those that start what they need."""
+MEASURES: Mapping[str, ModuleType] = {
+    measure.NAME: measure for measure in (*IDLE_SERVER, memory, *OWN_SERVER, *NO_SERVER)
+}
+"""The modules of all measures, by their names."""
+UNUSUAL = frozenset({million.NAME, peers.NAME, many_peers.NAME})
+USUAL = [name for name in MEASURES if name not in UNUSUAL]
+"""Those of a run that is not asked for others."""
 
 
 class Run:
@@ -74,38 +79,14 @@ class Run:
         # Without another measure of that server, memory is that of a server which has served the checks alone.
         if {measure.NAME for measure in (*IDLE_SERVER, memory)} & set(self._names):
             self._with_idle_server()
-        if processes.NAME in self._names:
-            with self._setting(*processes.ARGUMENTS, plugins=PLUGINS) as setting:
-                self.checks = honesty.check(setting)
-                self.figures += processes.measure(setting)
-        if watching.NAME in self._names:
-            with self._setting(plugins=PLUGINS) as setting:
-                self.checks = honesty.check(setting)
-                self.figures += watching.measure(setting)
-        if batch.NAME in self._names:
-            with self._setting("--workers", "2", plugins=(*PLUGINS, "Nap")) as setting:
-                self.checks = honesty.check(setting)
-                self.figures += batch.measure(setting)
-        if overload.NAME in self._names:
-            with self._setting(*overload.ARGUMENTS, plugins=(*PLUGINS, "Nap")) as setting:
-                self.checks = honesty.check(setting)
-                self.figures += overload.measure(setting)
-        if spinning.NAME in self._names:
-            with self._setting("--workers", str(SPIN_WORKERS), plugins=(*PLUGINS, "Spin")) as setting:
-                self.checks = honesty.check(setting)
-                self.figures += spinning.measure(setting)
-        if readiness.NAME in self._names:
-            self.figures += readiness.measure(self._scale, self._say)
-        if growth.NAME in self._names:
-            with self._setting(plugins=PLUGINS) as setting:
-                self.checks = honesty.check(setting)
-                self.figures += growth.measure(setting)
-        if million.NAME in self._names:
-            with self._setting(*million.ARGUMENTS, plugins=PLUGINS) as setting:
-                self.checks = honesty.check(setting)
-                self.figures += million.measure(setting)
-        if scanning.NAME in self._names:
-            self.figures += scanning.measure(self._scale, self._say)
+        for measure, (arguments, plugins) in OWN_SERVER.items():
+            if measure.NAME in self._names:
+                with self._setting(*arguments, plugins=plugins) as setting:
+                    self.checks = honesty.check(setting)
+                    self.figures += measure.measure(setting)
+        for measure in NO_SERVER:
+            if measure.NAME in self._names:
+                self.figures += measure.measure(self._scale, self._say)
 
     def _with_idle_server(self) -> None:
         with self._setting(plugins=PLUGINS) as setting:
