@@ -61,6 +61,7 @@ matrix: setup ## Break the rules in copies of the service and publish what the s
 
 crashes: setup ## Kill the service at every point of every kind of a job's life and publish the crash matrix
 	@$(BIN)/python -m tests.crash --write
+	@$(BIN)/python -m tests.crash --beside
 
 erasure: setup ## Delete 50,000 jobs at random and search the database for pieces of their images
 	@$(BIN)/python -m tests.erasure

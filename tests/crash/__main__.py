@@ -17,7 +17,7 @@ from rich.console import Console
 from tests.crash.lab import Lab
 from tests.crash.lives import LIVES
 from tests.crash.matrix import DOCUMENT, Tally, missed, render
-from tests.crash.point import Case
+from tests.crash.point import Case, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,6 +42,14 @@ LOG_LINES = 12
     help="Cases at once.",
 )
 @click.option("--every-restart", is_flag=True, help="Start again after every kill.")
+@click.option("--beside", is_flag=True, help="Kill one of two processes; the other one takes over.")
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice([kind.value for kind in Kind]),
+    multiple=True,
+    help="Points of this kind. Repeat for more.",
+)
 @click.option("--enumerate", "only_enumerate", is_flag=True, help="Find the points and kill nobody.")
 @click.option("--write", is_flag=True, help="Publish what was run in docs/crash-matrix.md.")
 @click.option("--keep", is_flag=True, help="Keep the folders of cases that failed.")
@@ -51,18 +59,21 @@ def main(  # noqa: PLR0917 - click passes each option by name
     cases: tuple[str, ...],
     jobs: int,
     every_restart: bool,
+    beside: bool,
+    kinds: tuple[str, ...],
     only_enumerate: bool,
     write: bool,
     keep: bool,
     as_json: bool,
 ) -> None:
     """Kill the service, and its workers, at every point of every kind of life."""
-    if write and cases:
-        raise click.UsageError("--write publishes lives, not cases")
+    if write and (cases or beside or kinds):
+        raise click.UsageError("--write publishes whole lives of a process alone")
     if unknown := set(names) - {life.name for life in LIVES}:
         raise click.UsageError(f"no life is named {sorted(unknown)}; there are {[life.name for life in LIVES]}")
-    lives = [life for life in LIVES if not names or life.name in names]
-    lab = Lab(jobs_at_once=jobs, every_restart=every_restart, keep=keep)
+    lives = [life for life in LIVES if (not names or life.name in names) and (life.beside or not beside)]
+    wanted = frozenset(map(Kind, kinds or Kind))
+    lab = Lab(jobs_at_once=jobs, every_restart=every_restart, keep=keep, beside=beside, kinds=wanted)
     try:
         chosen = [Case.parse(text) for text in cases]
         if only_enumerate:
@@ -75,7 +86,9 @@ def main(  # noqa: PLR0917 - click passes each option by name
     if write:
         before = DOCUMENT.read_text("utf-8") if DOCUMENT.exists() else ""
         DOCUMENT.write_text(render(LIVES, tallies, before), "utf-8")
-    sys.exit(any(tally.problems for tally in tallies.values()) or bool(missed(tallies.values())))
+    # Beside another process a point may not come again: what happened there may happen in the other one.
+    elusive = [] if beside else missed(tallies.values())
+    sys.exit(any(tally.problems for tally in tallies.values()) or bool(elusive))
 
 
 def tally_all(lab: Lab, lives: Sequence[Life], results: Iterable[tuple[Job, Result]]) -> dict[str, Tally]:

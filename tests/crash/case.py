@@ -63,8 +63,7 @@ def run_case(  # noqa: PLR0917 - the parts of a case
     """
     adopt_orphans()
     world.folder.mkdir()
-    if template is not None:
-        shutil.copytree(template, world.folder, copy_function=copy_node, dirs_exist_ok=True)
+    copy_template(template, world)
     log = world.folder / "log"
     problems = []
     status = wait_for(fork(partial(play, life, at, victim, world), log), CASE_SECONDS)
@@ -89,6 +88,12 @@ def run_case(  # noqa: PLR0917 - the parts of a case
     if mark is not None and not problems:
         mark.touch()
     return Result(reached, problems, [str(point) for point in points], True, log.read_text() if problems else "")
+
+
+def copy_template(template: Path | None, world: World) -> None:
+    """Put what a life begins with into its world, which is there."""
+    if template is not None:
+        shutil.copytree(template, world.folder, copy_function=copy_node, dirs_exist_ok=True)
 
 
 def copy_node(source: str, target: str) -> None:

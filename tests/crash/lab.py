@@ -20,10 +20,11 @@ from runward_service.domain.governance_report import Attestation, GovernanceRepo
 from runward_service.governance import attestation
 from runward_service.governance.installation import read_installation
 from runward_service.runtime import host
+from tests.crash.beside import run_case_beside
 from tests.crash.case import CASE_SECONDS, Result, play, read_result, run_case, write_result
 from tests.crash.lives import STARTS
 from tests.crash.plays import submit
-from tests.crash.point import Case, Point, Victim
+from tests.crash.point import Case, Kind, Point, Victim
 from tests.crash.probe import Probe
 from tests.crash.processes import adopt_orphans, fork, wait_for, wait_for_orphans
 from tests.crash.scene import TARGETS, Scene
@@ -76,7 +77,7 @@ def no_digests(*_: object) -> dict[str, str]:
 
 def jobs_for(life: Life, points: list[Point], known: set[Point]) -> Iterator[Job]:
     """The cases for those points of a trace that are not known yet, which they are then."""
-    for point, following in zip(points, [*points[1:], None], strict=True):
+    for point, following in zip(points, [*points[1:], None][: len(points)], strict=True):
         if point in known:
             continue
         known.add(point)
@@ -98,6 +99,10 @@ class Lab:
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="crash-", dir=memory_folder())))
     every_restart: bool = False
     """Whether to start again after every kill, also on what is the same as after another."""
+    beside: bool = False
+    """Whether another process is there all the time and nothing is started again; the service alone is killed then."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """The kinds of points to kill at."""
     _count: int = 0
     _judged: Path | None = None
     _waiting: deque[Job] = field(default_factory=deque)
@@ -153,9 +158,14 @@ class Lab:
         def learn(job: Job, result: Result) -> None:
             if job.victim is Victim.SERVICE:  # the rest of a life whose worker was killed is another life
                 seen = known.setdefault(job.life.name, set())
-                self._waiting += jobs_for(job.life, [Point.parse(text) for text in result.points], seen)
+                found = jobs_for(job.life, [Point.parse(text) for text in result.points], seen)
+                self._waiting += filter(self._wanted, found)
 
         yield from self._run(learn)
+
+    def _wanted(self, job: Job) -> bool:
+        assert job.at is not None
+        return job.at.kind in self.kinds and not (self.beside and job.victim is not Victim.SERVICE)
 
     def run_cases(self, cases: Iterable[Case], lives: Iterable[Life]) -> Iterator[tuple[Job, Result]]:
         """Some cases by name."""
@@ -199,11 +209,16 @@ class Lab:
         if pid := os.fork():
             return pid
         try:
-            write_result(run_case(job.life, job.at, job.victim, world, template, self._judged), world.folder / "result")
+            write_result(self._result(job, world, template), world.folder / "result")
         except BaseException:  # noqa: BLE001 - told as a problem of the case
             write_result(Result(reached=False, problems=[traceback.format_exc()]), world.folder / "result")
         finally:
             os._exit(0)
+
+    def _result(self, job: Job, world: World, template: Path | None) -> Result:
+        if self.beside:
+            return run_case_beside(job.life, job.at, world, template)
+        return run_case(job.life, job.at, job.victim, world, template, self._judged)
 
     def _template(self, life: Life) -> Path | None:
         """The folder that a life begins with: what its legacy left, or what a service on a new folder left."""

@@ -48,6 +48,8 @@ class Life:
     """How often workers are asked for signs of life."""
     removes: tuple[str, ...] = ()
     """The jobs that it removes, finished, with their images."""
+    beside: bool = False
+    """Whether it is also played beside another process, which may take part of the work."""
     twins: bool = False
     """Whether two jobs have one name."""
     abandoned: bool = False

@@ -57,7 +57,7 @@ ABANDONED = Life("abandoned", "", full_house, HOUSE, plugins=TARGETS, workers=3,
 
 LIVES = (
     STARTS,
-    Life("analyze", "a caller waits for its job", analyze, {"job": SUCCESS}, **BY_A_CALLER),
+    Life("analyze", "a caller waits for its job", analyze, {"job": SUCCESS}, **BY_A_CALLER, beside=True),
     Life(
         "analyze in one commit",
         "creation, start and end of a caller's job share a commit",
@@ -65,8 +65,16 @@ LIVES = (
         {"job": SUCCESS},
         defer_seconds=3600.0,
         **BY_A_CALLER,
+        beside=True,
     ),
-    Life("analyze, raised", "the plugin raises anything else", analyze_fault, {"job": "PLUGIN_RAISED"}, **BY_A_CALLER),
+    Life(
+        "analyze, raised",
+        "the plugin raises anything else",
+        analyze_fault,
+        {"job": "PLUGIN_RAISED"},
+        **BY_A_CALLER,
+        beside=True,
+    ),
     Life(
         "analyze, again",
         "a request id that was used",
@@ -74,9 +82,16 @@ LIVES = (
         {"job": SUCCESS},
         prepare=analyzed_once,
         **BY_A_CALLER,
+        beside=True,
     ),
     Life(
-        "caller hangs up", "the caller goes while its job runs", hang_up, {"job": "CANCELLED"}, workers=2, **BY_A_CALLER
+        "caller hangs up",
+        "the caller goes while its job runs",
+        hang_up,
+        {"job": "CANCELLED"},
+        workers=2,
+        **BY_A_CALLER,
+        beside=True,
     ),
     Life(
         "analyze, kept",
@@ -103,15 +118,23 @@ LIVES = (
         plugins=CACHEABLE,
         cut_ends={"job": INTERRUPTED, "second": INTERRUPTED},
     ),
-    Life("submit", "a submitted job", submit, {"job": SUCCESS}),
+    Life("submit", "a submitted job", submit, {"job": SUCCESS}, beside=True),
     Life("submit, refused", "the plugin raises PluginError", submit_error, {"job": "PLUGIN_RAISED"}),
-    Life("submit, again", "a request id that was used", submit_again, {"job": SUCCESS}, prepare=submitted_once),
+    Life(
+        "submit, again",
+        "a request id that was used",
+        submit_again,
+        {"job": SUCCESS},
+        prepare=submitted_once,
+        beside=True,
+    ),
     Life(
         "submit, large image",
         "a job whose image is a file is stored",
         submit_large,
         {"job": SUCCESS, "first": SUCCESS},
         prepare=occupy,
+        beside=True,
     ),
     Life(
         "submit, batch",
@@ -119,6 +142,7 @@ LIVES = (
         submit_batch,
         {"job": SUCCESS, "second": SUCCESS, "third": SUCCESS, "first": SUCCESS},
         prepare=occupy,
+        beside=True,
     ),
     Life(
         "submit, uploaded",
@@ -134,8 +158,8 @@ LIVES = (
         {"job": SUCCESS, "first": SUCCESS},
         prepare=occupy,
     ),
-    Life("artifacts", "a run gives a small and a large file back", give, {"job": SUCCESS}),
-    Life("progress", "the run reports progress", progress, {"job": SUCCESS}),
+    Life("artifacts", "a run gives a small and a large file back", give, {"job": SUCCESS}, beside=True),
+    Life("progress", "the run reports progress", progress, {"job": SUCCESS}, beside=True),
     Life(
         "cancelled, pending",
         "a waiting job is cancelled",
@@ -151,6 +175,7 @@ LIVES = (
         {"job": "CANCELLED"},
         cut_ends={"job": (SUCCESS,)},
         workers=2,
+        beside=True,
     ),
     Life("timed out", "a run takes too long", time_out, {"job": "TIMEOUT"}, workers=2),
     Life(
@@ -161,6 +186,7 @@ LIVES = (
         cut_ends={"job": INTERRUPTED},
         lost_ends={"job": ("WORKER_LOST",)},
         workers=2,
+        beside=True,
     ),
     Life(
         "worker lost twice",

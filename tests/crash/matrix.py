@@ -43,6 +43,11 @@ beginning of the next counts for both points. The start after a kill is made onc
 leave (the rows, the files, what was acknowledged, ids and times apart); `python -m tests.crash --every-restart` makes
 it after every kill.
 
+The lives of a job are also played beside a second process on the data folder, as there is with `runward serve
+--processes 2`: there the other one, which nobody starts again, has to bring everything to its end. `make check` kills
+the service at their commits, files and messages, `python -m tests.crash --beside`, which `make crashes` calls, too, at
+every point.
+
 `make check` does all that, and fails where one kill is not green, where a point was seen that could not be killed at,
 or where this document is not that of the service. `make crashes` does it by itself and publishes the document;
 `python -m tests.crash --enumerate --write` publishes it without killing anybody. The numbers are those of one run: how

@@ -54,6 +54,20 @@ class World:
         """Let runs end that hold."""
         (self.folder / "open").touch()
 
+    @property
+    def attended(self) -> Path:
+        """It exists once another process serves beside the one that is killed."""
+        return self.folder / "attended"
+
+    def tell_end(self) -> None:
+        """Tell the other process that the first one is gone."""
+        (self.folder / "gone").touch()
+
+    @property
+    def end_told(self) -> bool:
+        """Whether it was told."""
+        return (self.folder / "gone").exists()
+
     def acknowledge(self, name: str, job: Job) -> None:
         """Write down what the service told of a job."""
         reason = job.error.reason.value if job.error else ""
