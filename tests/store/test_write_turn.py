@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from runward_service.store.write_turn import LOOK_SECONDS, WriteTurn
+from runward_service.store.write_turn import LAST_LOOK_SECONDS, WriteTurn
 from tests.programs.processes import die_with_parent
 from tests.store.held_writer import disable
 
@@ -117,7 +117,7 @@ def wait_until_one_waits(folder: Path) -> None:
             except BlockingIOError:
                 return
             fcntl.flock(descriptor, fcntl.LOCK_UN)
-            time.sleep(LOOK_SECONDS)
+            time.sleep(LAST_LOOK_SECONDS)
     finally:
         os.close(descriptor)
 

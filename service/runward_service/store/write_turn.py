@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 2.0
 """How long the turn is waited for. Whoever keeps it for longer is stopped, or writes very much."""
-LOOK_SECONDS = 0.0005
-"""How often it is looked for. A wait in the kernel could not be ended: flock knows no timeout."""
+FIRST_LOOK_SECONDS = 0.00025
+LAST_LOOK_SECONDS = 0.002
+"""How often it is looked for, at first and in the end: each look takes Python's lock from the loop. A wait in the
+kernel could not be ended, for flock knows no timeout.
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -84,12 +87,14 @@ class WriteTurn:
 
 def _lock(descriptor: int, end: float) -> bool:
     """Take a lock by a moment of the monotonic clock; whether it was had. It is tried once in any case."""
+    pause = FIRST_LOOK_SECONDS
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= end:
                 return False
-            time.sleep(LOOK_SECONDS)
+            time.sleep(pause)
+            pause = min(2 * pause, LAST_LOOK_SECONDS)
         else:
             return True
