@@ -116,9 +116,9 @@ def write_synced(path: Path, data: bytes | memoryview) -> int:
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        view, place = memoryview(data), 0
+        while place < len(view):
+            place += os.pwrite(descriptor, view[place:], place)
         os.fsync(descriptor)
         return os.fstat(descriptor).st_mtime_ns
     finally:
