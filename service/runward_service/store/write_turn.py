@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 1.0
 """How long the turn is waited for. Whoever keeps it for longer is stopped, or writes very much."""
 FIRST_LOOK_SECONDS = 0.00025
 LAST_LOOK_SECONDS = 0.002
