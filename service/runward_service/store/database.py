@@ -17,7 +17,9 @@ MIGRATION = re.compile(r"(\d{4})_[a-z_]+\.sql\Z")
 BUSY_TIMEOUT_MS = 10_000
 BUSY_PAUSE_SECONDS = 0.01
 LOG_BYTES = 16 * 1024 * 1024
-"""What the write-ahead log is cut down to when it is begun anew."""
+"""How long the write-ahead log gets before it is brought into the database, and what it is cut down to when it is begun
+anew: a page that is written again and again meanwhile, of the images' digests for one, is brought there once.
+"""
 PAGE_BYTES = 4096
 """Of the database: migrations/0009_erasable_images.sql keeps images out of the b-tree pages of this size."""
 CACHE_KIBIBYTES = 8192
@@ -86,6 +88,7 @@ class Database:
         # What is deleted is overwritten, wherever SQLite moved it before: DeleteJob promises that nothing is left.
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // PAGE_BYTES}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         return connection
 
