@@ -235,7 +235,7 @@ def build_layers(
     stored_queue = StoredQueue(pending, stores.reader)
     jobs.on_left_queue = stored_queue.left
     scheduler = Scheduler(registry, config.workers, QueueBounds("waiting calls", config.waiting_calls), pending)
-    stores.writer.in_flight = lambda: len(scheduler.running)
+    stores.writer.in_flight = lambda: scheduler.calls
     expiry = Expiry(jobs, stores.reader)
     verifier = Verifier(plugins, scheduler, stores.reader, stores.verifications, stores.damaged)
     sampler = Sampler(config.verify_sample, plugins, scheduler, verifier)

@@ -45,6 +45,26 @@ async def test_priority_then_age(service: Service) -> None:
     assert order == [jobs[index].id for index in (5, 1, 3, 0, 4, 2, 6)]
 
 
+async def test_calls_are_counted_apart(service: Service) -> None:
+    """A job is under way for a caller that waits, running or waiting for its slot; one that was submitted is not."""
+    async with Stage() as stage:
+        submitted = await submit(service, "single_puppet", stage.options)
+        visit = await stage.enter()
+        assert (len(service.scheduler.running), service.scheduler.calls) == (1, 0)
+        call = asyncio.ensure_future(analyze(service, "single_puppet", stage.options))
+        await turns_until(lambda: len(service.scheduler.running) == 2)
+        assert service.scheduler.calls == 1
+        visit.give()
+        await ended(service, submitted.id)
+        visit = await stage.enter()
+        await turns_until(lambda: len(service.scheduler.running) == 1)
+        assert service.scheduler.calls == 1
+        visit.give()
+        assert (await call).status is SUCCESS
+        await turns_until(lambda: not service.scheduler.running)
+        assert service.scheduler.calls == 0
+
+
 async def test_callers_and_stored_jobs_take_turns(service: Service) -> None:
     """Neither kind starves the other: with both waiting for one slot they run in turns."""
     async with Stage() as stage:

@@ -56,6 +56,7 @@ class Scheduler:
         self._supervise: Callable[[Awaitable[None], str], object]
         self._stopping = False
         self.running: dict[str, RunningJob] = {}
+        self._claimed = 0
 
     def start(
         self,
@@ -102,6 +103,11 @@ class Scheduler:
     def leave(self, place: Place) -> None:
         """A caller that entered waits no more."""
         self._calls.leave(place.plugin, place.image_bytes, drained=False)
+
+    @property
+    def calls(self) -> int:
+        """How many jobs are under way here for callers that wait; not those that were claimed from the store."""
+        return len(self.running) - self._claimed
 
     def run(
         self, job: Job, work: Callable[[RunControl], Coroutine[Any, Any, Job]], control: RunControl | None = None
@@ -286,7 +292,11 @@ class Scheduler:
             finally:
                 slot.free()
 
-        self.run(job, work)
+        self._claimed += 1
+        self.run(job, work).task.add_done_callback(self._claimed_ended)
+
+    def _claimed_ended(self, _task: object) -> None:
+        self._claimed -= 1
 
     async def drain(self, grace_seconds: float) -> None:
         """Claim nothing more and wait for what runs, for a while at most."""

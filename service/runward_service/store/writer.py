@@ -35,11 +35,12 @@ CROWD = 16
 LARGE_BATCH = 190
 GATHER_SECONDS = 0.024
 CROWD_SECONDS = 0.1
-"""With a CROWD of jobs in flight a batch is gathered for GATHER_SECONDS at most, until nearly all of them wait for it
-or it is large: a job in a batch of 30 costs half the processor time of one in a batch of 6. With fewer jobs, the wait
-would cost them more than it saves. The loop does the waiting: each look of a second thread at the queue would take
-Python's lock from the loop. A crowd counts for CROWD_SECONDS after it was seen: when a batch has ended, most jobs are
-answered and the calls that follow them are only on their way, so that what is in flight just then tells nothing.
+"""With a CROWD of calls in flight a batch is gathered for GATHER_SECONDS at most, until nearly all of them wait for it
+or it is large: a job in a batch of 30 costs half the processor time of one in a batch of 6. With fewer calls, the wait
+would cost them more than it saves; and the jobs that nobody waits for are no crowd, for each makes fewer operations
+than a batch is gathered for. The loop does the waiting: each look of a second thread at the queue would take Python's
+lock from the loop. A crowd counts for CROWD_SECONDS after it was seen: when a batch has ended, most calls are answered
+and those that follow them are only on their way, so that what is in flight just then tells nothing.
 """
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class GroupCommitWriter:
         self._signalled = False
         self._closing = False
         self.in_flight: Callable[[], int] = lambda: 0
-        """Tells how many jobs are under way in this process."""
+        """Tells how many jobs are under way in this process for callers that wait."""
         self.on_failure: Callable[[], None] = lambda: None
         """Called on the loop after a batch in which the database failed an operation."""
         self.turn = WriteTurn(database.owners, database.folder)
