@@ -126,6 +126,19 @@ async def test_large_images_are_files_by_content(tmp_path: Path) -> None:
     assert stored[0].path.read_bytes() == data
 
 
+async def test_a_folder_of_images_that_was_removed_by_hand(tmp_path: Path) -> None:
+    """Its next image makes it again, although this process has made it before."""
+    images = ImageStore(tmp_path, OWNER)
+    data = bytes(INLINE_BYTES + 1)
+    first = await images.put(data)
+    assert first.path is not None
+    first.path.unlink()
+    first.path.parent.rmdir()
+    again = await images.put(data)
+    assert again == first
+    assert first.path.read_bytes() == data
+
+
 async def test_a_living_owner_is_not_dead(tmp_path: Path) -> None:
     """A lock that another process holds proves it alive; its end, by SIGKILL too, proves it dead."""
     process = await asyncio.create_subprocess_exec(

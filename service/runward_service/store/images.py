@@ -103,7 +103,7 @@ class ImageStore:
         return path.with_name(f".new-{self._owner}-{secrets.token_hex(8)}")
 
     def _make_folder_of(self, path: Path) -> None:
-        if path.parent in self._made:
+        if path.parent in self._made and path.parent.is_dir():  # an empty one may be removed by hand
             return
         path.parent.mkdir(mode=0o700, exist_ok=True)
         sync_folder(self._folder)
