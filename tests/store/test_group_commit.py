@@ -11,9 +11,9 @@ import pytest
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.outcome import Outcome
+from runward_service.domain.recent_peak import RecentPeak
 from runward_service.store.batch import Transaction, run_batch
 from runward_service.store.database import Database
-from runward_service.store.recent_peak import RecentPeak
 from runward_service.store.writer import CROWD, MAX_BATCH, enough_for
 from tests.harness.service import refusal
 from tests.store.held_writer import disable

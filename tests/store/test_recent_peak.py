@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runward_service.store.recent_peak import RecentPeak
+from runward_service.domain.recent_peak import RecentPeak
 
 
 def test_a_peak_outlives_what_follows_it() -> None:

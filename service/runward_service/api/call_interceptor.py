@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 
+from runward_service.api.arrivals import Arrivals
 from runward_service.api.call_limits import RECEIVE_SECONDS
 from runward_service.api.status import status_of_envelope, status_of_error
 from runward_service.domain.errors import ErrorReason, GovernedError
@@ -98,6 +99,7 @@ def _wrap_unary_unary(handler: Handler, limits: CallLimits, *, with_image: bool)
     message can be let go before the call has ended.
     """
     behaviour, decode = handler.unary_unary, handler.request_deserializer
+    arrivals = Arrivals(lambda: limits.calls)
 
     async def call(_requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         message = None
@@ -108,6 +110,8 @@ def _wrap_unary_unary(handler: Handler, limits: CallLimits, *, with_image: bool)
                 message = await limits.receive(context)
                 HELD.set(message)
                 if with_image:
+                    if (turn := arrivals.enter()) is not None:
+                        await turn
                     message.cut_image()
                 return await behaviour(decoded(decode, message.take()), context)
             finally:

@@ -15,8 +15,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.recent_peak import RecentPeak
 from runward_service.store.batch import is_failure, run_batch
-from runward_service.store.recent_peak import RecentPeak
 from runward_service.store.write_turn import WriteTurn
 
 if TYPE_CHECKING:
