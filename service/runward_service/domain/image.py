@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,14 @@ class StoredImage:
         if self.path is None:
             return b""
         if not self._head:
-            with self.path.open("rb") as file:
-                object.__setattr__(self, "_head", file.read(HEAD_BYTES))
+            object.__setattr__(self, "_head", first_bytes(self.path))
         return self._head
+
+
+def first_bytes(path: Path) -> bytes:
+    """The first HEAD_BYTES of a file, without the buffer that a file object would bring. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, HEAD_BYTES)
+    finally:
+        os.close(descriptor)

@@ -63,7 +63,9 @@ class GroupCommitWriter:
         """Called on the loop after a batch in which the database failed an operation."""
         self.turn = WriteTurn(database.owners, database.folder)
         self._crowd = RecentPeak(CROWD_SECONDS)
-        self._flush_timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        """When what waits is to be written by the loop's clock, should nobody wake the thread before; 0 for nothing."""
+        self._timer: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._main, name="runward-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop
         self.ended: asyncio.Future[None]
@@ -99,30 +101,43 @@ class GroupCommitWriter:
         if self._closing:
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
         self._waiting.append((operation, None))
-        if self._flush_timer is None and not self._signalled:
+        if not self._due and not self._signalled:
             self._added(urgent=False)
 
     def _added(self, *, urgent: bool) -> None:
         """Wake the thread for what waits, at once or later."""
-        crowd = self._crowd.note(self.in_flight(), self._loop.time())
-        delay = DEFER_SECONDS
+        now, delay = self._loop.time(), DEFER_SECONDS
+        crowd = self._crowd.note(self.in_flight(), now)
         if crowd >= CROWD:
             urgent = len(self._waiting) >= enough_for(crowd)
             delay = GATHER_SECONDS
         if urgent:
             self._signal()
-        elif self._flush_timer is None:
-            self._flush_timer = self._loop.call_later(delay, self._flush)
+        elif not self._due:
+            self._due = now + delay
+            self._look_by(self._due)
 
-    def _flush(self) -> None:
-        self._flush_timer = None
-        if self._waiting:
-            self._signal()
+    def _look_by(self, due: float) -> None:
+        """Have a timer run by then. One that runs already is left alone, though it may be of a wait that has ended: most
+        waits end long before, and to cancel a timer and make another takes longer than to look once in vain.
+        """
+        if self._timer is not None and self._timer.when() > due:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._due > self._loop.time():
+            self._look_by(self._due)
+        elif self._due:
+            self._due = 0.0
+            if self._waiting:
+                self._signal()
 
     def _signal(self) -> None:
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
+        self._due = 0.0
         if not self._signalled:
             self._signalled = True
             self._wake.put(None)

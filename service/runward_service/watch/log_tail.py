@@ -54,8 +54,9 @@ class LogTail:
         self.closed = False
 
     def changed(self) -> None:
-        """A commit changed some job."""
-        self._wake.set()
+        """A commit changed some job. The task stays asleep while nobody watches: who begins finds the log's end."""
+        if self.followers:
+            self._wake.set()
 
     async def close(self) -> None:
         """Hand over what is there and wake everyone for the last time: the server stops."""
