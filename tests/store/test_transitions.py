@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from runward_service.store.database import Database
 from runward_service.store.job_store import SqliteJobStore
-from runward_service.store.transitions import StartJob
+from runward_service.store.transitions import StartJob, insert_images
 from tests.store.held_writer import HeldWriter
 from tests.store.jobs import CHAIN, OWNER, SIGNER, new_job, outcome
 
@@ -184,3 +185,24 @@ async def test_a_job_is_not_created_twice(writer: HeldWriter, store: SqliteJobSt
             answers.append(type(error).__name__)
     assert answers == [True, True, True, "IntegrityError", True, True]
     check(writer, jobs, [])
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_an_image_that_was_kept(writer: HeldWriter, store: SqliteJobStore, *, removed: bool) -> None:
+    """A job whose image was found in the store has it, also where it was removed before the job was written."""
+    jobs = [new_job(number) for number in range(3)]
+    image = replace(jobs[0].image, kept=True)
+    await writer.submit(lambda tx: insert_images(tx, [jobs[0]]))
+    async with writer.held():
+        if removed:
+            removal = writer.submit(lambda tx: tx.execute("DELETE FROM image").rowcount)
+        for job in jobs:
+            begun = job._replace(image=image, attempt=1, start_time_us=1)
+            store.defer_creation(begun._replace(attempt=0, start_time_us=0))
+            store.defer_start(job.id, 1)
+            finish = store.finish_job(begun, outcome(begun))
+    assert not removed or await removal == 1
+    assert await finish > 0
+    assert writer.rows("SELECT count(*), data FROM job JOIN image ON image.seq = image_seq WHERE status > 2") == [
+        (3, image.data)
+    ]

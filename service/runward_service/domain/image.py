@@ -28,6 +28,10 @@ class StoredImage:
     """Not None where this process has just hashed these bytes and holds them, or has just written them to their file:
     then the time of that, as the file tells it, in nanoseconds since 1970; 0 for bytes that are held.
     """
+    kept: bool = field(default=False, compare=False)
+    """Whether its tenant had it stored when it was looked up: then the store keeps it already, unless it was removed
+    since.
+    """
     _head: bytes = field(default=b"", init=False, repr=False, compare=False)
     """The first bytes, once they were read from the file: they are looked at more than once."""
 

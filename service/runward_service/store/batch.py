@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.store.counters import CounterDeltas
+from runward_service.store.receipt_chain import ChainHead
 from runward_service.store.statements import statements
 from runward_service.store.transitions import RowNotFound
 from runward_service.store.waiting_transitions import WaitingTransitions
@@ -15,9 +16,8 @@ from runward_service.store.waiting_transitions import WaitingTransitions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from runward_service.store.receipt_chain import ChainHead
-
 BEGIN = "BEGIN IMMEDIATE"
+HEADS = statements("job_store.sql")["heads"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ class Transaction:
         self.execute = connection.execute
         self.counters = CounterDeltas()
         self.changed: list[str] = []
-        self.chain_head: ChainHead | None = None
-        """The last entry of the chain of receipts, once it has been read."""
-        row = connection.execute(statements("job_store.sql")["last_revision"]).fetchone()
-        self._revision: int = row[0] if row else 0
+        log, *chain = connection.execute(HEADS).fetchone()
+        self._revision: int = log or 0
+        self.chain_head = ChainHead(*chain) if chain[0] else ChainHead()
+        """The last entry of the chain of receipts."""
 
     def next_revision(self) -> int:
         """A revision for the next change. The write lock is held, so revisions commit in their order."""

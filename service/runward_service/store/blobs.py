@@ -71,7 +71,9 @@ class SqliteBlobs:
             return None
         size_bytes, data = row
         path = self._images.path_of(digest) if data is None else None
-        return None if path is not None and not path.exists() else StoredImage(digest, size_bytes, data, path)
+        return (
+            None if path is not None and not path.exists() else StoredImage(digest, size_bytes, data, path, kept=True)
+        )
 
     async def missing(self, tenant: str, digests: Sequence[str]) -> list[str]:
         """Those of some digests that a tenant lacks, in order."""

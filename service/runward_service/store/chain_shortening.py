@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.chain import NO_MAC, EntryKind, entry_document, receipt_content
-from runward_service.store.receipt_chain import head_of
 from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class ChainShortening:
     def shorten(self, tx: Transaction) -> int:
         """Drop some of the oldest entries, if enough of them are over; how many."""
         first, first_kept = tx.execute(SQL["chain_ends"]).fetchone()
-        upto = min((first_kept or head_of(tx).seq + 1) - 1, (first or 0) + MOST_ENTRIES - 1)
+        upto = min((first_kept or tx.chain_head.seq + 1) - 1, (first or 0) + MOST_ENTRIES - 1)
         if not first or upto - first + 1 < LEAST_ENTRIES:
             return 0
         try:

@@ -47,7 +47,7 @@ class ReceiptChain:
 
     def begin(self, tx: Transaction) -> None:
         """Make the first entry of a new chain, and tell the chain of a key that it does not know yet."""
-        head, key_id = head_of(tx), self.keys.newest.id
+        head, key_id = tx.chain_head, self.keys.newest.id
         if not head.seq:
             # Jobs of before there were receipts have none; no others may be without.
             count, revision = tx.execute(SQL["finished"]).fetchone()
@@ -60,12 +60,12 @@ class ReceiptChain:
 
     def continues(self, tx: Transaction) -> bool:
         """Whether the last entry, if there is one, was made with a key that is at hand."""
-        head = head_of(tx)
+        head = tx.chain_head
         return not head.seq or self.keys.get(head.key_id) is not None
 
     def add(self, tx: Transaction, kind: EntryKind, value: Mapping[str, Any]) -> int:
         """Add an entry of another kind than a receipt; its seq."""
-        head, key, content = head_of(tx), self.keys.newest, content_of(value)
+        head, key, content = tx.chain_head, self.keys.newest, content_of(value)
         seq = head.seq + 1
         mac = key.mac(entry_document(seq, kind, key.id, content, head.mac))
         tx.execute(SQL["insert_entry"], (seq, kind.value, key.id, content, mac))
@@ -74,7 +74,7 @@ class ReceiptChain:
 
     def add_receipts(self, tx: Transaction, ends: Sequence[tuple[str, int, Receipt]]) -> list[int]:
         """Add the receipts of jobs, each with the job's id and the revision of its end; their seqs, in order."""
-        (seq, previous, _), key, kind = head_of(tx), self.keys.newest, EntryKind.RECEIPT
+        (seq, previous, _), key, kind = tx.chain_head, self.keys.newest, EntryKind.RECEIPT
         rows = []
         for job_id, revision, receipt in ends:
             seq += 1
@@ -93,11 +93,3 @@ class ReceiptChain:
         entry = self.add(tx, EntryKind.REMOVAL, removed)
         if seqs:
             tx.execute(SQL["mark_removed"], (entry, json.dumps(seqs)))
-
-
-def head_of(tx: Transaction) -> ChainHead:
-    """The last entry, as this transaction has it."""
-    if tx.chain_head is None:
-        row = tx.execute(SQL["chain_head"]).fetchone()
-        tx.chain_head = ChainHead(*row) if row else ChainHead()
-    return tx.chain_head

@@ -16,10 +16,13 @@ CHUNK_SIZES = (64, 48, 32, 24, 16, 12, 8, 6, 5, 4, 3, 2, 1)
 """Few enough that all prepared statements stay at hand, close enough that most batches need one or two of them."""
 
 
-def by_chunk(file: str, name: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, list[Any], int]]:
+def by_chunk(file: str, name: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, Sequence[Any], int]]:
     """A statement of a file under ``sql/`` for all rows, in as few pieces as CHUNK_SIZES allow: each piece's SQL, its
     parameters, how many rows it has. The statement says ``{rows}`` where the rows' values come.
     """
+    if len(rows) == 1:
+        yield _statement(file, name, 1, len(rows[0])), rows[0], 1
+        return
     start = 0
     sizes = iter(CHUNK_SIZES)
     size = next(sizes)

@@ -30,10 +30,11 @@ class WholeLife(NamedTuple):
 
 
 def insert_whole_lives(tx: Transaction, lives: Sequence[WholeLife]) -> list[tuple[Creation, int, int]]:
-    """Insert jobs that have ended, with their images and receipts; what each transition comes to. Raises GovernedError
-    as check_files.
+    """Insert jobs that have ended, with their receipts and those images that are not kept already; what each transition
+    comes to. Raises GovernedError as check_files, sqlite3.IntegrityError where an image is not kept any more: then each
+    transition is written by itself, its image too.
     """
-    insert_images(tx, [life.creation.job for life in lives])
+    insert_images(tx, [life.creation.job for life in lives if not life.creation.job.image.kept])
     first = [tx.next_revisions(EVENTS) for _ in lives]
     finishes = [life.finish for life in lives]
     ends = FinishJob.rows(tx, finishes, [revision + 2 for revision in first])

@@ -118,8 +118,8 @@ class GroupCommitWriter:
             self._look_by(self._due)
 
     def _look_by(self, due: float) -> None:
-        """Have a timer run by then. One that runs already is left alone, though it may be of a wait that has ended: most
-        waits end long before, and to cancel a timer and make another takes longer than to look once in vain.
+        """Have a timer run by then. One that runs already is left alone, though it may be of a wait that has ended:
+        most waits end long before, and to cancel a timer and make another takes longer than to look once in vain.
         """
         if self._timer is not None and self._timer.when() > due:
             self._timer.cancel()

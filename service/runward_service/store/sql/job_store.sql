@@ -75,5 +75,7 @@ DELETE FROM owner WHERE id = ? AND NOT EXISTS (SELECT 1 FROM job WHERE owner = ?
 -- The picture that a probe of the store wrote; no job has that tenant.
 DELETE FROM image WHERE digest = ? AND tenant = ?;
 
--- name: last_revision
-SELECT seq FROM sqlite_sequence WHERE name = 'job_event';
+-- name: heads
+-- Where the log and the chain of receipts end: the last revision, and the last entry; NULL where there is none.
+SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'job_event'), chain.seq, chain.mac, chain.key_id
+FROM (SELECT 1) LEFT JOIN receipt_chain AS chain ON chain.seq = (SELECT max(seq) FROM receipt_chain);

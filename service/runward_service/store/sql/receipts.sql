@@ -1,6 +1,3 @@
--- name: chain_head
-SELECT seq, mac, key_id FROM receipt_chain ORDER BY seq DESC LIMIT 1;
-
 -- name: insert_receipts
 -- Rows: seq, kind, key_id, job_id, revision, receipt, mac.
 INSERT INTO receipt_chain (seq, kind, key_id, job_id, revision, receipt, mac) VALUES {rows};
