@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from runward_service.domain.digests import json_digest
@@ -120,7 +121,7 @@ class ResultCache:
 
 def cache_key(job: Job, description: PluginDescription) -> bytes:
     """The SHA-256 of all that an output may follow from, and of whose it is."""
-    parts = (
+    return _digest_of(
         job.tenant,
         description.name,
         description.version,
@@ -129,4 +130,9 @@ def cache_key(job: Job, description: PluginDescription) -> bytes:
         job.mime_type,
         json_digest(job.options),
     )
+
+
+@lru_cache(maxsize=1024)
+def _digest_of(*parts: str) -> bytes:
+    """Remembered, for a key that is asked for is mostly asked for again."""
     return hashlib.sha256(json.dumps(parts).encode()).digest()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import aiosqlite
@@ -70,10 +71,11 @@ class SqliteBlobs:
         if row is None:
             return None
         size_bytes, data = row
-        path = self._images.path_of(digest) if data is None else None
-        return (
-            None if path is not None and not path.exists() else StoredImage(digest, size_bytes, data, path, kept=True)
-        )
+        image = StoredImage(digest, size_bytes, data, self._images.path_of(digest) if data is None else None, kept=True)
+        with suppress(OSError):
+            image.head()  # tells that the file is there; whoever asked looks at it next
+            return image
+        return None
 
     async def missing(self, tenant: str, digests: Sequence[str]) -> list[str]:
         """Those of some digests that a tenant lacks, in order."""
