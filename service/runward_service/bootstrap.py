@@ -198,6 +198,9 @@ def build_stores(config: Config, owner: str) -> Stores:
     images = ImageStore(database.images, owner)
     receipt_keys = load_or_create(config.receipt_key, database.folder)
     signer, receipts = ReceiptSigner(receipt_keys), ReceiptChain(receipt_keys)
+    store = SqliteJobStore(writer, owner, images.path_of, signer.verify, receipts)
+    removal, kept_results = SqliteJobRemoval(writer, images.path_of, receipts), SqliteKeptResults(database, writer)
+    store.on_renewal, removal.before_removal = kept_results.renewals.note, kept_results.renewals.write
     return Stores(
         database=database,
         wakes=wakes,
@@ -207,8 +210,8 @@ def build_stores(config: Config, owner: str) -> Stores:
         tail=tail,
         receipt_keys=receipt_keys,
         signer=signer,
-        store=SqliteJobStore(writer, owner, images.path_of, signer.verify, receipts),
-        removal=SqliteJobRemoval(writer, images.path_of, receipts),
+        store=store,
+        removal=removal,
         images=images,
         blobs=SqliteBlobs(writer, database, images),
         damaged=DamagedBlobs(writer, database, images),
@@ -216,7 +219,7 @@ def build_stores(config: Config, owner: str) -> Stores:
         verifications=SqliteVerifications(writer, database, images.path_of),
         checkpointer=Checkpointer(database),
         request_ids=RequestIds(database),
-        kept_results=SqliteKeptResults(database, writer),
+        kept_results=kept_results,
     )
 
 

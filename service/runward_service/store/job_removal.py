@@ -68,6 +68,8 @@ class SqliteJobRemoval:
         self._chain = chain
         self._shortening = ChainShortening(chain)
         self._image_path = image_path
+        self.before_removal: Callable[[], None] = lambda: None
+        """Called before jobs are removed: what it hands over to the writer is written first."""
 
     def set_policy(self, policy: RetentionPolicy) -> Awaitable[object]:
         """Store how long jobs are kept, for every process on this store."""
@@ -89,6 +91,7 @@ class SqliteJobRemoval:
 
         A job that has not ended, or has a longer retention of its own, stays with its last event.
         """
+        self.before_removal()
         return self._writer.submit(lambda tx: _compact(tx, policy, now, self._chain))
 
     def remove_expired(self, now: int) -> Awaitable[Removed]:
@@ -101,6 +104,7 @@ class SqliteJobRemoval:
             more = len(step) < len(found) or len(found) == JOBS_A_STEP
             return _remove_jobs(tx, [seq for seq, _, _ in step], self._chain, more=more)
 
+        self.before_removal()
         return self._writer.submit(operation)
 
     def remove_uploads(self, now: int) -> Awaitable[Removed]:
@@ -151,6 +155,7 @@ class SqliteJobRemoval:
 
         Raises GovernedError JOB_NOT_FOUND, or JOB_STATUS_CONFLICT for a job that has not ended.
         """
+        self.before_removal()
         answer = await self._writer.submit(lambda tx: _delete_job(tx, job_id, principal, self._chain))
         if isinstance(answer, GovernedError):
             raise answer

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from runward_service.domain.clock import now_us
 from runward_service.domain.job import JobStatus
 from runward_service.store.claims import Claims
+from runward_service.store.kept_results import is_renewal
 from runward_service.store.row_statements import by_chunk
 from runward_service.store.statements import statements
 from runward_service.store.transitions import (
@@ -53,6 +54,8 @@ class SqliteJobStore:
         self._claims = Claims(owner, image_path)
         self._verify_outcome = verify_outcome
         self._chain = chain
+        self.on_renewal: Callable[[Outcome], None] = lambda outcome: None
+        """Hears of every job that is on its way to the store with an output that is kept already."""
 
     @property
     def closed(self) -> bool:
@@ -148,8 +151,10 @@ class SqliteJobStore:
         was written. Raises GovernanceViolation, and writes nothing, for an outcome that is not ToolRunner's of that
         attempt.
         """
-        finish = self._finish(job, outcome)
-        return self._writer.submit(finish)
+        stored = self._writer.submit(self._finish(job, outcome))
+        if is_renewal(outcome):
+            self.on_renewal(outcome)
+        return stored
 
     def _finish(self, job: Job, outcome: Outcome) -> FinishJob:
         receipt = self._verify_outcome(outcome, job)

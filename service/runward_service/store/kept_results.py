@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.run_reply import RunReply
+from runward_service.store.kept_renewals import KeptRenewals
 from runward_service.store.row_statements import by_chunk
 from runward_service.store.rows import load_artifacts
 from runward_service.store.statements import statements
@@ -45,6 +46,7 @@ class SqliteKeptResults:
         self._database = database
         self._writer = writer
         self._connection: sqlite3.Connection
+        self.renewals = KeptRenewals(writer, _renew)
 
     def open(self) -> None:
         """Open the connection."""
@@ -53,7 +55,8 @@ class SqliteKeptResults:
         self._connection.execute("PRAGMA query_only = ON")
 
     def close(self) -> None:
-        """Close the connection."""
+        """Hand over what is to be written yet, and close the connection."""
+        self.renewals.write()
         self._connection.close()
 
     def trusts(self, description: PluginDescription) -> bool:
@@ -95,6 +98,7 @@ class SqliteKeptResults:
         """Forget those that were asked for longest ago, until the rest is within the limits; how many. Raises
         GovernedError STORE_UNAVAILABLE.
         """
+        self.renewals.write()
         evicted = 0
         while upto := await asyncio.to_thread(self._excess, limits):
             evicted += await self._writer.submit(partial(_evict, upto))
@@ -117,7 +121,25 @@ def _evict(upto: int, tx: Transaction) -> int:
 
 
 def keep_results(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
-    """Keep the outputs of jobs that have just been finished with these outcomes, as far as they have a key."""
+    """Keep the outputs of jobs that have just been finished with these outcomes, as far as they have a key and are not
+    kept already.
+    """
+    _write(tx, "keep", [outcome for outcome in outcomes if not is_renewal(outcome)])
+
+
+def is_renewal(outcome: Outcome) -> bool:
+    """Whether an outcome's output is kept already, and that its job has it now too can wait. It cannot where files came
+    along, for they may be large, and would be held as long.
+    """
+    return outcome.cached and not outcome.artifacts and bool(outcome.cache_key)
+
+
+def _renew(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Have outputs belong to these jobs, but for those that belong to a newer one by now."""
+    _write(tx, "renew", outcomes)
+
+
+def _write(tx: Transaction, name: str, outcomes: Sequence[Outcome]) -> None:
     rows = [
         (
             outcome.cache_key,
@@ -128,7 +150,7 @@ def keep_results(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes
         if outcome.cache_key and outcome.result is not None
     ]
-    for sql, parameters, _ in by_chunk(SQL_FILE, "keep", rows):
+    for sql, parameters, _ in by_chunk(SQL_FILE, name, rows):
         tx.execute(sql, parameters)
 
 

@@ -7,6 +7,16 @@ WHERE true
 ON CONFLICT (key) DO UPDATE SET
   job_seq = excluded.job_seq, checksum = excluded.checksum, size_bytes = excluded.size_bytes;
 
+-- name: renew
+-- The same for jobs that were answered with what is kept, written some time after that.
+INSERT INTO kept_result (key, job_seq, checksum, size_bytes)
+SELECT v.column1, job.seq, v.column2, v.column3
+FROM (VALUES {rows}) AS v CROSS JOIN job ON job.id = v.column4
+WHERE true
+ON CONFLICT (key) DO UPDATE SET
+  job_seq = excluded.job_seq, checksum = excluded.checksum, size_bytes = excluded.size_bytes
+WHERE excluded.job_seq > kept_result.job_seq;
+
 -- name: find
 -- Not where a file that the run gave is known to be lost, nor where outputs of the code are not trusted any more.
 SELECT job.result, job.output_digest, kept.checksum, (
