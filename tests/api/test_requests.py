@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runward.v1 import jobs_pb2
-from runward_service.api.conversion import duration, job_to_proto, timestamp
+from runward_service.api.conversion import analyze_answer, duration, job_to_proto, timestamp
 from runward_service.api.requests import (
     analyze_request,
     list_request,
@@ -306,6 +306,13 @@ def test_an_empty_result_is_a_result() -> None:
     message = job_to_proto(example_job(result=b""))
     assert message.HasField("result")
     assert len(message.result.fields) == 0
+
+
+@pytest.mark.parametrize("result", [None, b"", Struct(fields={"x": Value(string_value="y" * 300)}).SerializeToString()])
+def test_the_answer_of_analyze_has_the_whole_job(result: bytes | None) -> None:
+    """Encoded, with the result's own bytes in it."""
+    job = example_job(result=result)
+    assert jobs_pb2.AnalyzeResponse.FromString(analyze_answer(job)).job == job_to_proto(job)
 
 
 def test_an_error_is_sent_without_its_inside() -> None:

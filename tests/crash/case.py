@@ -20,7 +20,7 @@ from runward_service.domain.job import JobMode
 from runward_service.execution import cache_eviction, neighbours, retention, stored_queue
 from runward_service.governance.receipt_key_file import load
 from runward_service.runtime import vital_signs
-from runward_service.store import writer
+from runward_service.store import kept_renewals, writer
 from tests.crash.instruments import instrument, instrument_host
 from tests.crash.invariants import broken_invariants, read_jobs
 from tests.crash.life import NEVER_SECONDS, SUCCESS
@@ -129,6 +129,7 @@ def play(life: Life, at: Point | None, victim: Victim, world: World) -> None:
         writer.DEFER_SECONDS = life.defer_seconds
     vital_signs.PING_SECONDS = life.ping_seconds
     retention.INTERVAL_SECONDS = cache_eviction.INTERVAL_SECONDS = NEVER_SECONDS
+    kept_renewals.PAUSE_SECONDS = 0.0  # so that they belong to the life that they follow from
     stored_queue.SYNC_SECONDS = neighbours.POLL_SECONDS = NEVER_SECONDS
     with_service(world, life, probe, playing, life.workers + 2 * (victim is not Victim.SERVICE))
 

@@ -30,7 +30,8 @@ IMAGE = b"\x89PNG\r\n\x1a\n and no more"
 LARGE_IMAGE = IMAGE + bytes(300_000)
 DEADLINE_SECONDS = 60.0
 LOOK_SECONDS = 0.002
-QUIET_LOOKS = 6
+QUIET_LOOKS = 8
+"""For longer together than a deferred write waits."""
 TARGETS = ("acting:Acting", "acting:ActingTwice")
 CACHEABLE = ("acting:ActingAgain",)
 

@@ -224,6 +224,34 @@ async def test_a_deleted_job_is_erased_from_the_cache(tmp_path: Path) -> None:
         assert not (await ran(service, stage)).cached
 
 
+@pytest.mark.parametrize("pause", [0.0, 60.0])
+async def test_what_is_kept_goes_over_to_the_newest_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pause: float
+) -> None:
+    """After a while, and at the latest when the server stops; with all answers of that time in one commit."""
+    monkeypatch.setattr("runward_service.store.kept_renewals.PAUSE_SECONDS", pause)
+    owner = "SELECT job.id FROM kept_result JOIN job ON job.seq = job_seq"
+    async with running_service(tmp_path, "Understudy") as service, Stage() as stage:
+        first = await ran(service, stage)
+        jobs = [await analyze(service, "understudy", stage.options) for _ in range(3)]
+        if pause:
+            assert query(service, owner) == [(first.id,)]
+        else:
+            await turns_until(lambda: query(service, owner) == [(jobs[-1].id,)])
+    assert query(service, owner) == [(jobs[-1].id,)]
+
+
+async def test_an_older_job_does_not_take_what_a_newer_one_has(service: Service) -> None:
+    """An output that was made anew stays, though an answer with the one before it is written after it."""
+    async with Stage() as stage:
+        await ran(service, stage, "old")
+        assert (await analyze(service, "understudy", stage.options)).cached
+        await ran(service, stage, "new", skip_cache=True)
+        service.kept_results.renewals.write()
+        await service.store.flush()
+        assert result_of(await analyze(service, "understudy", stage.options)) == {"text": "new"}
+
+
 async def test_what_was_asked_for_longest_ago_is_evicted(tmp_path: Path) -> None:
     """By number, and by the bytes of the outputs."""
     async with running_service(tmp_path, "Understudy") as service, Stage() as stage:

@@ -98,7 +98,7 @@ def _wrap_unary_unary(handler: Handler, limits: CallLimits, *, with_image: bool)
     """Registered as if its one request were a stream, so that a call can be refused before its message is read, and the
     message can be let go before the call has ended.
     """
-    behaviour, decode = handler.unary_unary, handler.request_deserializer
+    behaviour, decode, encode = handler.unary_unary, handler.request_deserializer, handler.response_serializer
     arrivals = Arrivals(lambda: limits.calls)
 
     async def call(_requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
@@ -122,7 +122,9 @@ def _wrap_unary_unary(handler: Handler, limits: CallLimits, *, with_image: bool)
             status = status_of_exception(error)
         return end_with(status, context)
 
-    return grpc.stream_unary_rpc_method_handler(call, None, handler.response_serializer)
+    return grpc.stream_unary_rpc_method_handler(
+        call, None, lambda answer: answer if type(answer) is bytes else encode(answer)
+    )
 
 
 def _wrap_unary_stream(handler: Handler, limits: CallLimits) -> Handler:

@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from runward.v1 import errors_pb2, governance_pb2, jobs_pb2, plugins_pb2
+from runward_service.api.inline_image import LEN, varint
 from runward_service.domain.receipt import document_of_job
 from runward_service.domain.verification import ABSENT
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from runward_service.execution.plugin_catalog import PluginView
 
 MICROSECONDS = 1_000_000
+JOB_TAG = bytes([jobs_pb2.AnalyzeResponse.JOB_FIELD_NUMBER << 3 | LEN])
+RESULT_TAG = bytes([jobs_pb2.Job.RESULT_FIELD_NUMBER << 3 | LEN])
 
 
 def timestamp(time_us: int) -> Timestamp:
@@ -66,6 +69,14 @@ def job_to_proto(job: Job) -> jobs_pb2.Job:
 
 def fill_job(message: jobs_pb2.Job, job: Job) -> None:
     """Write a job into an empty message, so that one within another message need not be copied there."""
+    fill_without_result(message, job)
+    if job.result is not None:
+        message.result.SetInParent()
+        message.result.MergeFromString(job.result)
+
+
+def fill_without_result(message: jobs_pb2.Job, job: Job) -> None:
+    """Write all of a job but its result into an empty message."""
     message.id = job.id
     message.plugin = job.plugin
     message.plugin_version = job.plugin_version
@@ -98,9 +109,6 @@ def fill_job(message: jobs_pb2.Job, job: Job) -> None:
         message.progress.message = job.progress_message
     if job.retention_us or job.retry_of or job.artifacts or job.receipt:
         fill_rare_fields(message, job)
-    if job.result is not None:
-        message.result.SetInParent()
-        message.result.MergeFromString(job.result)
     if job.error is not None:
         message.error.CopyFrom(envelope_to_proto(job.error))
 
@@ -130,6 +138,18 @@ def fill_rare_fields(message: jobs_pb2.Job, job: Job) -> None:
 def job_message(job: Job) -> bytes:
     """A job as one message of WatchJob or WatchJobs, encoded: in both it is the first field."""
     return jobs_pb2.WatchJobResponse(job=job_to_proto(job)).SerializeToString()
+
+
+def analyze_answer(job: Job) -> bytes:
+    """A job as an AnalyzeResponse, encoded: the job is its first field. Its result, which may be large, goes in as it
+    was encoded before.
+    """
+    message = jobs_pb2.Job()
+    fill_without_result(message, job)
+    parts = [message.SerializeToString()]
+    if job.result is not None:
+        parts += (RESULT_TAG, varint(len(job.result)), job.result)
+    return b"".join((JOB_TAG, varint(sum(map(len, parts))), *parts))
 
 
 def set_time(message: Timestamp, time_us: int) -> None:

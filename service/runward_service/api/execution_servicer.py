@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from runward.v1 import jobs_pb2, jobs_pb2_grpc
 from runward_service.api.call_interceptor import HELD, PRINCIPAL, JobFailed
-from runward_service.api.conversion import duration, fill_job, job_message, job_to_proto, timestamp
+from runward_service.api.conversion import analyze_answer, duration, fill_job, job_message, job_to_proto, timestamp
 from runward_service.api.requests import (
     analyze_request,
     batch_requests,
@@ -44,16 +44,14 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
         self._analysis = analysis
         self._info = info
 
-    async def Analyze(self, request: jobs_pb2.AnalyzeRequest, context: Any) -> jobs_pb2.AnalyzeResponse:
-        """Run now."""
+    async def Analyze(self, request: jobs_pb2.AnalyzeRequest, context: Any) -> Any:
+        """Run now. The answer is encoded."""
         converted = [analyze_request(request, PRINCIPAL.get(), HELD.get().take_image())]
         del request  # nor is what it was converted to held while the job waits and runs
         job = await self._analysis.analyze(converted.pop(), HELD.get().let_go)
         if job.error is not None:
             raise JobFailed(job.id, job.error)
-        response = jobs_pb2.AnalyzeResponse()
-        fill_job(response.job, job)
-        return response
+        return analyze_answer(job)
 
     async def SubmitJob(self, request: jobs_pb2.SubmitJobRequest, context: Any) -> jobs_pb2.SubmitJobResponse:
         """Run later."""
