@@ -37,6 +37,7 @@ WIDTHS = {
     "finish_jobs": 17,
     "insert_receipts": 7,
     "keep": 4,
+    "renew": 4,
 }
 """How many values a row of the statements for many rows has."""
 HOLD = "import sys; from pathlib import Path; from runward_service.store.owner_lock import OwnerLock; "
