@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def analyse(project: Project, kept: Kept | None = None) -> Kept:
     """Read what is governed and ask the rules, but for the readings of an earlier report that are still good."""
     with _without_collection(project.is_last):
-        found = readings(project, _still_good(kept) if kept is not None else {})
+        found = _read_with_room(project, _still_good(kept) if kept is not None else {})
         by_name = {source.shown: path for path, source in project.sources.items()}
         read = {by_name[name] for reading in found for name in reading.reached}
         findings = [finding for reading in found for finding in reading.findings]
@@ -86,6 +86,22 @@ def _reads_the_same(project: Project, before: str, source: Source) -> bool:
     except (UnreadableError, RecursionError, UnicodeEncodeError):
         return False
 
+
+ROOM = 1 << 16
+"""How much of Python's own stack, in references, what is read takes at most but in rare cases."""
+
+
+def _read_with_room(project: Project, known: Mapping[frozenset[str], Reading]) -> list[Reading]:
+    """Read with room for all calls within one piece of Python's stack.
+
+    CPython takes that stack from the system in small pieces, and gives one back as soon as the last call on it ends: a
+    recursion that goes up and down across such a border, as reading does, would have pages mapped and unmapped some
+    thousand times. A function whose own frame is large gets a piece that is twice as large.
+    """
+    return readings(project, known)
+
+
+_read_with_room.__code__ = _read_with_room.__code__.replace(co_stacksize=ROOM)
 
 MOST_PARSED = 1 << 24
 """Giving back so much at once, in bytes, has the C library keep what is freed from then on, as parsing does for each
