@@ -42,6 +42,8 @@ class Rule:
     """What is written to attributes and globals."""
     stores_to: Minded = NONE
     """Whose attributes are written to."""
+    returns_of: Minded = NONE
+    """What is returned."""
 
     def minds_attribute(self, name: str) -> bool:
         """Whether it is told of attributes of that name, whosever they are."""
@@ -54,6 +56,10 @@ class Rule:
     def minds_store(self, settings: Settings, name: str) -> bool:
         """Whether it is told of writes to attributes and globals of that name."""
         return False
+
+    def minds_class(self, settings: Settings, info: ClassInfo) -> bool:
+        """Whether it is told of calls of a class; the answer hangs on nothing that changes, but for its traits."""
+        return True
 
     # What it is told.
 
@@ -71,7 +77,7 @@ class Rule:
         """A call is made that the rule minds."""
 
     def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
-        """A class is called."""
+        """A class is called that the rule minds."""
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """An attribute, or with no receiver a global, is written that the rule minds; a value of nothing deletes it."""
@@ -110,4 +116,4 @@ class Rule:
         """A dict display."""
 
     def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
-        """A value is returned."""
+        """A value is returned that the rule minds."""

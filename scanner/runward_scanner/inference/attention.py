@@ -8,10 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Callable, Iterable, Mapping
 
+    from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.frame import Frame
+    from runward_scanner.inference.model import ClassInfo
     from runward_scanner.inference.values import Value
     from runward_scanner.settings import Settings
+
+    Constructed: TypeAlias = Callable[[Frame, ast.AST, ClassInfo, Arguments], None]
 
 Minded: TypeAlias = "Mapping[type, Callable[[Settings, Any], bool]]"
 """Of which kinds of atoms a rule wants to be told, and of which of those; the answer hangs on nothing that changes
@@ -36,6 +42,20 @@ class NameAttention(dict[str, int]):
         return bits
 
 
+class ClassAttention(dict["ClassInfo", tuple["Constructed", ...]]):
+    """What to tell the rules that want to be told of calls of a class."""
+
+    def __init__(self, wants: Iterable[tuple[Callable[[ClassInfo], bool], Constructed]]) -> None:
+        """Take what each rule wants, and how it is told."""
+        super().__init__()
+        self._wants = tuple(wants)
+
+    def __missing__(self, info: ClassInfo) -> tuple[Constructed, ...]:
+        """Ask the rules of a class."""
+        found = self[info] = tuple(hook for wants, hook in self._wants if wants(info))
+        return found
+
+
 class ValueAttention(dict["Value", int]):
     """The rules that want to be told of a value, for one of its atoms."""
 
@@ -43,10 +63,16 @@ class ValueAttention(dict["Value", int]):
         """Take each rule's bit and what it minds."""
         super().__init__()
         self._settings = settings
-        self._kinds: dict[type, list[tuple[int, Callable[[Settings, Any], bool]]]] = {}
+        self._kinds: dict[type, tuple[int, list[tuple[int, Callable[[Settings, Any], bool]]]]] = {}
+        """By the kind of an atom: the rules that mind any of that kind, and those that want to be asked."""
         for bit, kinds in minded:
             for kind, wants in kinds.items():
-                self._kinds.setdefault(kind, []).append((bit, wants))
+                any_of_kind, asked = self._kinds.get(kind, (0, []))
+                if wants is always:
+                    any_of_kind |= bit
+                else:
+                    asked.append((bit, wants))
+                self._kinds[kind] = any_of_kind, asked
 
     def __missing__(self, value: Value) -> int:
         """Ask the rules of a value."""
@@ -55,11 +81,13 @@ class ValueAttention(dict["Value", int]):
 
     def of(self, value: Value) -> int:
         """Ask the rules of a value that will not be asked for again."""
-        bits = 0
+        bits, kinds = 0, self._kinds
         for atom in value:
-            minded = self._kinds.get(atom.__class__)
-            if minded is not None:
-                for bit, wants in minded:
+            kind = atom.__class__
+            if kind in kinds:
+                any_of_kind, asked = kinds[kind]
+                bits |= any_of_kind
+                for bit, wants in asked:
                     if not bits & bit and wants(self._settings, atom):
                         bits |= bit
         return bits

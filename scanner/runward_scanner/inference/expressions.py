@@ -69,7 +69,8 @@ def call(frame: Frame, node: ast.Call) -> Value:
     known = engine.callees.get(node)
     if known is None:
         engine.callees[node] = callee
-        engine.note_call(frame, node)
+        if frame.function is not None and frame.class_info is None:
+            frame.function.calls.append(node)
     elif known is not callee:
         engine.callees[node] = known | callee
     engine.hook_call(frame, node, callee, arguments)

@@ -66,6 +66,7 @@ class Frame:
         "looked_up",
         "missed",
         "module",
+        "rebound",
         "sees_globals",
         "walruses",
         "yielded",
@@ -77,6 +78,8 @@ class Frame:
         self.activation = activation
         self.module: ModuleInfo = activation.module
         self.function: FunctionInfo | None = activation.function
+        self.rebound = activation.rebound
+        """Names of it that functions within it rebind."""
         self.cells = engine.heap.cells_of(self.module)
         """The module's globals."""
         self.sees_globals = class_info is None and activation.parent is None
@@ -128,9 +131,11 @@ class Frame:
         if kind is NAME:
             name: str = node.id  # type: ignore[attr-defined]
             value = self.env.get(name)
-            self.looked_up.setdefault(name, value)
+            looked_up = self.looked_up
+            if name not in looked_up:
+                looked_up[name] = value
             if value:
-                if self.is_plain and UNKNOWN_ROLE not in value and name not in self.activation.rebound:
+                if self.is_plain and UNKNOWN_ROLE not in value and name not in self.rebound:
                     return value
             elif value is None and self.sees_globals:
                 cell = self.cells.get(name)
@@ -176,7 +181,8 @@ class Frame:
             part = activation.parts[node] = Part(activation)
         elif part.reads_the_same(self.env):
             return self._read_as_before(part)
-        part.stale = part.is_kept = False
+        else:
+            part.stale = part.is_kept = False
         self.looked_up = part.looked_up = {}
         self.bindings = part.bound = []
         self.keeps = True
@@ -284,6 +290,8 @@ class Frame:
         self.live = True
         merged = dict(ways[0])
         for way in ways[1:]:
+            if way == merged:
+                continue  # most branches bind no name
             for name, value in way.items():
                 old = merged.get(name)
                 if old is None:

@@ -54,6 +54,8 @@ def make_function(frame: Frame, node: FunctionNode, name: str) -> Function:
         qualname = f"{outer}.{name}" if outer else name
         info = FunctionInfo(frame.module, node, name, qualname, owner=owner, inside=frame.inside)
         engine.functions[node] = info
+        if info.is_lambda and frame.activation.function is not None:
+            info.calls = frame.activation.function.calls
     frame.capture(node)
     closure = frame.activation if frame.activation.function is not None else None
     made = Function(info, closure)
@@ -67,7 +69,7 @@ def make_function(frame: Frame, node: FunctionNode, name: str) -> Function:
 def activation_of(frame: Frame, function: Function, arguments: dict[str, Value]) -> Activation:
     """The activation of a function with these arguments; past a number of them, the one that holds all the rest."""
     info = function.info
-    key: object = (function.closure, frozenset(arguments.items()))
+    key: object = (function.closure, frozenset(arguments.items()) if arguments else NO_ARGUMENTS)
     found = info.activations.get(key)
     if found is not None:
         return found
@@ -83,7 +85,7 @@ def activation_of(frame: Frame, function: Function, arguments: dict[str, Value])
             if wide is not None:
                 _widen(frame, wide, wide.arguments, arguments)
                 return wide
-    made = Activation(info.module, info, dict(arguments), function.closure)
+    made = Activation(info.module, info, arguments, function.closure)
     info.activations[key] = made
     return made
 
@@ -143,9 +145,7 @@ def _invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AS
     """What calling a function gives, and whether that hangs on nothing but cells."""
     engine = frame.engine
     info = function.info
-    if function.bound is not None:
-        arguments = arguments.before(function.bound)
-    kept = _worth_keeping(frame, function, match_parameters(info.node.args, arguments))
+    kept = _worth_keeping(frame, function, match_parameters(info.node.args, arguments, function.bound))
     activation = activation_of(frame, function, kept)
     if activation.caller is None and (activation.arguments or not info.module.governed):
         activation.caller = (frame.activation, node)
@@ -167,11 +167,11 @@ def _invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AS
 def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) -> dict[str, Value]:
     """The arguments that a function is read anew for, without what nothing can be learnt from."""
     info = function.info
-    defaults = frame.engine.defaults
+    defaults, covered = frame.engine.defaults, frame.engine.covered
     kept: dict[str, Value] = {}
     words: bool | None = None
     for name, value in given.items():
-        if value is OPAQUE or value is UNKNOWN or (info, name, value) in frame.engine.covered:
+        if value is OPAQUE or value is UNKNOWN or (info, name, value) in covered:
             continue
         default = defaults.get((info, name))
         if default is not None and value <= default:
@@ -185,7 +185,7 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
         if live and not _covered(frame, function, info, name, live):
             kept[name] = live
         elif PLAIN.issuperset(map(type, value)):
-            frame.engine.covered.add((info, name, value))
+            covered.add((info, name, value))
     return kept
 
 

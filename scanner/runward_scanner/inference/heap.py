@@ -5,9 +5,22 @@ Each cell holds all that was ever written to it. A cell that grows sends those w
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from runward_scanner.inference.values import NOTHING, Atom, Instance, Role, Text, Value, bounded, is_inert, is_text
+from runward_scanner.inference.values import (
+    NOTHING,
+    WIDEST,
+    Atom,
+    Instance,
+    Role,
+    Text,
+    Value,
+    bounded,
+    is_inert,
+    is_text,
+    widened,
+)
 
 if TYPE_CHECKING:
     import ast
@@ -41,10 +54,10 @@ class Cell:
 
     __slots__ = ("origin", "readers", "value")
 
-    def __init__(self) -> None:
-        """Nothing is written or read."""
+    def __init__(self, readers: list[Part | Derived]) -> None:
+        """Nothing is written."""
         self.value: Value | None = None
-        self.readers: list[Part | Derived] = []
+        self.readers = readers
         """Those that read it since it last grew, some of them perhaps several times."""
         self.origin: tuple[ModuleInfo, ast.AST] | None = None
         """Where something was first written."""
@@ -70,17 +83,14 @@ class Heap:
 
     def __init__(self, changed: Callable[[Activation], None]) -> None:
         """Call ``changed`` for each activation that has read a cell which grew."""
-        self._owners: dict[Any, dict[str, Cell]] = {}
+        self._owners: defaultdict[Any, dict[str, Cell]] = defaultdict(dict)
         self._changed = changed
         self.asked: set[str] = set()
         """The names of attributes that something not known was asked for."""
 
     def cells_of(self, owner: Any) -> dict[str, Cell]:
         """The cells of an owner, for who reads many of them."""
-        cells = self._owners.get(owner)
-        if cells is None:
-            cells = self._owners[owner] = {}
-        return cells
+        return self._owners[owner]
 
     def names_of(self, owner: Any) -> list[str]:
         """The names under which anything was written, be it nothing."""
@@ -89,16 +99,12 @@ class Heap:
 
     def read(self, owner: Any, name: str, reader: Activation | None) -> Value:
         """Give all that a cell may hold and note the reader, with the part of its code that is being read."""
-        cells = self._owners.get(owner)
-        if cells is None:
-            if reader is None:
-                return NOTHING
-            cells = self._owners[owner] = {}
+        cells = self._owners[owner]
         cell = cells.get(name)
         if cell is None:
-            if reader is None:
-                return NOTHING
-            cell = cells[name] = Cell()
+            if reader is not None:
+                cells[name] = Cell([reader.part])
+            return NOTHING
         if reader is not None:
             readers, part = cell.readers, reader.part
             if not readers or readers[-1] is not part:
@@ -108,7 +114,7 @@ class Heap:
     def read_all(self, owner: Any, reader: Activation, but: str = "") -> Value:
         """Give all that the written cells of an owner may hold, those of one name left out, and note the reader."""
         found, part = NOTHING, reader.part
-        for name, cell in self.cells_of(owner).items():
+        for name, cell in self._owners[owner].items():
             value = cell.value
             if value is not None and name != but:
                 readers = cell.readers
@@ -143,15 +149,13 @@ class Heap:
 
     def write(self, owner: Any, name: str, value: Value, module: ModuleInfo, site: ast.AST) -> None:
         """Add to what a cell may hold."""
-        cells = self._owners.get(owner)
-        if cells is None:
-            cells = self._owners[owner] = {}
+        cells = self._owners[owner]
         cell = cells.get(name)
         if cell is None:
-            cell = cells[name] = Cell()
+            cell = cells[name] = Cell([])
         old = cell.value
         if old is None:
-            cell.value = value if len(value) <= 1 else bounded(value)
+            cell.value = value if len(value) <= WIDEST else widened(value)
             if not value:
                 return
         elif value is old or value <= old:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.heap import Derived
-    from runward_scanner.inference.model import Activation, ClassInfo, FunctionInfo, ModuleInfo
+    from runward_scanner.inference.model import ClassInfo, FunctionInfo, ModuleInfo
     from runward_scanner.inference.values import Atom, Function, Value
     from runward_scanner.settings import Layer
 
@@ -24,8 +24,6 @@ class Known:
         self.class_frames: dict[ClassInfo, Frame] = {}
         self.callees: dict[ast.AST, Value] = {}
         """What is called, by the call."""
-        self.calls_in: dict[FunctionInfo, list[ast.Call]] = {}
-        """The calls in each function, without those in functions and classes made there."""
         self.indices: dict[ast.AST, Value] = {}
         """What stands in brackets, by the subscript."""
         self.defaults: dict[tuple[FunctionInfo, str], Value] = {}
@@ -60,14 +58,6 @@ class Known:
         """Containers that were found to hold nothing of interest, for as long as what they hold does not grow."""
         self.module_frames: dict[ModuleInfo, Frame] = {}
         """Frames in which modules' names are looked up."""
-
-    def note_call(self, frame: Frame, node: ast.Call) -> None:
-        """Note the function that a call stands in; a lambda is a part of the function that it stands in itself."""
-        activation: Activation | None = frame.activation
-        while activation is not None and activation.function is not None and activation.function.is_lambda:
-            activation = activation.parent
-        if activation is not None and activation.function is not None and frame.class_info is None:
-            self.calls_in.setdefault(activation.function, []).append(node)
 
     def derived_in(self, module: ModuleInfo) -> dict[tuple[Value, str], Derived]:
         """What attributes were found to be in a module, by receiver and name."""

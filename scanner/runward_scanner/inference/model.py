@@ -24,37 +24,22 @@ SIMPLE = frozenset(
     }
 )  # fmt: skip
 """Statements that hold no other."""
-_TRY = ("body", "handlers", "orelse", "finalbody")
-_ELSE = ("body", "orelse")
-BLOCKS: dict[type, tuple[str, ...]] = {
-    **dict.fromkeys(SIMPLE, ()),
-    ast.If: _ELSE,
-    ast.For: _ELSE,
-    ast.AsyncFor: _ELSE,
-    ast.While: _ELSE,
-    ast.Try: _TRY,
-    ast.TryStar: _TRY,
-}
-"""The blocks of statements, where that is not a body alone."""
-if hasattr(ast, "TypeAlias"):
-    BLOCKS[ast.TypeAlias] = ()
+WITH_ELSE = frozenset({ast.If, ast.For, ast.AsyncFor, ast.While})
+TRIES = frozenset({ast.Try, ast.TryStar})
+WITHOUT_BODY = SIMPLE | {getattr(ast, "TypeAlias", ast.Pass)}
 
 
-def bodies_of(statement: ast.stmt) -> list[list[ast.stmt]]:
+def bodies_of(statement: Any) -> list[list[ast.stmt]]:
     """The blocks of a compound statement in order."""
-    if isinstance(statement, ast.Match):
+    kind = statement.__class__
+    if kind in WITH_ELSE:
+        return [statement.body, statement.orelse]
+    if kind in TRIES:
+        handled = [handler.body for handler in statement.handlers]
+        return [statement.body, *handled, statement.orelse, statement.finalbody]
+    if kind is ast.Match:
         return [case.body for case in statement.cases]
-    names = BLOCKS.get(statement.__class__)
-    if names is None:
-        return [statement.body]  # type: ignore[attr-defined]
-    found = []
-    for name in names:
-        block = getattr(statement, name)
-        if name == "handlers":
-            found += [handler.body for handler in block]
-        elif block:
-            found.append(block)
-    return found
+    return [statement.body] if kind not in WITHOUT_BODY else []
 
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -144,6 +129,8 @@ class FunctionInfo:
         self.is_lambda = node.__class__ is ast.Lambda
         self.kind: str = "function"
         self.activations: dict[object, Activation] = {}
+        self.calls: list[ast.Call] = []
+        """The calls in it, not in functions and classes made there; a lambda's are those of what it stands in."""
         self.filled: frozenset[str] | None = None
         """The names whose elements the body writes, once that was asked."""
         self.parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] | None = None

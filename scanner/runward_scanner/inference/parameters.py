@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import FunctionInfo, FunctionNode
 
 
-def match_parameters(spec: ast.arguments, arguments: Arguments) -> dict[str, Value]:
-    """Which parameter gets which argument."""
+def match_parameters(spec: ast.arguments, arguments: Arguments, bound: Value | None = None) -> dict[str, Value]:
+    """Which parameter gets which argument; the first gets what the function is bound to."""
+    positional = arguments.positional if bound is None else [bound, *arguments.positional]
     plain = not (arguments.keywords or arguments.rest or arguments.mapping or spec.posonlyargs)
-    if plain and len(arguments.positional) <= len(spec.args):
-        return {argument.arg: value for argument, value in zip(spec.args, arguments.positional, strict=False)}
+    if plain and len(positional) <= len(spec.args):
+        return {argument.arg: value for argument, value in zip(spec.args, positional)}  # noqa: B905 - strict takes time
     names = [argument.arg for argument in (*spec.posonlyargs, *spec.args)]
-    given = dict(zip(names, arguments.positional, strict=False))
-    surplus = arguments.positional[len(names) :]
+    given = dict(zip(names, positional, strict=False))
+    surplus = positional[len(names) :]
     if not arguments.keywords and not arguments.rest and not arguments.mapping and not surplus:
         return given
     keyword_names = {*names, *(argument.arg for argument in spec.kwonlyargs)}

@@ -6,9 +6,7 @@ they were, and no cell that it read has grown. What it did to the names is done 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from runward_scanner.inference.values import NOTHING, Value
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ast
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.model import Activation
+    from runward_scanner.inference.values import Value
 
 
 class Part:
@@ -28,6 +27,10 @@ class Part:
     bound: list[tuple[str, Value, ast.AST]]
     """The names that it bound, and where."""
     findings: Sequence[Finding]
+    leaves: bool
+    """Whether nothing after it is reached."""
+    result: Any
+    """What it gave, where it is an expression."""
 
     def __init__(self, activation: Activation) -> None:
         """Nothing was read yet."""
@@ -36,10 +39,6 @@ class Part:
         """Whether a cell that it read has grown since."""
         self.is_kept = False
         """Whether reading it changed nothing but what is noted here."""
-        self.leaves = False
-        """Whether nothing after it is reached."""
-        self.result = NOTHING
-        """What it gave, where it is an expression."""
 
     def reads_the_same(self, env: dict[str, Value]) -> bool:
         """Whether reading it with these names would give what it gave."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from runward_scanner.inference.attention import NameAttention, ValueAttention
+from runward_scanner.inference.attention import ClassAttention, NameAttention, ValueAttention
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rule import Rule
 
@@ -59,10 +59,25 @@ class Telling:
         self._store_named = NameAttention(
             (bit, partial(rule.minds_store, settings)) for bit, rule in told if _has(rule, "minds_store")
         )
+        told = [(bit, rule) for bit, rule in bits if _has(rule, "on_return")]
+        self._on_return = [(bit, rule.on_return) for bit, rule in told]
+        self._return_of = ValueAttention(settings, ((bit, rule.returns_of) for bit, rule in told))
+        told = [(bit, rule) for bit, rule in bits if _has(rule, "on_construct")]
+        self._constructing = ClassAttention(
+            (partial(rule.minds_class, settings), rule.on_construct) for bit, rule in told
+        )
 
     def ask_again(self) -> None:
         """A class turned out to be something else than it was: ask the rules anew what they mind."""
-        for known in (self._attribute_of, self._call_of, self._call_given, self._store_of, self._store_to):
+        for known in (
+            self._attribute_of,
+            self._call_of,
+            self._call_given,
+            self._store_of,
+            self._store_to,
+            self._return_of,
+            self._constructing,
+        ):
             known.clear()
 
     def hook_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
@@ -97,7 +112,7 @@ class Telling:
 
     def hook_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
         """A class is called."""
-        for hook in self._hooks["on_construct"]:
+        for hook in self._constructing[info]:
             hook(frame, node, info, arguments)
 
     def hook_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
@@ -167,5 +182,8 @@ class Telling:
 
     def hook_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
         """A value is returned."""
-        for hook in self._hooks["on_return"]:
-            hook(frame, node, value)
+        bits = self._return_of[value]
+        if bits:
+            for bit, hook in self._on_return:
+                if bits & bit:
+                    hook(frame, node, value)

@@ -40,7 +40,8 @@ FAILING = re.compile(
     r"|_*(?:finish|end|complete|close|update|save)_(?:job|run|execution|attempt)"
 )
 is_error_field = whole(ERROR_FIELD)
-is_failing = whole(FAILING)
+FAILURES = ("fail", "error", "_job", "_run", "_execution", "_attempt")
+"""Of these one stands in whatever ends a job in failure."""
 ANSWERING = frozenset(
     {
         "abort",
@@ -57,6 +58,14 @@ ANSWERING = frozenset(
 )
 RAW = frozenset({Role.EXCEPTION_TEXT, Role.TRACEBACK})
 TELLING = RAW | {Role.EXCEPTION}
+
+
+def is_failing(name: str) -> bool:
+    """Whether a function that is named so ends a job, or stores what it failed of."""
+    for part in FAILURES:
+        if part in name:
+            return FAILING.fullmatch(name) is not None
+    return False
 
 
 def is_raw(value: Value) -> bool:

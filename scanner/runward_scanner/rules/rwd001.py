@@ -46,6 +46,7 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
 
     attributes_of = MappingProxyType({Class: lambda settings, atom: _is_permit(settings, atom.info)})
     stores_of = MappingProxyType({PluginRun: always})
+    returns_of = stores_of
 
     def minds_call(self, name: str) -> bool:
         """What fills a container."""
@@ -54,6 +55,10 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
     def minds_store(self, settings: Settings, name: str) -> bool:
         """``run`` and ToolRunner."""
         return name in {"run", settings.tool_runner_class}
+
+    def minds_class(self, settings: Settings, info: ClassInfo) -> bool:
+        """Permits."""
+        return _is_permit(settings, info)
 
     def on_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
         """Report each place that reaches ``run``."""

@@ -66,6 +66,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
             Container: always,
         }
     )
+    returns_of = MappingProxyType({Role: lambda settings, atom: atom in raw_errors.RAW, Container: always})
 
     def __init__(self) -> None:
         """Nothing is read yet."""
@@ -80,13 +81,16 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         """What ends a job, and what patches."""
         return raw_errors.is_failing(name) or name in PATCHERS
 
+    def minds_class(self, settings: Settings, info: ClassInfo) -> bool:
+        """What ends a job."""
+        return _is_outcome(settings, info)
+
     def minds_store(self, settings: Settings, name: str) -> bool:
         """Validators, and what keeps an error."""
         return (
             name in {"__code__", "validate", "__call__"}
-            or validators.is_validator_name(name)
-            or validators.is_owner_name(name)
-            or raw_errors.is_error_field(name)
+            or ("alidat" in name and (validators.is_validator_name(name) or validators.is_owner_name(name)))
+            or (("error" in name or "failure" in name) and raw_errors.is_error_field(name))
         )
 
     def finish(self, engine: Engine) -> Iterator[Finding]:
@@ -177,13 +181,13 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def on_construct(self, frame: Frame, node: ast.AST, info: ClassInfo, arguments: Arguments) -> None:
         """Report what ends a job being made outside ToolRunner."""
-        if _is_outcome(frame, info) and not frame.engine.is_tool_runner_code(frame):
+        if not frame.engine.is_tool_runner_code(frame):
             frame.report(self.code, node, f"{info.name}, which ends a job, is made outside ToolRunner")
 
     def _changes_outcome(self, frame: Frame, node: ast.Call, arguments: Arguments) -> None:
         """Report a changed copy of what ends a job, made outside ToolRunner."""
         for atom in arguments.at(0):
-            if isinstance(atom, Instance) and _is_outcome(frame, atom.info):
+            if isinstance(atom, Instance) and _is_outcome(frame.engine.settings, atom.info):
                 if not frame.engine.is_tool_runner_code(frame):
                     frame.report(self.code, node, f"{atom.info.name}, which ends a job, is changed outside ToolRunner")
                 return
@@ -240,9 +244,9 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         return public and isinstance(node.value, ast.Call) and internal_parts.holds_internal(frame.engine, value)
 
 
-def _is_outcome(frame: Frame, info: ClassInfo) -> bool:
+def _is_outcome(settings: Settings, info: ClassInfo) -> bool:
     """Whether a class is of what ends a job."""
-    return ends_with(frame.engine.settings.outcomes, f"{info.module.local}.{info.qualname}")
+    return ends_with(settings.outcomes, f"{info.module.local}.{info.qualname}")
 
 
 def _is_validator(atom: Function | External) -> bool:

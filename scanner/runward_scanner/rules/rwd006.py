@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo, ModuleInfo
-    from runward_scanner.settings import Layer
+    from runward_scanner.settings import Layer, Settings
 
 CHAIN_CLASSES = {
     "AnalysisExecutionService": "analysis",
@@ -62,6 +62,10 @@ builds them. Imports under TYPE_CHECKING are fine.
         }
     )
     calls_of = MappingProxyType({Role: lambda settings, atom: atom is Role.TOOL_RUNNER_CLASS})
+
+    def minds_class(self, settings: Settings, info: ClassInfo) -> bool:
+        """The layers of the chain."""
+        return info.name in CHAIN_CLASSES or "tool_runner" in info.traits
 
     # -- imports -------------------------------------------------------------------------------------------------------
 

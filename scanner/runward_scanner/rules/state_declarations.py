@@ -24,19 +24,18 @@ def declared(engine: Engine) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
     enums = Enums(engine)
     for module in engine.governed:
         for node in module.statements(ast.AnnAssign):
-            if node.value is not None and _may_hold_words(node.value):
+            if _may_hold_words(node.value):
                 yield from _written(enums, module, node.annotation, node.value)
     for info in engine.functions.values():
-        if info.module.governed:
+        spec = info.node.args
+        if (spec.defaults or spec.kw_defaults) and info.module.governed:
             yield from _of_function(enums, info)
 
 
 def _of_function(enums: Enums, info: FunctionInfo) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
     """The words that are defaults of parameters."""
     spec = info.node.args
-    if not (spec.defaults or spec.kw_defaults):
-        return
-    if not any(default is not None and _may_hold_words(default) for default in (*spec.defaults, *spec.kw_defaults)):
+    if not any(map(_may_hold_words, spec.defaults)) and not any(map(_may_hold_words, spec.kw_defaults)):
         return
     positional = [*spec.posonlyargs, *spec.args]
     pairs = [
@@ -48,8 +47,8 @@ def _of_function(enums: Enums, info: FunctionInfo) -> Iterator[tuple[ModuleInfo,
             yield from _written(enums, info.module, parameter.annotation, default)
 
 
-def _may_hold_words(value: ast.expr) -> bool:
-    """Whether a value is a string, a name that may stand for one, or a display that may hold one."""
+def _may_hold_words(value: ast.expr | None) -> bool:
+    """Whether there is a value that is a string, a name that may stand for one, or a display that may hold one."""
     return isinstance(value, HOLDING) or (isinstance(value, ast.Constant) and isinstance(value.value, str))
 
 

@@ -23,6 +23,7 @@ from runward_scanner.rules.state_words import (
     PROTO,
     STATES,
     holds_states,
+    is_counted,
     is_plugin_like,
     is_state,
     is_state_enum,
@@ -68,13 +69,14 @@ class StateReading(Rule, ABC):
     calls_given = MappingProxyType(
         {
             Text: lambda settings, atom: is_wrong_word(atom.text),
-            Instance: lambda settings, atom: bool(outcomes_of(frozenset((atom,)))),
+            Instance: lambda settings, atom: is_counted(atom.info),
             Role: lambda settings, atom: atom is Role.STATUS,
             Container: always,
         }
     )
     stores_of = MappingProxyType({Container: always})
     stores_to = MappingProxyType({**STATE_ENUM, Instance: always})
+    returns_of = MappingProxyType({Text: always})
 
     def minds_attribute(self, name: str) -> bool:
         """Constants of the API's enum."""
@@ -82,7 +84,8 @@ class StateReading(Rule, ABC):
 
     def minds_store(self, settings: Settings, name: str) -> bool:
         """What keeps a state."""
-        return is_state_name(name.lower()) or LOOSE_STATE_NAMES.fullmatch(name) is not None
+        low = name.lower()
+        return "state" in low and (is_state_name(low) or LOOSE_STATE_NAMES.fullmatch(name) is not None)
 
     @abstractmethod
     def says(self, word: str) -> tuple[str, str]:

@@ -48,18 +48,21 @@ def handed_states(frame: Frame, node: ast.Call, callee: Value, arguments: Argume
     """What a call hands over as a state: by the callee's parameters, its name, or the keywords."""
     name = last_name(node.func)
     handed: list[Value] = []
-    if is_setter(name) and not _is_job_like(node.func):
+    if ("state" in name or "transition" in name) and is_setter(name) and not _is_job_like(node.func):
         given = [value for key, value in arguments.keywords.items() if key.endswith("state") or key == "to"]
         handed.extend(_set_by(frame, node, callee, [*arguments.positional[-1:], *given]))
-    handed.extend(value for keyword, value in arguments.keywords.items() if is_state_name(keyword))
-    receiver = frame.engine.receivers.get(node.func, frozenset())
+    if arguments.keywords:
+        handed.extend(value for keyword, value in arguments.keywords.items() if is_state_name(keyword))
+    receiver = frame.engine.receivers.get(node.func, NOTHING)
     if is_state_enum(receiver) or (name == "extend_enum" and is_state_enum(arguments.at(0))):
         handed.extend(arguments.positional)
     if name == "Value":
         handed.extend(value for value in arguments.positional if any(_is_proto(atom) for atom in value))
     if name in FILLERS and isinstance(node.func, ast.Attribute) and holds_states(frame, node.func.value):
         handed.extend(_elements(frame, arguments))
-    handed.extend(_declared_states(frame, callee, arguments))
+    for atom in callee:
+        if atom.__class__ is Function:
+            handed.extend(_declared_states(frame, atom, arguments))
     return handed
 
 
@@ -122,17 +125,15 @@ def _is_job_like(node: ast.expr) -> bool:
     return "job" in owner.lower() or "task" in owner.lower()
 
 
-def _declared_states(frame: Frame, callee: Value, arguments: Arguments) -> list[Value]:
+def _declared_states(frame: Frame, function: Function, arguments: Arguments) -> list[Value]:
     """The arguments for parameters that are annotated with the state enum."""
     found: list[Value] = []
-    for atom in callee:
-        if isinstance(atom, Function):
-            for index, name in _state_parameters(frame.engine, atom.info):
-                place = index - (atom.bound is not None)
-                if place >= 0:
-                    found.append(arguments.at(place, name))
-                elif index < 0:
-                    found.append(arguments.keywords.get(name, NOTHING))
+    for index, name in _state_parameters(frame.engine, function.info):
+        place = index - (function.bound is not None)
+        if place >= 0:
+            found.append(arguments.at(place, name))
+        elif index < 0:
+            found.append(arguments.keywords.get(name, NOTHING))
     return found
 
 

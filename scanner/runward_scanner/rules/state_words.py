@@ -90,14 +90,16 @@ def outcomes_of(value: Value) -> list[str]:
     for atom in value:
         if atom is Role.STATUS:
             return ["SUCCESS"]
-        if isinstance(atom, Instance) and _is_counted(atom.info):
+        if isinstance(atom, Instance) and is_counted(atom.info):
             return ["SUCCESS"]
     return []
 
 
-def _is_counted(info: ClassInfo) -> bool:
+def is_counted(info: ClassInfo) -> bool:
     """Whether a class is the enum of job statuses, or one of metrics' outcomes."""
     traits = info.traits
+    if not traits:
+        return False
     return "state" not in traits and ("status" in traits or ("enum" in traits and bool(_outcomes(info))))
 
 

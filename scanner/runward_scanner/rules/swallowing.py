@@ -82,7 +82,7 @@ class Reach:
         if known is not None:
             return known
         self._known[info] = False
-        calls = _calls(info.node) if info.is_lambda else self.engine.calls_in.get(info, ())
+        calls = _calls(info.node) if info.is_lambda else info.calls
         self._known[info] = any(self.executes(node, depth + 1) for node in calls)
         return self._known[info]
 
