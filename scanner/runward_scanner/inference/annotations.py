@@ -20,6 +20,7 @@ from runward_scanner.inference.values import (
     Text,
     Thing,
     Value,
+    idle_thing,
     is_inert,
     one,
 )
@@ -74,7 +75,8 @@ def _annotated(frame: Frame, node: ast.expr) -> Value:
     if isinstance(node, (ast.Name, ast.Attribute)):
         found = NOTHING
         for atom in frame.value(node):
-            found |= instance_of(frame, atom, node)
+            meant = instance_of(frame, atom, node)
+            found = found | meant if found else meant
         return found or UNKNOWN
     if isinstance(node, ast.Constant):
         return _constant(frame, node)
@@ -118,7 +120,7 @@ def instance_of(frame: Frame, atom: Atom, node: ast.expr) -> Value:
             return UNKNOWN
         if atom.path in ANY_EXCEPTION:
             return frozenset({Role.EXCEPTION, Role.FAULT})
-        return one(Thing(atom.path, None, None))
+        return idle_thing(atom.path)
     if isinstance(atom, Thing) and atom.path in {"typing.TypeVar", "typing.NewType", "typing_extensions.TypeVar"}:
         bound = frame.engine.heap.read(atom, "*", frame.activation)
         named = (item for item in bound if item is not atom and not isinstance(item, Text))
@@ -172,7 +174,7 @@ def _generic(frame: Frame, path: str, arguments: list[ast.expr], node: ast.Subsc
         if name in MAPPINGS:
             frame.engine.heap.write(container, "keys", annotated(frame, arguments[0]), frame.module, node)
         return one(container)
-    return one(Thing(path, None, None)) if not frame.engine.project.is_own_name(path) else UNKNOWN
+    return idle_thing(path) if not frame.engine.project.is_own_name(path) else UNKNOWN
 
 
 def _is_ellipsis(node: ast.expr) -> bool:

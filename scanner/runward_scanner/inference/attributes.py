@@ -22,7 +22,6 @@ from runward_scanner.inference.values import (
     UNKNOWN,
     UNKNOWN_ROLE,
     WIDEST,
-    Atom,
     Class,
     Container,
     External,
@@ -145,7 +144,15 @@ def _is_same_everywhere(frame: Frame, receiver: Value) -> bool:
 def _of_value(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     result = NOTHING
     for atom in receiver if len(receiver) <= WIDEST else bounded(receiver):
-        found = _of_atom(frame, atom, name, node)
+        kind = atom.__class__
+        if kind is Role:
+            found = _of_role(frame, atom, name, node)  # type: ignore[arg-type]
+        elif name == "__dict__":
+            found = one(Namespace(one(atom)))
+        elif kind in READERS:
+            found = READERS[kind](frame, atom, name, node)
+        else:
+            found = OPAQUE
         result = result | found if result else found
     if not receiver or UNKNOWN_ROLE in receiver:
         result |= frame.engine.heap.read_anywhere(name, frame.activation)
@@ -153,16 +160,6 @@ def _of_value(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     if not result or UNKNOWN_ROLE in result:
         return frame.named(result, name)
     return result
-
-
-def _of_atom(frame: Frame, atom: Atom, name: str, node: ast.AST) -> Value:
-    kind = atom.__class__
-    if kind is Role:
-        return _of_role(frame, atom, name, node)  # type: ignore[arg-type]
-    if name == "__dict__":
-        return one(Namespace(one(atom)))
-    reader = READERS.get(kind)
-    return reader(frame, atom, name, node) if reader is not None else OPAQUE
 
 
 def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:

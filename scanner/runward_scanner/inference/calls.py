@@ -34,6 +34,7 @@ from runward_scanner.inference.values import (
     Thing,
     Value,
     bounded,
+    idle_thing,
     is_open,
     one,
 )
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from runward_scanner.inference.frame import Frame
 
+STARRED = ast.Starred
 DEFAULTING = frozenset({"get", "setdefault", "pop"})
 """Methods whose second argument is what they give where they find nothing."""
 
@@ -92,7 +94,7 @@ def _of_carrier(frame: Frame, atom: Atom, arguments: Arguments, node: ast.AST) -
         return _get(frame, atom, arguments, node)
     if isinstance(atom, Thing):
         frame.engine.callbacks(frame, arguments, node)
-        return containers.contents(frame, atom) or one(Thing(atom.path, None, None))
+        return containers.contents(frame, atom) or idle_thing(atom.path)
     return OPAQUE
 
 
@@ -269,7 +271,9 @@ def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:
     """Evaluate the arguments of a call."""
     read = frame.value
     given = node.args
-    if ast.Starred not in map(type, given):
+    if not given:
+        arguments = Arguments()
+    elif STARRED not in map(type, given):
         arguments = Arguments([read(argument) for argument in given])
     else:
         arguments = Arguments()
@@ -282,17 +286,22 @@ def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:
         value = read(keyword.value)
         if keyword.arg is not None:
             arguments.keywords[keyword.arg] = value
-            continue
-        for atom in value:
-            names = frame.engine.heap.names_of(atom) if isinstance(atom, Container) else ()
-            for name in tuple(names):
-                if name.startswith("="):
-                    arguments.keywords[name[1:]] = frame.engine.heap.read(atom, name, frame.activation)
-            if isinstance(atom, Container):
-                arguments.mapping |= frame.engine.heap.read(atom, "*", frame.activation)
-            elif atom is Role.PLUGINS:
-                arguments.mapping |= {Role.PLUGIN}
+        else:
+            _spread_mapping(frame, arguments, value)
     return arguments
+
+
+def _spread_mapping(frame: Frame, arguments: Arguments, value: Value) -> None:
+    """Hand over what a mapping holds: under the names that are known, and at no known place."""
+    heap = frame.engine.heap
+    for atom in value:
+        if isinstance(atom, Container):
+            for name in heap.names_of(atom):
+                if name.startswith("="):
+                    arguments.keywords[name[1:]] = heap.read(atom, name, frame.activation)
+            arguments.mapping |= heap.read(atom, "*", frame.activation)
+        elif atom is Role.PLUGINS:
+            arguments.mapping |= {Role.PLUGIN}
 
 
 def _spread_star(frame: Frame, arguments: Arguments, argument: ast.Starred) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runward_scanner.inference import containers
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
-from runward_scanner.inference.classes import ancestors, containers_among, derives, descendants, find_attribute
+from runward_scanner.inference.classes import ancestors, derives, descendants, find_attribute
 from runward_scanner.inference.functions import invoke
 from runward_scanner.inference.heap import Derived
 from runward_scanner.inference.values import (
@@ -79,11 +79,13 @@ def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value
         if item.__class__ in GIVING:
             result = _given(frame, found, info.exact_instance if atom.exact else info.instance, node, info)
             break
-    for held in containers_among(info):
+    for held in info.containers:
         result |= one(Method(held, name))
+    if result:
+        return result
     if "state" in info.traits or "status" in info.traits:
-        return result or UNKNOWN
-    return result or _without_definition(frame, atom, name, node)
+        return UNKNOWN
+    return _without_definition(frame, atom, name, node)
 
 
 def _given(frame: Frame, found: Value, owner: Value, node: ast.AST, info: ClassInfo) -> Value:
@@ -196,7 +198,7 @@ def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInf
 
 def _described(frame: Frame, item: Atom, node: ast.AST) -> Value:
     """What a class's attribute gives where it is a descriptor of the project; else the attribute."""
-    if isinstance(item, Instance):
+    if isinstance(item, Instance) and find_attribute(frame.engine, item.info, "__get__", frame.activation):
         return containers.special(frame, item, "__get__", Arguments([OPAQUE, OPAQUE]), node) or one(item)
     return one(item)
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
 MOST_POSITIONS = 16
+POSITIONS = tuple(f"#{index}" for index in range(MOST_POSITIONS))
 MODULES = External("sys.modules")
 ANY = "*"
 KEYS = "keys"
@@ -52,7 +53,7 @@ def make(frame: Frame, kind: str, elements: Sequence[Value], node: ast.AST, loos
     container = Container(kind, node, frame.activation)
     heap = frame.engine.heap
     for index, element in enumerate(elements):
-        name = f"#{index}" if index < MOST_POSITIONS else ANY
+        name = POSITIONS[index] if index < MOST_POSITIONS else ANY
         heap.write(container, name, element or UNKNOWN, frame.module, node)
     if loose:
         heap.write(container, ANY, loose, frame.module, node)
@@ -203,9 +204,10 @@ def _held(frame: Frame, atom: Container | Thing, index: Value, position: int | N
     heap = frame.engine.heap
     loose = heap.read(atom, ANY, frame.activation)
     if position is not None and position >= 0:
-        exact = heap.read(atom, f"#{position}", frame.activation)
-        if exact or heap.is_written(atom, f"#{max(position, 0)}"):
-            return exact | loose
+        name = POSITIONS[position] if position < MOST_POSITIONS else f"#{position}"
+        exact = heap.read(atom, name, frame.activation)
+        if exact or heap.is_written(atom, name):
+            return exact | loose if loose else exact
     known = texts(index)
     if known and UNKNOWN_ROLE not in index:
         found = NOTHING.union(*(heap.read(atom, f"={name}", frame.activation) for name in known))

@@ -91,6 +91,7 @@ class Engine(Known, Telling):
         """What is to be read again, a heap: what was read first comes first, which has the fewest read once more."""
         self._nesting = 0
         self._readings = 0
+        self._frame: Frame | None = None
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -191,7 +192,7 @@ class Engine(Known, Telling):
         longer than freeing it.
         """
         for function in self.functions.values():
-            function.activations.clear()
+            function.release()
         for info in self.classes.values():
             info.release()
         for activation in self._activations:
@@ -242,8 +243,11 @@ class Engine(Known, Telling):
         return found
 
     def frame_of(self, activation: Activation) -> Frame:
-        """A frame in which an activation's names can be looked up before it is read."""
-        return Frame(self, activation)
+        """A frame in which an activation's names can be looked up before it is read; kept for who asks again."""
+        found = self._frame
+        if found is None or found.activation is not activation:
+            found = self._frame = Frame(self, activation)
+        return found
 
     def logged_nodes(self, module: ModuleInfo) -> set[ast.AST]:
         """Every node within a log call of a module."""

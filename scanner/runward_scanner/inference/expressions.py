@@ -26,6 +26,7 @@ from runward_scanner.inference.values import (
     Text,
     Thing,
     Value,
+    idle_thing,
     one,
     text_value,
 )
@@ -51,7 +52,7 @@ def constant(frame: Frame, node: ast.Constant) -> Value:
     value = node.value
     if value.__class__ is str:
         return text_value(value)
-    if isinstance(value, bytes) and len(value) < 40:
+    if value.__class__ is bytes and len(value) < 40:
         return frozenset((Text(value.decode("latin-1")),))
     return OPAQUE
 
@@ -192,16 +193,22 @@ def walrus(frame: Frame, node: ast.NamedExpr) -> Value:
     return value
 
 
+AWAITED: frozenset[type] = frozenset({Instance, Thing})
+"""What may give something else when it is awaited."""
+
+
 def inner(frame: Frame, node: ast.Await | ast.Starred) -> Value:
     """``await x`` and ``*x``: what x is; a coroutine counts as its result."""
     value = frame.value(node.value)
-    if isinstance(node, ast.Await):
+    if node.__class__ is ast.Await:
+        if AWAITED.isdisjoint(map(type, value)):
+            return value or UNKNOWN
         found = NOTHING
         for atom in value:
             if isinstance(atom, Instance):
                 found |= containers.special(frame, atom, "__await__", _none(), node) or one(atom)
             elif isinstance(atom, Thing) and atom.path == FUTURE:
-                found |= containers.contents(frame, atom) or one(Thing(FUTURE, None, None))
+                found |= containers.contents(frame, atom) or idle_thing(FUTURE)
             else:
                 found |= one(atom)
         return found or UNKNOWN

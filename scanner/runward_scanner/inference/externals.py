@@ -28,6 +28,7 @@ from runward_scanner.inference.values import (
     Role,
     Thing,
     Value,
+    idle_thing,
     one,
 )
 
@@ -76,7 +77,7 @@ def _unknown_external(frame: Frame, path: str, arguments: Arguments, node: ast.A
             break
     else:
         if not path.startswith(HOLDING):
-            return one(Thing(path, None, None))
+            return idle_thing(path)
     thing = Thing(path, node, frame.activation)
     for value in (*arguments.positional, arguments.rest, arguments.mapping, results):
         if value:

@@ -94,8 +94,8 @@ def _are_foreseen(frame: Frame, info: FunctionInfo, arguments: dict[str, Value])
     """Whether every argument is for a parameter of which more is known than its name, in code that is read anyway."""
     if not info.module.governed:
         return False
-    defaults = frame.engine.defaults
-    return all((info, name) in defaults and not is_open(defaults[info, name]) for name in arguments)
+    defaults = info.defaults
+    return all(name in defaults and not is_open(defaults[name]) for name in arguments)
 
 
 def _widen(frame: Frame, activation: Activation, known: dict[str, Value], arguments: dict[str, Value]) -> None:
@@ -167,13 +167,13 @@ def _invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AS
 def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) -> dict[str, Value]:
     """The arguments that a function is read anew for, without what nothing can be learnt from."""
     info = function.info
-    defaults, covered = frame.engine.defaults, frame.engine.covered
+    defaults, covered = info.defaults, info.covered
     kept: dict[str, Value] = {}
     words: bool | None = None
     for name, value in given.items():
-        if value is OPAQUE or value is UNKNOWN or (info, name, value) in covered:
+        if value is OPAQUE or value is UNKNOWN or (name, value) in covered:
             continue
-        default = defaults.get((info, name))
+        default = defaults.get(name)
         if default is not None and value <= default:
             continue
         if not (interesting(frame, value) or is_filled(info, name, value)):
@@ -185,7 +185,7 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
         if live and not _covered(frame, function, info, name, live):
             kept[name] = live
         elif PLAIN.issuperset(map(type, value)):
-            covered.add((info, name, value))
+            covered.add((name, value))
     return kept
 
 
@@ -209,7 +209,7 @@ def _declared_result(frame: Frame, info: FunctionInfo) -> Value:
 
 def _covered(frame: Frame, function: Function, info: FunctionInfo, name: str, value: Value) -> bool:
     """Whether a parameter is taken to be all of this anyway, without knowing its argument."""
-    default = frame.engine.defaults.get((info, name))
+    default = info.defaults.get(name)
     if default is None:
         if name not in parameters_of(info):
             return False

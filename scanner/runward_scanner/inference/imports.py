@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runward_scanner.inference.values import UNKNOWN, External, Module, Value, one
+from runward_scanner.inference.values import UNKNOWN, Module, Value, external, one
 
 if TYPE_CHECKING:
     import ast
@@ -19,9 +19,9 @@ def import_(frame: Frame, node: ast.Import) -> None:
         if alias.asname is not None:
             frame.bind(alias.asname, module_value(frame, alias.name), node)
             continue
-        module_value(frame, alias.name)
+        value = module_value(frame, alias.name)
         top = alias.name.partition(".")[0]
-        frame.bind(top, module_value(frame, top), node)
+        frame.bind(top, value if top == alias.name else module_value(frame, top), node)
 
 
 def import_from(frame: Frame, node: ast.ImportFrom) -> None:
@@ -52,11 +52,11 @@ def module_value(frame: Frame, full: str) -> Value:
     """The module with a full name: read first if it is among the files."""
     engine = frame.engine
     if engine.project.is_of_python(full):
-        return one(External(full))
+        return external(full)
     module = engine.project.resolve(full, frame.module)
     if module is not None:
         engine.ensure_module(module)
         return one(Module(module))
     if engine.project.is_own_name(full):
         return engine.own_external(full)
-    return one(External(full)) if full else UNKNOWN
+    return external(full) if full else UNKNOWN

@@ -26,16 +26,10 @@ class Known:
         """What is called, by the call."""
         self.indices: dict[ast.AST, Value] = {}
         """What stands in brackets, by the subscript."""
-        self.defaults: dict[tuple[FunctionInfo, str], Value] = {}
-        """What parameters are taken to be."""
-        self.covered: set[tuple[FunctionInfo, str, Value]] = set()
-        """Arguments that were shown to be nothing but what their parameters are taken to be."""
         self.methods: dict[tuple[Function, Value], Value] = {}
         """Functions as instances give them, by the function and what it is bound to."""
         self.default_values: dict[ast.AST, Value] = {}
         """What the defaults that are written for parameters are."""
-        self.defaults_given: dict[tuple[FunctionInfo, str], Value] = {}
-        """What the default was from which it was worked out what a parameter is taken to be."""
         self.annotations: dict[ast.expr, Value] = {}
         """What annotations say that cannot say anything else later."""
         self.quoted: dict[ast.AST, ast.expr] = {}

@@ -25,6 +25,7 @@ from runward_scanner.inference.values import (
     Text,
     Thing,
     Value,
+    idle_thing,
     is_open,
     one,
     texts,
@@ -166,7 +167,7 @@ def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
         if name == "create_future":
             return one(Thing(FUTURE, node, frame.activation))
         if name == "run_in_executor":
-            return results or one(Thing(thing.path, None, None))
+            return results or idle_thing(thing.path)
     if thing.site is not None and (name in ADDERS or name in GETTERS):
         for value in (*arguments.positional, *arguments.keywords.values(), arguments.rest):
             if interesting(frame, value):
@@ -176,9 +177,10 @@ def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
         held |= containers.contents(frame, thing)
         if held and thing.path == CONTEXT_VARIABLE and name == "get":
             return held | arguments.at(0, "default")
-    made = Thing(thing.path, node if held else None, frame.activation if held else None)
-    if held:
-        heap.write(made, containers.ANY, held, frame.module, node)
+    if not held:
+        return idle_thing(thing.path)
+    made = Thing(thing.path, node, frame.activation)
+    heap.write(made, containers.ANY, held, frame.module, node)
     return held | one(made)
 
 

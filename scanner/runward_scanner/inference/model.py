@@ -134,13 +134,21 @@ class FunctionInfo:
         self.filled: frozenset[str] | None = None
         """The names whose elements the body writes, once that was asked."""
         self.parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] | None = None
+        self.defaults: dict[str, Value] = {}
+        """What its parameters are taken to be, as far as that was asked."""
+        self.defaults_given: dict[str, Value] = {}
+        """What the default was from which it was worked out what a parameter is taken to be."""
+        self.covered: set[tuple[str, Value]] = set()
+        """Arguments that were shown to be nothing but what their parameters are taken to be."""
         self.refuses: dict[int, bool] = {}
         """Whether it decides anything as a validator, by how deep validators asked one another, as far as asked."""
 
-    @property
-    def is_generator(self) -> bool:
-        """Whether the body yields; decided while it is read."""
-        return self.kind.startswith("generator")
+    def release(self) -> None:
+        """Let go of what it was read with."""
+        self.activations.clear()
+        self.defaults.clear()
+        self.defaults_given.clear()
+        self.covered.clear()
 
     def __repr__(self) -> str:
         """Name the function."""

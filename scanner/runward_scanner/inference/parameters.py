@@ -58,13 +58,17 @@ def parameters_of(info: FunctionInfo) -> dict[str, tuple[int, ast.arg, ast.expr 
 
 def expected(frame: Frame, info: FunctionInfo, name: str) -> Value:
     """What a parameter is taken to be where its argument is not known; the frame is of the function itself."""
-    engine, key = frame.engine, (info, name)
-    base = engine.defaults.get(key)
+    base = info.defaults.get(name)
     index, parameter, default = parameters_of(info)[name]
-    given = engine.default_values.get(default, NOTHING) if default is not None else NOTHING
-    if base is None or engine.defaults_given.get(key, NOTHING) is not given:
-        base = engine.defaults[key] = _default(frame, info, index, parameter, given)
-        engine.defaults_given[key] = given
+    if default is None:
+        given = NOTHING
+        if base is not None:
+            return base
+    else:
+        given = frame.engine.default_values.get(default, NOTHING)
+    if base is None or info.defaults_given.get(name, NOTHING) is not given:
+        base = info.defaults[name] = _default(frame, info, index, parameter, given)
+        info.defaults_given[name] = given
     return base
 
 
@@ -77,19 +81,20 @@ def bind_parameters(frame: Frame, node: FunctionNode) -> None:
         frame.keeps = False  # what a default is may show when it is read again
     arguments, besides = frame.activation.arguments, frame.activation.besides
     for name, (_, parameter, _) in parameters_of(info).items():
-        base = expected(frame, info, name)
-        value = _joined(base, arguments.get(name))
-        frame.bind(name, value | besides[name] if name in besides else value, parameter)
+        value = expected(frame, info, name)
+        if name in arguments:
+            value = _joined(value, arguments[name])
+        if name in besides:
+            value |= besides[name]
+        frame.bind(name, value, parameter)
     spec = info.node.args
     for variadic, kind in ((spec.vararg, "tuple"), (spec.kwarg, "dict")):
         if variadic is not None:
             _bind_variadic(frame, variadic, kind)
 
 
-def _joined(base: Value, given: Value | None) -> Value:
+def _joined(base: Value, given: Value) -> Value:
     """An argument that is known replaces what was guessed of its parameter."""
-    if given is None:
-        return base
     if is_open(given) and not is_open(base):
         return (given - UNKNOWN) | base
     return given

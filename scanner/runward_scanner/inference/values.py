@@ -262,6 +262,12 @@ def external(path: str) -> Value:
     return frozenset((External(path),))
 
 
+@functools.lru_cache(maxsize=4096)
+def idle_thing(path: str) -> Value:
+    """The value that is an object of a class of elsewhere into which nothing was put."""
+    return frozenset((Thing(path, None, None),))
+
+
 def texts(value: Value) -> list[str]:
     """The strings that a value may be, as far as they are known, in order."""
     found = [atom.text for atom in value if atom.__class__ is Text]
