@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runward_scanner.patterns import Pattern
 from runward_scanner.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ FOREIGN = frozenset(
 LAYOUT_FOLDERS = frozenset(
     {"runtime", "execution", "services", "plugins", "domain", "api", "builtin", "store", "watch"}
 )
-MARKERS = re.compile(
+MARKERS = Pattern(
     rb"^[ \t]*class[ \t]+(ToolRunner|(?:Plugin|Job|Analysis)ExecutionService|PluginState)\b",
     re.MULTILINE,
 )
-SHEBANG = re.compile(rb"#![^\n]*\bpython[0-9.]*\b")
+SHEBANG = Pattern(rb"#![^\n]*\bpython[0-9.]*\b")
 
 
 def python_files(path: Path) -> Iterator[Path]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
-from runward_scanner.patterns import whole
+from runward_scanner.patterns import Pattern, whole
 from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from runward_scanner.inference.model import ModuleInfo
 
-LOGGING = re.compile(r"debug|info|warning|warn|error|exception|critical|log|print|print_exc|write")
-LOGGERS = re.compile(r"_*(?:\w+_)?(?:log|logger|logging|structlog|warnings|sys|stderr|stdout|traceback)")
+LOGGING = Pattern(r"debug|info|warning|warn|error|exception|critical|log|print|print_exc|write")
+LOGGERS = Pattern(r"_*(?:\w+_)?(?:log|logger|logging|structlog|warnings|sys|stderr|stdout|traceback)")
 is_logging_name = whole(LOGGING)
 is_logger_name = whole(LOGGERS)
 

@@ -1,16 +1,36 @@
-"""Module patterns, as settings use them."""
+"""Patterns: regular expressions for words, and module patterns as settings use them."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable, Iterator
 
 
-def whole(pattern: re.Pattern[str]) -> Callable[[str], bool]:
+class Pattern:
+    """A regular expression that is compiled when it is first asked, for most files ask few of all."""
+
+    fullmatch: Callable[[Any], re.Match[Any] | None]
+    match: Callable[[Any], re.Match[Any] | None]
+    search: Callable[[Any], re.Match[Any] | None]
+    findall: Callable[[Any], list[Any]]
+
+    def __init__(self, text: str | bytes, flags: int = 0) -> None:
+        """Take what it is written as."""
+        self._written = text, flags
+
+    def __getattr__(self, name: str) -> Any:
+        """Compile it; from then on its methods are those of what was compiled."""
+        compiled: re.Pattern[Any] = re.compile(*self._written)
+        self.fullmatch, self.match = compiled.fullmatch, compiled.match
+        self.search, self.findall = compiled.search, compiled.findall
+        return getattr(compiled, name)
+
+
+def whole(pattern: Pattern) -> Callable[[str], bool]:
     """A test whether a whole word matches a pattern, which remembers the words: code has few, each many times."""
     return functools.lru_cache(maxsize=8192)(lambda word: pattern.fullmatch(word) is not None)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.model import Found, ModuleInfo
 from runward_scanner.layout import is_foreign, is_foreign_below, lies_in
+from runward_scanner.patterns import Pattern
 from runward_scanner.source import Source, UnreadableError, decode
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from runward_scanner.settings import Settings
 
-CODING = re.compile(rb"^[ \t\f]*#[^\n]*coding[:=]", re.MULTILINE)
+CODING = Pattern(rb"^[ \t\f]*#[^\n]*coding[:=]", re.MULTILINE)
 
 
 class Project:

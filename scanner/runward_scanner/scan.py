@@ -91,9 +91,9 @@ def _read(path: Path) -> tuple[dict[Path, Source], list[Finding]]:
     sources: dict[Path, Source] = {}
     unreadable: list[Finding] = []
     resolved = path.resolve()
-    same = path == resolved
+    same, above = path == resolved, len(path.parts)
     for file in python_files(path):
-        place = file if same else resolved / file.relative_to(path) if file != path else resolved
+        place = file if same else resolved.joinpath(*file.parts[above:])
         try:
             sources[place] = read(file, str(file))
         except UnreadableError as error:

@@ -67,7 +67,8 @@ class Source:
 def read(path: Path, shown: str) -> Source:
     """Read a file's bytes. Raises UnreadableError where the system refuses."""
     try:
-        return Source(path, shown, path.read_bytes())
+        with path.open("rb", buffering=0) as file:  # read at one go
+            return Source(path, shown, file.read())
     except OSError as error:
         raise UnreadableError(f"it cannot be read: {error.strerror or error}") from error
 

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import functools
-import re
 
 from runward_scanner.inference.values import Role
+from runward_scanner.patterns import Pattern
 
-PLUGIN = re.compile(r"(?:.*_)?plugin(?:_?(?:instance|inst|obj|object|impl))?_?\d*")
-PLUGIN_CLASS = re.compile(r"(?:.*_)?plugin_?(?:cls|class|type|factory|klass)(?:es)?")
-PLUGINS = re.compile(r"(?:.*_)?plugins(?:_by_\w+)?|(?:.*_)?plugin_(?:map|dict|list|instances|cache|table|pool)")
-REGISTRY = re.compile(
+PLUGIN = Pattern(r"(?:.*_)?plugin(?:_?(?:instance|inst|obj|object|impl))?_?\d*")
+PLUGIN_CLASS = Pattern(r"(?:.*_)?plugin_?(?:cls|class|type|factory|klass)(?:es)?")
+PLUGINS = Pattern(r"(?:.*_)?plugins(?:_by_\w+)?|(?:.*_)?plugin_(?:map|dict|list|instances|cache|table|pool)")
+REGISTRY = Pattern(
     r"(?:plugin_?)?registry|plugin_?(?:manager|loader|store|catalog|repository|provider|host)|(?:.*_)?plugin_registry"
 )
-MAKER = re.compile(
+MAKER = Pattern(
     r"(?:get|load|create|make|build|resolve|find|lookup|look_up|fetch|instantiate|new|acquire|pick|select|choose|obtain"
     r"|require|provide|locate|init|open)_(?:the_)?(?:\w+_)?plugin(?:_instance|_by_\w+|_for|_for_\w+|_or_\w+)?"
 )
-CLASS_MAKER = re.compile(r"(?:get|load|find|resolve|lookup|import)_(?:\w+_)?plugin_(?:cls|class|type)")
-PLUGINS_MAKER = re.compile(r"(?:get|load|list|all|iter|discover|create|make|find)_?(?:\w+_)?plugins")
-TOOL_RUNNER = re.compile(r"(?:.*_)?tool_?runner\d*")
+CLASS_MAKER = Pattern(r"(?:get|load|find|resolve|lookup|import)_(?:\w+_)?plugin_(?:cls|class|type)")
+PLUGINS_MAKER = Pattern(r"(?:get|load|list|all|iter|discover|create|make|find)_?(?:\w+_)?plugins")
+TOOL_RUNNER = Pattern(r"(?:.*_)?tool_?runner\d*")
 SERVICES = {
-    Role.ANALYSIS_SERVICE: re.compile(r"(?:.*_)?analysis_(?:execution_)?service"),
-    Role.JOB_SERVICE: re.compile(r"(?:.*_)?jobs?_(?:execution_)?service"),
-    Role.PLUGIN_SERVICE: re.compile(r"(?:.*_)?plugin_(?:execution_)?service"),
+    Role.ANALYSIS_SERVICE: Pattern(r"(?:.*_)?analysis_(?:execution_)?service"),
+    Role.JOB_SERVICE: Pattern(r"(?:.*_)?jobs?_(?:execution_)?service"),
+    Role.PLUGIN_SERVICE: Pattern(r"(?:.*_)?plugin_(?:execution_)?service"),
 }
-NOT_PLUGINS = re.compile(r"(?:.*_)?(?:pytest|no|has|is|per|use|with)_plugins?")
+NOT_PLUGINS = Pattern(r"(?:.*_)?(?:pytest|no|has|is|per|use|with)_plugins?")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.flow.paths import Walk, suppresses
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import PLUGIN_ROLES, Class, External, Function, Instance, Partial, PluginRun
 from runward_scanner.logging_calls import is_log_call, name_of
+from runward_scanner.patterns import Pattern
 from runward_scanner.walking import children, walk
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 MADE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 METRICS = "update_execution_metrics"
-DISPATCH = re.compile(
+DISPATCH = Pattern(
     r"(?:_*)(?:dispatch\w*|run_plugin\w*|execute\w*|invoke\w*|run_in_worker|run_in_process|run_in_executor|to_thread|submit\w*"
     r"|run_on_worker|call_worker|send_to_worker|_?run_\w*plugin\w*|call_plugin)"
 )
-POOLS = re.compile(r"_*(?:\w+_)?(?:pool|pools|workers?|executor|dispatcher|worker_pool)")
-POOL_METHODS = re.compile(r"run|execute|dispatch|submit|call|invoke|send|request|perform|attempt|lease|apply")
+POOLS = Pattern(r"_*(?:\w+_)?(?:pool|pools|workers?|executor|dispatcher|worker_pool)")
+POOL_METHODS = Pattern(r"run|execute|dispatch|submit|call|invoke|send|request|perform|attempt|lease|apply")
 
 
 class Methods:

@@ -10,6 +10,7 @@ from runward_scanner.flow.paths import suppresses
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import Class, External, Function
 from runward_scanner.logging_calls import is_log_call, name_of
+from runward_scanner.patterns import Pattern
 from runward_scanner.walking import children
 from runward_scanner.walking import walk as walk_all
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from runward_scanner.inference.engine import Engine
 
-CARRIES_ON = re.compile(
+CARRIES_ON = Pattern(
     r"\w*(?:envelope|fail|error|abort|reject|outcome|finish|record|report|cancel|interrupt|retry|requeue|release|stop|shutdown|mark|raise"
     r"|expire|lost|kill|handle|convert|respond|status)\w*",
     re.IGNORECASE,

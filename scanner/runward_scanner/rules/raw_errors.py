@@ -18,7 +18,7 @@ from runward_scanner.inference.values import (
     texts,
 )
 from runward_scanner.logging_calls import is_log_call, name_of
-from runward_scanner.patterns import matches, whole
+from runward_scanner.patterns import Pattern, matches, whole
 
 if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ModuleInfo
 
-ERROR_FIELD = re.compile(r"_*(?:job_)?(?:error|errors|error_message|error_text|failure|failure_reason|error_detail)")
+ERROR_FIELD = Pattern(r"_*(?:job_)?(?:error|errors|error_message|error_text|failure|failure_reason|error_detail)")
 ERROR_KEYS = frozenset({"error", "errors", "error_message", "exception", "err", "failure"})
 TEXT_KEYS = frozenset({"message", "detail", "details", "reason", "description"})
 TOLD_KEYS = ERROR_KEYS | TEXT_KEYS
-INTERNAL_KIND = re.compile(r"internal(?:_?(?:error|fault))?", re.IGNORECASE)
+INTERNAL_KIND = Pattern(r"internal(?:_?(?:error|fault))?", re.IGNORECASE)
 PUBLIC = frozenset({"message", "detail", "details", "reason"})
 ANSWER_KEYS = frozenset({"status", "success", "ok", "error", "code", "type"})
 ENVELOPE_KEYS = frozenset({"type", "message", "details", "plugin", "timestamp"})
-FAILING = re.compile(
+FAILING = Pattern(
     r"_*(?:fail|failed|finish_failed|(?:mark|set|record|store|save|write|update)_(?:as_)?(?:job_)?(?:fail|failed|failure|error))"
     r"(?:_job|_run|_execution|_message)?"
     r"|_*(?:finish|end|complete|close|update|save)_(?:job|run|execution|attempt)"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Place
 from runward_scanner.layout import is_foreign
+from runward_scanner.patterns import Pattern
 from runward_scanner.rule import Rule
 from runward_scanner.source import UnreadableError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from runward_scanner.project import Project
     from runward_scanner.source import Source
 
-CANDIDATE = re.compile(r"#[^\n]*(?:rwd|runward)[^\n]*", re.IGNORECASE)
+CANDIDATE = Pattern(r"#[^\n]*(?:rwd|runward)[^\n]*", re.IGNORECASE)
 WORDS = r"(?:ignore|disable|skip|suppress|off|allow|exempt|noqa|nolint|no[-_ ]?scan|ok|silence|exclude|waive)"
 HINTS = (
     "allow", "cover", "disable", "exclude", "exempt", "ignore", "lint", "noqa", "off", "ok", "scan", "sec", "silence",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from runward_scanner.inference.imports import absolute
 from runward_scanner.inference.proof import steps_to
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value
-from runward_scanner.patterns import matches
+from runward_scanner.patterns import Pattern, matches
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ CHAIN_ROLES = {
 }
 IMPORTS = (ast.Import, ast.ImportFrom)
 SERVING = frozenset({"runtime", "own_plugins", "other"})
-DATA = re.compile(r"__\w+__")
+DATA = Pattern(r"__\w+__")
 
 
 class LayerChain(Rule):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.containers import contents
 from runward_scanner.inference.values import NOTHING, Container, Function, Instance, Role, Text, Value, is_open
-from runward_scanner.patterns import whole
+from runward_scanner.patterns import Pattern, whole
 from runward_scanner.rules.state_words import (
     PROTO,
     holds_states,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     Slots: TypeAlias = tuple[tuple[int, str], ...]
 
-SETTERS = re.compile(
+SETTERS = Pattern(
     r"_*(?:set|update|change|mark|transition|move|write|store|save|record|publish|force|assign|put|enter|to|switch|advance)"
     r"_(?:to_|the_)?(?:plugin_|lifecycle_)*state(?:_to|_of|_for)?|_*(?:transition|transition_to)"
 )

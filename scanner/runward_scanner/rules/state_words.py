@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import functools
-import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import Class, Instance, Role, Value
-from runward_scanner.patterns import whole
+from runward_scanner.patterns import Pattern, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
 STATES = frozenset({"LOADED", "INITIALIZED", "RUNNING", "FAILED", "UNAVAILABLE"})
 STATES_OR_NONE = STATES | {""}
 OUTCOMES = frozenset({"SUCCESS", "ERROR"})
-STATE_NAMES = re.compile(r"_*(?:plugin|lifecycle|plugin_lifecycle)_?state_?")
-LOOSE_STATE_NAMES = re.compile(r"_*(?:\w+_)?state_?")
-STATES_HELD = re.compile(r"_*(?:plugin|lifecycle)_?states?")
+STATE_NAMES = Pattern(r"_*(?:plugin|lifecycle|plugin_lifecycle)_?state_?")
+LOOSE_STATE_NAMES = Pattern(r"_*(?:\w+_)?state_?")
+STATES_HELD = Pattern(r"_*(?:plugin|lifecycle)_?states?")
 """What a mapping from plugins to their states is called; ``states`` alone, where plugins are kept."""
 is_state_name = whole(STATE_NAMES)
-PROTO = re.compile(r"PLUGIN_STATE_([A-Z]+)")
+PROTO = Pattern(r"PLUGIN_STATE_([A-Z]+)")
 ENUM_OWN = frozenset({"__members__", "name", "value", "_ignore_", "_generate_next_value_", "_missing_", "_order_"})
 
 

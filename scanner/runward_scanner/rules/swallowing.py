@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from runward_scanner.inference.model import SIMPLE, bodies_of
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Function, Instance, Method, Role
 from runward_scanner.logging_calls import name_of
+from runward_scanner.patterns import Pattern
 from runward_scanner.rules.execution import dispatches, is_run
 from runward_scanner.rules.idle_handlers import CARRIES_ON, quiets, swallows, walk
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import FunctionInfo, ModuleInfo
 
-LAYER_CLASSES = re.compile(r"(?:Analysis|Job|Plugin)ExecutionService|\w*ToolRunner")
-EXECUTING = re.compile(r"run|run_\w+|execute\w*|analy[sz]e\w*|process\w*|start_job\w*")
+LAYER_CLASSES = Pattern(r"(?:Analysis|Job|Plugin)ExecutionService|\w*ToolRunner")
+EXECUTING = Pattern(r"run|run_\w+|execute\w*|analy[sz]e\w*|process\w*|start_job\w*")
 SERVICE_ROLES = frozenset({Role.TOOL_RUNNER, Role.ANALYSIS_SERVICE, Role.JOB_SERVICE, Role.PLUGIN_SERVICE})
 DEEPEST = 4
 LOOPS = frozenset({ast.For, ast.AsyncFor, ast.While})

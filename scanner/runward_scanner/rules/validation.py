@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Step
@@ -12,6 +11,7 @@ from runward_scanner.inference.classes import ancestors
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Function
 from runward_scanner.logging_calls import name_of
+from runward_scanner.patterns import Pattern
 from runward_scanner.rules.execution import Methods, dispatches, executes, is_run
 from runward_scanner.rules.overridden import method_of
 from runward_scanner.rules.results import around_runs, outputs, results
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo, FunctionInfo
 
 START: frozenset[State] = frozenset({frozenset()})
-SAME = re.compile(r"cast|copy|deepcopy|loads?|decode\w*|unpack\w*|from_\w+|parse\w*|result")
+SAME = Pattern(r"cast|copy|deepcopy|loads?|decode\w*|unpack\w*|from_\w+|parse\w*|result")
 """Functions that give the same content, or the content of what carried it, so that validating their result counts."""
 
 
@@ -188,7 +188,7 @@ class Effects:
         """An exception was caught: what is returned from here on is not the plugin's output."""
         return state | {"failed" if handler in self._around_runs else "refused"}
 
-    def validates(self, node: ast.Call, pattern: re.Pattern[str]) -> bool:
+    def validates(self, node: ast.Call, pattern: Pattern) -> bool:
         """Whether a call is one of the validators, and is one that checks something."""
         functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
         named = pattern.fullmatch(name_of(node)) is not None or (
@@ -290,7 +290,7 @@ class Effects:
             where.append(node)
 
 
-def _is_asked(node: ast.Call, pattern: re.Pattern[str]) -> bool:
+def _is_asked(node: ast.Call, pattern: Pattern) -> bool:
     """Whether a call asks an object that is a validator by its name, of this kind as far as the name says."""
     owner = names_validator(node.func)
     other = INPUT if pattern is OUTPUT else OUTPUT

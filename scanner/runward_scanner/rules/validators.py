@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding
@@ -12,7 +11,7 @@ from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
-from runward_scanner.patterns import whole
+from runward_scanner.patterns import Pattern, whole
 from runward_scanner.rules.overridden import dropped_by
 from runward_scanner.walking import walk
 
@@ -26,17 +25,17 @@ if TYPE_CHECKING:
     from runward_scanner.inference.values import Value
 
 WORD = r"(?:input|output|payload|result|request|encoded|reply|response)"
-INPUT = re.compile(r"_*(?:validate|check|ensure)_(?:the_)?(?:input|payload|request|image_input)\w*")
-OUTPUT = re.compile(r"_*(?:validate|check|ensure)_(?:the_|plugin_)?(?:output|result|encoded|reply|response)\w*")
-VALIDATOR = re.compile(rf"_*validate_{WORD}\w*")
+INPUT = Pattern(r"_*(?:validate|check|ensure)_(?:the_)?(?:input|payload|request|image_input)\w*")
+OUTPUT = Pattern(r"_*(?:validate|check|ensure)_(?:the_|plugin_)?(?:output|result|encoded|reply|response)\w*")
+VALIDATOR = Pattern(rf"_*validate_{WORD}\w*")
 is_validator_name = whole(VALIDATOR)
-PATCHED = re.compile(rf"(?:^|\.)_*validate_{WORD}\w*$")
-OWNER = re.compile(r"_*(?:\w+_)?validators?|\w*Validator")
+PATCHED = Pattern(rf"(?:^|\.)_*validate_{WORD}\w*$")
+OWNER = Pattern(r"_*(?:\w+_)?validators?|\w*Validator")
 is_owner_name = whole(OWNER)
-ASKS = re.compile(r"_*(?:validate|check|verify|ensure|assert|require|iter_errors|is_valid)(?:_\w+)?|__call__")
-PART = re.compile(r"_+validate_\w+")
+ASKS = Pattern(r"_*(?:validate|check|verify|ensure|assert|require|iter_errors|is_valid)(?:_\w+)?|__call__")
+PART = Pattern(r"_+validate_\w+")
 is_part_name = whole(PART)
-HARMLESS = re.compile(
+HARMLESS = Pattern(
     r"get|len|str|repr|bool|int|float|type|id|isinstance|issubclass|hasattr|getattr|callable|print|any|all|dict|list|set|tuple"
     r"|sorted|items|keys|values|append|add|update|format|join|lower|upper|strip|split|startswith|endswith|getLogger"
 )
