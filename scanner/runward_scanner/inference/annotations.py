@@ -72,7 +72,8 @@ def _is_final(value: Value) -> bool:
 
 
 def _annotated(frame: Frame, node: ast.expr) -> Value:
-    if isinstance(node, (ast.Name, ast.Attribute)):
+    kind = node.__class__
+    if kind is ast.Name or kind is ast.Attribute:
         found = NOTHING
         for atom in frame.value(node):
             meant = instance_of(frame, atom, node)
@@ -109,18 +110,14 @@ def _constant(frame: Frame, node: ast.Constant) -> Value:
 
 def instance_of(frame: Frame, atom: Atom, node: ast.expr) -> Value:
     """What an instance of an annotated class is."""
-    if isinstance(atom, Class):
-        if "alias" in atom.info.traits:
-            return UNKNOWN
-        return atom.info.instance
+    kind = atom.__class__
+    if kind is Class:
+        return atom.info.instance  # type: ignore[union-attr]
+    if kind is External:
+        made = frame.engine.instances.get(atom.path)  # type: ignore[union-attr]
+        return made if made is not None else _of_elsewhere(frame, atom.path)  # type: ignore[union-attr]
     if isinstance(atom, Role):
         return frame.engine.made_by(atom)
-    if isinstance(atom, External):
-        if atom.path in ANYTHING or frame.engine.project.is_own_name(atom.path):
-            return UNKNOWN
-        if atom.path in ANY_EXCEPTION:
-            return frozenset({Role.EXCEPTION, Role.FAULT})
-        return idle_thing(atom.path)
     if isinstance(atom, Thing) and atom.path in {"typing.TypeVar", "typing.NewType", "typing_extensions.TypeVar"}:
         bound = frame.engine.heap.read(atom, "*", frame.activation)
         named = (item for item in bound if item is not atom and not isinstance(item, Text))
@@ -129,6 +126,18 @@ def instance_of(frame: Frame, atom: Atom, node: ast.expr) -> Value:
         # A name that is a value, not a class: an alias of a type expression was evaluated to what it stands for.
         return one(atom)
     return UNKNOWN
+
+
+def _of_elsewhere(frame: Frame, path: str) -> Value:
+    """What an instance of a class of elsewhere is."""
+    if path in ANYTHING or frame.engine.project.is_own_name(path):
+        made = UNKNOWN
+    elif path in ANY_EXCEPTION:
+        made = frozenset({Role.EXCEPTION, Role.FAULT})
+    else:
+        made = idle_thing(path)
+    frame.engine.instances[path] = made
+    return made
 
 
 def _subscript(frame: Frame, node: ast.Subscript) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference import containers
+from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.attributes import put
 from runward_scanner.inference.classes import ancestors
 from runward_scanner.inference.imports import module_value
@@ -131,8 +132,7 @@ GENERIC = ("typing.", "builtins.", "collections.", "typing_extensions.")
 
 def alias_of_generic(frame: Frame, node: ast.Subscript, value: Value) -> Value:
     """``list[Plugin]`` as a value, which an alias may name: what such an annotation says."""
-    from runward_scanner.inference.annotations import annotated  # noqa: PLC0415 - aliases alone need it
-
-    if value and all(isinstance(atom, External) and atom.path.startswith(GENERIC) for atom in value):
-        return annotated(frame, node)
-    return NOTHING
+    for atom in value:
+        if atom.__class__ is not External or not atom.path.startswith(GENERIC):
+            return NOTHING
+    return annotated(frame, node) if value else NOTHING

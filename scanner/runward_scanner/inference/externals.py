@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, TypeAlias
 
 from runward_scanner.inference import containers
@@ -45,26 +46,42 @@ if TYPE_CHECKING:
 def call_external(frame: Frame, external: External, arguments: Arguments, node: ast.AST) -> Value:
     """What calling something that is not among the files gives."""
     path = external.path
-    model = MODELS.get(path)
-    if model is not None:
-        return model(frame, path, arguments, node)
+    return _model_of(path)(frame, path, arguments, node)
+
+
+@functools.lru_cache(maxsize=4096)
+def _model_of(path: str) -> Model:
+    """What says what calling something of that name gives."""
+    if path in MODELS:
+        return MODELS[path]
     if path.startswith("builtins."):
         name = path[9:]
         if name in OPAQUE_BUILTINS:
-            frame.engine.hand_over(frame, arguments, node)
-            return OPAQUE
+            return _opaque
         if name.endswith(("Error", "Exception", "Exit", "Interrupt", "Warning", "Group")):
-            carry(frame, arguments.every(), node)
-            return OPAQUE if Role.EXCEPTION_TEXT not in arguments.every() else UNKNOWN
+            return _exception
     if path in TRANSPARENT:
-        return _transparent(frame, path, arguments, node)
+        return _transparent
     if path in COLLECTING:
-        return _collect(frame, path, arguments, node)
+        return _collect
     if path in MAPPING:
-        return mapping(frame, path, arguments, node)
-    if path in TRACEBACKS:
-        return one(Role.TRACEBACK)
-    return _unknown_external(frame, path, arguments, node)
+        return mapping
+    return _traceback if path in TRACEBACKS else _unknown_external
+
+
+def _opaque(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    frame.engine.hand_over(frame, arguments, node)
+    return OPAQUE
+
+
+def _exception(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """An exception of Python's own, which carries what it is given."""
+    carry(frame, arguments.every(), node)
+    return OPAQUE if Role.EXCEPTION_TEXT not in arguments.every() else UNKNOWN
+
+
+def _traceback(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    return one(Role.TRACEBACK)
 
 
 def _unknown_external(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:

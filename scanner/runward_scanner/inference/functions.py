@@ -23,11 +23,11 @@ from runward_scanner.inference.values import (
     Function,
     Instance,
     Role,
+    Text,
     Value,
     is_inert,
     is_open,
     is_prose,
-    is_text,
 )
 
 if TYPE_CHECKING:
@@ -171,22 +171,30 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
     kept: dict[str, Value] = {}
     words: bool | None = None
     for name, value in given.items():
-        if value is OPAQUE or value is UNKNOWN or (name, value) in covered:
+        if value is OPAQUE or value is UNKNOWN:
             continue
         default = defaults.get(name)
-        if default is not None and value <= default:
+        if (default is not None and value <= default) or (name, value) in covered:
             continue
         if not (interesting(frame, value) or is_filled(info, name, value)):
+            if Text not in map(type, value):
+                continue
             if words is None:
                 words = _take_words(frame, given)
-            if not words or not any(map(is_text, value)):
+            if not words:
                 continue
-        live = frozenset([atom for atom in value if not is_inert(atom) and not is_prose(atom)])
+        live = _live(value)
         if live and not _covered(frame, function, info, name, live):
             kept[name] = live
         elif PLAIN.issuperset(map(type, value)):
             covered.add((name, value))
     return kept
+
+
+def _live(value: Value) -> Value:
+    """The atoms of a value of which something can be learnt."""
+    kept = [atom for atom in value if not is_inert(atom) and not is_prose(atom)]
+    return value if len(kept) == len(value) else frozenset(kept)
 
 
 def _take_words(frame: Frame, given: dict[str, Value]) -> bool:
@@ -222,10 +230,12 @@ def _covered(frame: Frame, function: Function, info: FunctionInfo, name: str, va
 
 
 def _is_narrower(frame: Frame, atom: Atom, default: Value, levels: int) -> bool:
-    if isinstance(atom, Instance):
-        return any(isinstance(other, Instance) and derives(atom.info, other.info) for other in default)
-    if isinstance(atom, Class):
-        return any(isinstance(other, Class) and derives(atom.info, other.info) for other in default)
+    kind = atom.__class__
+    if kind is Instance or kind is Class:
+        for other in default:  # noqa: SIM110 - as above
+            if other.__class__ is kind and derives(atom.info, other.info):  # type: ignore[arg-type, union-attr]
+                return True
+        return False
     if isinstance(atom, Container) and levels:
         return _is_held_narrower(frame, atom, default, levels)
     return atom is UNKNOWN_ROLE or atom is OPAQUE_ROLE

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference.attention import ClassAttention, NameAttention, ValueAttention
-from runward_scanner.logging_calls import name_of
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Callable, Iterable
 
     from runward_scanner.inference.arguments import Arguments
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo
     from runward_scanner.inference.values import Value
     from runward_scanner.settings import Settings
+
+
+ATTRIBUTE, NAME = ast.Attribute, ast.Name
 
 
 def _hooks(rules: tuple[Rule, ...], name: str) -> tuple[Callable[..., None], ...]:
@@ -97,7 +99,10 @@ class Telling:
 
     def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """A call is made."""
-        bits = self._call_of[callee] | self._call_named[name_of(node)]
+        function = node.func
+        kind = function.__class__
+        name: str = function.attr if kind is ATTRIBUTE else function.id if kind is NAME else ""  # type: ignore[attr-defined]
+        bits = self._call_of[callee] | self._call_named[name]
         given = self._call_given
         for value in arguments.positional:
             bits |= given[value]

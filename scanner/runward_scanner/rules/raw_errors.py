@@ -17,7 +17,7 @@ from runward_scanner.inference.values import (
     Value,
     texts,
 )
-from runward_scanner.logging_calls import is_log_call, name_of
+from runward_scanner.logging_calls import is_log_call
 from runward_scanner.patterns import Pattern, matches, whole
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def tells_raw(frame: Frame, value: Value) -> bool:
 
 def is_api(frame: Frame) -> bool:
     """Whether the code being read belongs to the API."""
-    return in_api(frame.engine, frame.module)
+    known = frame.module.in_api
+    return known if known is not None else in_api(frame.engine, frame.module)
 
 
 def in_api(engine: Engine, module: ModuleInfo) -> bool:
@@ -99,10 +100,9 @@ def in_api(engine: Engine, module: ModuleInfo) -> bool:
     return module.in_api
 
 
-def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> str:
+def in_call(frame: Frame, node: ast.Call, name: str, callee: Value, arguments: Arguments) -> str:
     """What is wrong with a call that is handed an exception's text; empty where nothing is."""
     every = arguments.every()
-    name = name_of(node)
     if (TELLING.isdisjoint(every) and not is_failing(name)) or is_log_call(node):
         return ""
     public = NOTHING.union(*_public_parts(callee, arguments))

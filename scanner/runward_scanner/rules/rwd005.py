@@ -196,13 +196,14 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Report an exception's text that is handed to what answers or stores, and patched validators."""
+        name = name_of(node)
         problem = internal_parts.in_call(frame, node, callee, arguments) if raw_errors.is_api(frame) else ""
-        problem = problem or raw_errors.in_call(frame, node, callee, arguments)
+        problem = problem or raw_errors.in_call(frame, node, name, callee, arguments)
         if problem:
             frame.report(self.code, node, problem)
         if not REPLACING.isdisjoint(callee):
             self._changes_outcome(frame, node, arguments)
-        if _patches(node):
+        if name in PATCHERS:
             for value in arguments.positional[:2]:
                 if any(validators.PATCHED.search(text) for text in texts(value)):
                     frame.report(self.code, node, "A validator is patched")
@@ -253,10 +254,6 @@ def _is_validator(atom: Function | External) -> bool:
     if isinstance(atom, External):
         return validators.VALIDATOR.fullmatch(atom.path.rpartition(".")[2]) is not None
     return validators.VALIDATOR.fullmatch(atom.info.name) is not None
-
-
-def _patches(node: ast.Call) -> bool:
-    return name_of(node) in PATCHERS
 
 
 def _may_be_worker_half(settings: Settings, info: FunctionInfo) -> bool:

@@ -191,7 +191,10 @@ class StateReading(Rule, ABC):
             if is_state(value):
                 break
         else:
-            if not any(self._reads_state(frame, operand) for operand in operands):
+            for operand in operands:
+                if operand.__class__ is not ast.Constant and self._reads_state(frame, operand):
+                    break
+            else:
                 return
         for operand, value in zip(operands[-len(values) :], values[-len(operands) :], strict=True):
             words = list(texts(value))
@@ -228,13 +231,13 @@ class StateReading(Rule, ABC):
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Words handed to what takes a state."""
-        if not may_be_wrong(arguments.positional) and not may_be_wrong(arguments.keywords.values()):
+        if (arguments.rest or arguments.mapping) and not may_be_wrong(arguments):
             return
         handed = handed_states(frame, node, callee, arguments)
-        state = arguments.keywords.get("state")
+        state = arguments.keywords.get("state") if arguments.keywords else None
         if (
-            last_name(node.func) == "replace"
-            and state is not None
+            state is not None
+            and last_name(node.func) == "replace"
             and self._is_state_slot(frame, arguments.at(0), "state")
         ):
             handed.append(state)

@@ -100,9 +100,11 @@ def _elements(frame: Frame, arguments: Arguments) -> list[Value]:
     return found
 
 
-def may_be_wrong(values: Iterable[Value]) -> bool:
-    """Whether one of the values holds a word that names no state, a job's status, or what may hold one."""
-    for value in values:
+def may_be_wrong(arguments: Arguments) -> bool:
+    """Whether an argument that is named or has its place is a word that names no state, a job's status, or may hold
+    one.
+    """
+    for value in (*arguments.positional, *arguments.keywords.values()):
         for atom in value:
             kind = atom.__class__
             if kind is Text:
