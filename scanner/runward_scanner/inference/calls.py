@@ -53,6 +53,9 @@ def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Va
     """What calling a value gives."""
     if len(callee) == 1:
         (atom,) = callee
+        kind = atom.__class__
+        if kind in CALLERS:
+            return CALLERS[kind](frame, atom, arguments, node)
         result = _of_atom(frame, atom, arguments, node)
     else:
         result = NOTHING

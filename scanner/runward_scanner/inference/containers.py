@@ -151,8 +151,9 @@ def item(frame: Frame, value: Value, index: Value, node: ast.AST, position: int 
 
 
 def _item(frame: Frame, atom: Atom, index: Value, node: ast.AST, position: int | None) -> Value:
-    if isinstance(atom, (Container, Thing)):
-        return _held(frame, atom, index, position) or OPAQUE
+    kind = atom.__class__
+    if kind is Container or kind is Thing:
+        return _held(frame, atom, index, position) or OPAQUE  # type: ignore[arg-type]
     if atom is Role.PLUGINS or atom is Role.REGISTRY:
         return one(Role.PLUGIN)
     if isinstance(atom, Namespace):
@@ -215,7 +216,7 @@ def _held(frame: Frame, atom: Container | Thing, index: Value, position: int | N
             return found | loose
         if any(name.startswith("=") for name in heap.names_of(atom)):
             return loose
-    return contents(frame, atom)
+    return heap.read_all(atom, frame.activation, but=KEYS)
 
 
 def put_item(frame: Frame, receiver: Value, index: Value, value: Value, node: ast.AST) -> None:

@@ -26,8 +26,9 @@ KINDS = {
 def define_function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     """A function, as its decorators leave it."""
     engine = frame.engine
-    for default in (*node.args.defaults, *(item for item in node.args.kw_defaults if item is not None)):
-        engine.default_values[default] = frame.value(default)
+    for default in (*node.args.defaults, *node.args.kw_defaults):
+        if default is not None:
+            engine.default_values[default] = frame.value(default)
     decorators = [(item, frame.value(item)) for item in node.decorator_list]
     kind = _kind(decorators) if decorators else "function"
     for _, made in decorators:

@@ -72,11 +72,11 @@ class Engine(Known, Telling):
 
     def __init__(self, project: Project, rules: Iterable[Rule]) -> None:
         """Read nothing yet."""
-        Known.__init__(self)
+        self.heap = Heap(self.enqueue)
+        Known.__init__(self, self.heap)
         Telling.__init__(self, project.settings, rules)
         self.project = project
         self.settings = project.settings
-        self.heap = Heap(self.enqueue)
         self.governed: list[ModuleInfo] = []
         self.modules: list[ModuleInfo] = []
         """Every module that was read, governed or not."""

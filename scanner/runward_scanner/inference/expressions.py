@@ -28,7 +28,6 @@ from runward_scanner.inference.values import (
     Value,
     idle_thing,
     one,
-    text_value,
 )
 
 if TYPE_CHECKING:
@@ -45,16 +44,6 @@ def name(frame: Frame, node: ast.Name) -> Value:
     if node.id == RUN and frame.class_info is not None and "plugin" in frame.class_info.traits:
         return plugin_run(frame, Class(frame.class_info), node, bound=False)
     return frame.named(value, node.id) if not value or UNKNOWN_ROLE in value else value
-
-
-def constant(frame: Frame, node: ast.Constant) -> Value:
-    """A literal: strings are kept, and bytes that could be decoded to one."""
-    value = node.value
-    if value.__class__ is str:
-        return text_value(value)
-    if value.__class__ is bytes and len(value) < 40:
-        return frozenset((Text(value.decode("latin-1")),))
-    return OPAQUE
 
 
 def attribute(frame: Frame, node: ast.Attribute) -> Value:
@@ -255,7 +244,6 @@ def slice_(frame: Frame, node: ast.Slice) -> Value:
 
 READERS: dict[type, Callable[[Any, Any], Value]] = {
     ast.Name: name,
-    ast.Constant: constant,
     ast.Attribute: attribute,
     ast.Call: call,
     ast.Subscript: subscript,

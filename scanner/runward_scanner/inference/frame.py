@@ -11,9 +11,11 @@ from runward_scanner.inference.reporting import finding_at, place_of
 from runward_scanner.inference.scope import BUILTINS
 from runward_scanner.inference.values import (
     NOTHING,
+    OPAQUE,
     UNKNOWN,
     UNKNOWN_ROLE,
     Value,
+    bytes_value,
     text_value,
 )
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 NAME = ast.Name
 CONSTANT = ast.Constant
+LITERALS: dict[type, Callable[[Any], Value]] = {str: text_value, bytes: bytes_value}
+"""What literals are of which something can be learnt."""
 EXPRESSIONS: dict[type, Callable[[Any, Any], Value]] = {}
 STATEMENTS: dict[type, Callable[[Any, Any], None]] = {}
 """How each kind of node is read; the modules that know fill these in."""
@@ -80,11 +84,10 @@ class Frame:
         self.function: FunctionInfo | None = activation.function
         self.rebound = activation.rebound
         """Names of it that functions within it rebind."""
-        self.cells = engine.heap.cells_of(self.module)
-        """The module's globals."""
+        self.cells, self.derived = engine.scopes[self.module]
+        """The module's globals, and what attributes were found to be in it."""
         self.sees_globals = class_info is None and activation.parent is None
         """Whether a name that is not bound here is a global."""
-        self.derived = engine.derived_in(self.module)
         self.class_info = class_info
         inside = self.function.inside if self.function else ()
         self.inside: tuple[ClassInfo, ...] = (class_info, *inside) if class_info else inside
@@ -151,7 +154,7 @@ class Frame:
                         return value
         elif kind is CONSTANT:
             literal = node.value  # type: ignore[attr-defined]
-            return text_value(literal) if literal.__class__ is str else EXPRESSIONS[kind](self, node)
+            return LITERALS[literal.__class__](literal) if literal.__class__ in LITERALS else OPAQUE
         elif self.depth > DEEPEST:
             return UNKNOWN
         self.depth += 1

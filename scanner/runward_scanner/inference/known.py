@@ -8,16 +8,30 @@ if TYPE_CHECKING:
     import ast
 
     from runward_scanner.inference.frame import Frame
-    from runward_scanner.inference.heap import Derived
+    from runward_scanner.inference.heap import Cell, Derived, Heap
     from runward_scanner.inference.model import ClassInfo, FunctionInfo, ModuleInfo
     from runward_scanner.inference.values import Atom, Function, Value
     from runward_scanner.settings import Layer
 
 
+class Scopes(dict["ModuleInfo", tuple[dict[str, "Cell"], dict[tuple["Value", str], "Derived"]]]):
+    """The globals of modules, and what attributes were found to be in them, by receiver and name."""
+
+    def __init__(self, heap: Heap) -> None:
+        """Take where the globals lie."""
+        super().__init__()
+        self._heap = heap
+
+    def __missing__(self, module: ModuleInfo) -> tuple[dict[str, Cell], dict[tuple[Value, str], Derived]]:
+        """Begin with a module."""
+        found = self[module] = self._heap.cells_of(module), {}
+        return found
+
+
 class Known:
     """The functions, classes and calls of what was read, and answers that stay good until something changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, heap: Heap) -> None:
         """Nothing was asked yet."""
         self.functions: dict[ast.AST, FunctionInfo] = {}
         self.classes: dict[ast.AST, ClassInfo] = {}
@@ -40,8 +54,8 @@ class Known:
         """The layer of each module, by its name below the root, as far as that was asked."""
         self.derived: dict[tuple[Value, str], Derived] = {}
         """What attributes were found to be, by receiver and name, where that is the same in all modules."""
-        self.derived_by_module: dict[ModuleInfo, dict[tuple[Value, str], Derived]] = {}
-        """The same where it is not."""
+        self.scopes = Scopes(heap)
+        """The same where it is not, by the module, beside the module's globals."""
         self.results: dict[tuple[object, ...], Derived] = {}
         """What calls of functions were found to give, by the function and what it is given."""
         self.member_values: dict[tuple[ClassInfo, int], Derived] = {}
@@ -55,14 +69,7 @@ class Known:
         self.module_frames: dict[ModuleInfo, Frame] = {}
         """Frames in which modules' names are looked up."""
 
-    def derived_in(self, module: ModuleInfo) -> dict[tuple[Value, str], Derived]:
-        """What attributes were found to be in a module, by receiver and name."""
-        found = self.derived_by_module.get(module)
-        if found is None:
-            found = self.derived_by_module[module] = {}
-        return found
-
     def forget_derived(self) -> None:
         """Work attributes out anew, for a class has another subclass, or a function is of another kind than before."""
-        for known in (self.derived, *self.derived_by_module.values()):
+        for known in (self.derived, *(derived for _, derived in self.scopes.values())):
             known.clear()

@@ -33,9 +33,12 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
 
+NAME = ast.Name
+
+
 def expression(frame: Frame, node: ast.Expr) -> None:
     """An expression as a statement."""
-    if not isinstance(node.value, ast.Constant):
+    if node.value.__class__ is not ast.Constant:
         frame.value(node.value)
 
 
@@ -43,7 +46,10 @@ def assign(frame: Frame, node: ast.Assign) -> None:
     """``a = b = value``."""
     value = frame.value(node.value)
     for target in node.targets:
-        bind_target(frame, target, value, node)
+        if target.__class__ is NAME:
+            frame.bind(target.id, value, target)
+        else:
+            bind_target(frame, target, value, node)
 
 
 def annotated_assign(frame: Frame, node: ast.AnnAssign) -> None:

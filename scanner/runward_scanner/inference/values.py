@@ -256,6 +256,11 @@ def text_value(text: str) -> Value:
     return frozenset((Text(text),))
 
 
+def bytes_value(data: bytes) -> Value:
+    """The value that is these bytes: where they are few, the string that they could be decoded to."""
+    return frozenset((Text(data.decode("latin-1")),)) if len(data) < 40 else OPAQUE
+
+
 @functools.lru_cache(maxsize=4096)
 def external(path: str) -> Value:
     """The value that is this name of elsewhere."""
