@@ -64,9 +64,11 @@ class Project:
 
     def root_of(self, path: Path) -> Path | None:
         """The governed root that a file lies in, if any; foreign folders below a root are no part of it."""
-        if path not in self._root_known:
-            self._root_known[path] = self._find_root(path)
-        return self._root_known[path]
+        try:
+            return self._root_known[path]
+        except KeyError:
+            found = self._root_known[path] = self._find_root(path)
+            return found
 
     def _find_root(self, path: Path) -> Path | None:
         for root in self.roots:
@@ -92,11 +94,11 @@ class Project:
         """Parse a file once. None where it cannot be parsed."""
         if path in self._modules:
             return self._modules[path]
-        self._modules[path] = None
         source = self.sources[path]
         try:
             tree = source.parse()
         except UnreadableError as error:
+            self._modules[path] = None
             self.unreadable[path] = error
             return None
         root = self.root_of(path)
@@ -194,7 +196,8 @@ class Project:
             top = name.partition(".")[0]
             if top in sys.stdlib_module_names:
                 return None
-            if importer.local and self.root_names.get(top) == importer.root:
+            root = self.root_names.get(top) if importer.local else None
+            if root is not None and (root is importer.root or root == importer.root):
                 return None  # the importer's own package, whose modules are all known by name
             # A module below a package that is not among the files is not among them either.
             path = self._beside(name, importer) if top in self._tops_above(importer.path.parent) else None

@@ -73,6 +73,7 @@ CONTAINERS_HAVE = frozenset(
     for name in dir(kind)
 )
 """The attributes of the containers that are made in code; an annotation may mean others."""
+NAME = ast.Name
 SAME = frozenset({"__func__", "__wrapped__", "__self__", "__call__"})
 
 CARRIED = Container("tuple", ast.Pass(), None)
@@ -93,6 +94,19 @@ def carry(frame: Frame, value: Value, node: ast.AST) -> None:
     if carried:
         frame.engine.heap.write(CARRIED, containers.ANY, carried, frame.module, node)
         frame.engine.heap.write(ANYTHING, CARRIED_AS, one(CARRIED), frame.module, node)
+
+
+def attribute(frame: Frame, node: ast.Attribute) -> Value:
+    """An attribute as it is written; most are of a plain name, which is looked up here as ``Frame.value`` does it."""
+    owner = node.value
+    if owner.__class__ is NAME and frame.is_plain:
+        named: str = owner.id
+        receiver = frame.env.get(named)
+        if receiver and UNKNOWN_ROLE not in receiver and named not in frame.rebound:
+            if named not in frame.looked_up:
+                frame.looked_up[named] = receiver
+            return get(frame, receiver, node.attr, node)
+    return get(frame, frame.value(owner), node.attr, node)
 
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:

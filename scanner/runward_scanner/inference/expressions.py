@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from runward_scanner.inference import attributes, containers, strings
+from runward_scanner.inference import containers, strings
+from runward_scanner.inference.attributes import attribute
 from runward_scanner.inference.calls import call as call_value
 from runward_scanner.inference.calls import gather_arguments, named_call
 from runward_scanner.inference.class_attributes import RUN, plugin_run
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
 
+ATTRIBUTE = ast.Attribute
+
+
 def name(frame: Frame, node: ast.Name) -> Value:
     """A name: what it was last bound to, or what it claims to be."""
     value = frame.env.get(node.id)
@@ -46,14 +50,10 @@ def name(frame: Frame, node: ast.Name) -> Value:
     return frame.named(value, node.id) if not value or UNKNOWN_ROLE in value else value
 
 
-def attribute(frame: Frame, node: ast.Attribute) -> Value:
-    """``value.name``."""
-    return attributes.get(frame, frame.value(node.value), node.attr, node)
-
-
 def call(frame: Frame, node: ast.Call) -> Value:
     """A call; the names in it speak where nothing else is known."""
-    callee = frame.value(node.func)
+    function = node.func
+    callee = attribute(frame, function) if function.__class__ is ATTRIBUTE else frame.value(function)
     arguments = gather_arguments(frame, node)
     engine = frame.engine
     known = engine.callees.get(node)
