@@ -35,6 +35,7 @@ WRAPPERS = frozenset(
         "Required", "TypeGuard", "Union",
     }
 )  # fmt: skip
+CLASSES: frozenset[type] = frozenset({Class, External})
 CLASS_OF = frozenset({"builtins.type", "typing.Type"})
 MAPPINGS = frozenset(
     {
@@ -74,11 +75,9 @@ def _is_final(value: Value) -> bool:
 def _annotated(frame: Frame, node: ast.expr) -> Value:
     kind = node.__class__
     if kind is ast.Name or kind is ast.Attribute:
-        found = NOTHING
-        for atom in frame.value(node):
-            meant = instance_of(frame, atom, node)
-            found = found | meant if found else meant
-        return found or UNKNOWN
+        named = frame.value(node)
+        known = frame.engine.meant.get(named)
+        return known if known is not None else _meant(frame, node, named)
     if isinstance(node, ast.Constant):
         return _constant(frame, node)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
@@ -88,6 +87,16 @@ def _annotated(frame: Frame, node: ast.expr) -> Value:
     if isinstance(node, ast.Starred):
         return annotated(frame, node.value)
     return UNKNOWN
+
+
+def _meant(frame: Frame, node: ast.expr, named: Value) -> Value:
+    """What an instance is of what an annotation names; kept where classes alone are named."""
+    found = NOTHING
+    for atom in named:
+        found |= instance_of(frame, atom, node)
+    if named and CLASSES.issuperset(map(type, named)):
+        frame.engine.meant[named] = found
+    return found or UNKNOWN
 
 
 def _constant(frame: Frame, node: ast.Constant) -> Value:

@@ -10,7 +10,7 @@ from runward_scanner.inference.classes import derives
 from runward_scanner.inference.heap import Derived
 from runward_scanner.inference.interest import interesting, is_filled, takes_words, tells
 from runward_scanner.inference.model import Activation, FunctionInfo, FunctionNode
-from runward_scanner.inference.parameters import expected, match_parameters, parameters_of
+from runward_scanner.inference.parameters import expected, match_parameters, own_parameter, parameters_of
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
@@ -219,10 +219,13 @@ def _covered(frame: Frame, function: Function, info: FunctionInfo, name: str, va
     """Whether a parameter is taken to be all of this anyway, without knowing its argument."""
     default = info.defaults.get(name)
     if default is None:
-        if name not in parameters_of(info):
+        parameter = parameters_of(info).get(name)
+        if parameter is None:
             return False
-        plain = activation_of(frame, function, {})
-        default = expected(frame.engine.frame_of(plain), info, name)
+        default = own_parameter(info, parameter[0])
+        if default is None:
+            plain = activation_of(frame, function, {})
+            default = expected(frame.engine.frame_of(plain), info, name)
     for atom in value:  # noqa: SIM110 - as above
         if atom not in default and not _is_narrower(frame, atom, default, 2):
             return False

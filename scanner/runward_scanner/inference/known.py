@@ -46,6 +46,8 @@ class Known:
         """What the defaults that are written for parameters are."""
         self.annotations: dict[ast.expr, Value] = {}
         """What annotations say that cannot say anything else later."""
+        self.meant: dict[Value, Value] = {}
+        """What annotations say that name these classes."""
         self.instances: dict[str, Value] = {}
         """What instances of classes of elsewhere are, by the class's full name."""
         self.quoted: dict[ast.AST, ast.expr] = {}

@@ -102,10 +102,9 @@ def _joined(base: Value, given: Value) -> Value:
 
 def _default(frame: Frame, info: FunctionInfo, index: int, parameter: ast.arg, given: Value) -> Value:
     """What a parameter is when its argument is not known."""
-    if index == 0 and info.owner is not None and info.kind != "static":
-        if info.kind == "class" or info.name in {"__new__", "__init_subclass__", "__class_getitem__"}:
-            return info.owner.itself
-        return info.owner.instance
+    own = own_parameter(info, index)
+    if own is not None:
+        return own
     value = annotated(frame, parameter.annotation) if parameter.annotation is not None else UNKNOWN
     value |= given - OPAQUE
     if is_open(value):
@@ -115,6 +114,15 @@ def _default(frame: Frame, info: FunctionInfo, index: int, parameter: ast.arg, g
         if role is not None:
             return (value - UNKNOWN) | {role}
     return value or UNKNOWN
+
+
+def own_parameter(info: FunctionInfo, index: int) -> Value | None:
+    """What the first parameter of a method is, ``self`` or ``cls``; None for any other."""
+    if index or info.owner is None or info.kind == "static":
+        return None
+    if info.kind == "class" or info.name in {"__new__", "__init_subclass__", "__class_getitem__"}:
+        return info.owner.itself
+    return info.owner.instance
 
 
 def _bind_variadic(frame: Frame, parameter: ast.arg, kind: str) -> None:

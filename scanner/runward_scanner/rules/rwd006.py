@@ -97,8 +97,10 @@ builds them. Imports under TYPE_CHECKING are fine.
         """Report the use of a layer that is not the next one down."""
         if not frame.module.local:
             return
-        held = _layer_names(receiver)
         of_module = Module in map(type, receiver)
+        if of_module and len(receiver) == 1 and node.__class__ is ast.ImportFrom:
+            return  # import statements are checked when all is read
+        held = _layer_names(receiver)
         if of_module or (held and not _own(frame, receiver)):
             self._taken_through(frame, node, result, of_module)
         if not held or DATA.fullmatch(name):
