@@ -48,8 +48,18 @@ def matches(patterns: tuple[str, ...], module: str) -> bool:
 @functools.lru_cache(maxsize=8192)
 def ends_with(patterns: tuple[str, ...], module: str) -> bool:
     """Whether a dotted module name itself, not a package above it, matches one of the patterns."""
+    lasts = _lasts(patterns)
+    if lasts is not None and module.rpartition(".")[2] not in lasts:
+        return False
     names = module.split(".")
     return any(end == len(names) for pattern in patterns for end in _ends(pattern, names))
+
+
+@functools.lru_cache(maxsize=8192)
+def _lasts(patterns: tuple[str, ...]) -> frozenset[str] | None:
+    """The last components of patterns, one of which a name has to end with; None where any letters may stand there."""
+    lasts = frozenset(pattern.rpartition(".")[2].removesuffix("$") for pattern in patterns)
+    return None if any("*" in last for last in lasts) else lasts
 
 
 @functools.lru_cache(maxsize=8192)

@@ -117,9 +117,7 @@ def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     if known is None or known.stale:
         known = _derive(frame, receiver, name, node)
     else:
-        readers, part = known.readers, frame.activation.part
-        if not readers or readers[-1] is not part:
-            readers.append(part)
+        known.readers.append(frame.activation.part)
     before = engine.receivers.get(node)
     if before is not receiver:
         engine.receivers[node] = receiver if before is None else before | receiver

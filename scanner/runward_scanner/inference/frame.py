@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import Activation, ClassInfo, FunctionInfo, ModuleInfo
 
 NAME = ast.Name
+ATTRIBUTE = ast.Attribute
 CONSTANT = ast.Constant
 LITERALS: dict[type, Callable[[Any], Value]] = {str: text_value, bytes: bytes_value}
 """What literals are of which something can be learnt."""
+EXPRESSION = ast.Expr
 EXPRESSIONS: dict[type, Callable[[Any, Any], Value]] = {}
 STATEMENTS: dict[type, Callable[[Any, Any], None]] = {}
 """How each kind of node is read; the modules that know fill these in."""
@@ -148,13 +150,13 @@ class Frame:
                         value = BUILTINS.get(name)
                     if value and UNKNOWN_ROLE not in value:
                         self.missed.add(name)
-                        readers, part = cell.readers, self.activation.part
-                        if not readers or readers[-1] is not part:
-                            readers.append(part)
+                        cell.readers.append(self.activation.part)
                         return value
         elif kind is CONSTANT:
             literal = node.value  # type: ignore[attr-defined]
             return LITERALS[literal.__class__](literal) if literal.__class__ in LITERALS else OPAQUE
+        elif kind is ATTRIBUTE:
+            return EXPRESSIONS[kind](self, node)  # which is no deeper than what it is of
         elif self.depth > DEEPEST:
             return UNKNOWN
         self.depth += 1
@@ -167,6 +169,8 @@ class Frame:
         in_parts = self.in_parts
         for statement in statements:
             kind = statement.__class__
+            if kind is EXPRESSION and statement.value.__class__ is CONSTANT:  # type: ignore[attr-defined]
+                continue  # a docstring
             if in_parts and kind in WHOLE:
                 self.read_part(statement, STATEMENTS[kind])
             else:

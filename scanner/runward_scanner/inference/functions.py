@@ -127,9 +127,7 @@ def invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AST
     known = engine.results.get(key)
     part = activation.part
     if known is not None and not known.stale:
-        readers = known.readers
-        if not readers or readers[-1] is not part:
-            readers.append(part)
+        known.readers.append(part)
         return known.value
     activation.part = known = Derived(part)
     try:

@@ -106,9 +106,7 @@ class Heap:
                 cells[name] = Cell([reader.part])
             return NOTHING
         if reader is not None:
-            readers, part = cell.readers, reader.part
-            if not readers or readers[-1] is not part:
-                readers.append(part)
+            cell.readers.append(reader.part)
         return cell.value or NOTHING
 
     def read_all(self, owner: Any, reader: Activation, but: str = "") -> Value:
@@ -117,9 +115,7 @@ class Heap:
         for name, cell in self._owners[owner].items():
             value = cell.value
             if value is not None and name != but:
-                readers = cell.readers
-                if not readers or readers[-1] is not part:
-                    readers.append(part)
+                cell.readers.append(part)
                 found = found | value if found else value
         return found
 

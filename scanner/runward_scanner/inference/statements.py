@@ -38,8 +38,7 @@ NAME = ast.Name
 
 def expression(frame: Frame, node: ast.Expr) -> None:
     """An expression as a statement."""
-    if node.value.__class__ is not ast.Constant:
-        frame.value(node.value)
+    frame.value(node.value)
 
 
 def assign(frame: Frame, node: ast.Assign) -> None:
@@ -80,6 +79,8 @@ def annotated_assign(frame: Frame, node: ast.AnnAssign) -> None:
 
 def _is_of_class(annotation: ast.expr) -> bool:
     """Whether an annotation says that a name is the class's, not its instances': it has ClassVar in it, in any form."""
+    if annotation.__class__ is NAME:
+        return "ClassVar" in annotation.id
     for node in walk(annotation):
         kind = node.__class__
         if kind is ast.Name:

@@ -40,8 +40,6 @@ FAILING = Pattern(
     r"|_*(?:finish|end|complete|close|update|save)_(?:job|run|execution|attempt)"
 )
 is_error_field = whole(ERROR_FIELD)
-FAILURES = ("fail", "error", "_job", "_run", "_execution", "_attempt")
-"""Of these one stands in whatever ends a job in failure."""
 ANSWERING = frozenset(
     {
         "abort",
@@ -62,10 +60,15 @@ TELLING = RAW | {Role.EXCEPTION}
 
 def is_failing(name: str) -> bool:
     """Whether a function that is named so ends a job, or stores what it failed of."""
-    for part in FAILURES:
-        if part in name:
-            return FAILING.fullmatch(name) is not None
-    return False
+    may_be = (
+        "fail" in name
+        or "error" in name
+        or "_job" in name
+        or "_run" in name
+        or "_execution" in name
+        or "_attempt" in name
+    )  # one of which any such name has in it
+    return may_be and FAILING.fullmatch(name) is not None
 
 
 def is_raw(value: Value) -> bool:
