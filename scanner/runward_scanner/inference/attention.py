@@ -73,6 +73,8 @@ class ValueAttention(dict["Value", int]):
                 else:
                     asked.append((bit, wants))
                 self._kinds[kind] = any_of_kind, asked
+        self.kinds = frozenset(self._kinds)
+        """Of which kinds an atom is that any rule may mind."""
 
     def __missing__(self, value: Value) -> int:
         """Ask the rules of a value."""

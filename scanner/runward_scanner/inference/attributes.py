@@ -74,6 +74,7 @@ CONTAINERS_HAVE = frozenset(
 )
 """The attributes of the containers that are made in code; an annotation may mean others."""
 NAME = ast.Name
+ELSEWHERE: frozenset[type] = frozenset({External, Module})
 SAME = frozenset({"__func__", "__wrapped__", "__self__", "__call__"})
 
 CARRIED = Container("tuple", ast.Pass(), None)
@@ -143,6 +144,8 @@ def _derive(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Derived:
 
 def _is_same_everywhere(frame: Frame, receiver: Value) -> bool:
     """Whether an attribute is the same whichever module reads it: not a name that files may stand for."""
+    if ELSEWHERE.isdisjoint(map(type, receiver)):
+        return True
     for atom in receiver:
         kind = atom.__class__
         if kind is External:

@@ -53,6 +53,7 @@ def make_function(frame: Frame, node: FunctionNode, name: str) -> Function:
         outer = frame.class_info.qualname if frame.class_info else frame.function.qualname if frame.function else ""
         qualname = f"{outer}.{name}" if outer else name
         info = FunctionInfo(frame.module, node, name, qualname, owner=owner, inside=frame.inside)
+        info.parameters = parameters_of(node.args)
         engine.functions[node] = info
         if info.is_lambda and frame.activation.function is not None:
             info.calls = frame.activation.function.calls
@@ -217,7 +218,7 @@ def _covered(frame: Frame, function: Function, info: FunctionInfo, name: str, va
     """Whether a parameter is taken to be all of this anyway, without knowing its argument."""
     default = info.defaults.get(name)
     if default is None:
-        parameter = parameters_of(info).get(name)
+        parameter = info.parameters.get(name)
         if parameter is None:
             return False
         default = own_parameter(info, parameter[0])

@@ -149,6 +149,10 @@ class Heap:
         cell = cells.get(name)
         if cell is None:
             cell = cells[name] = Cell([])
+            cell.value = value if len(value) <= WIDEST else widened(value)
+            if value:
+                cell.origin = module, site
+            return
         old = cell.value
         if old is None:
             cell.value = value if len(value) <= WIDEST else widened(value)

@@ -133,7 +133,8 @@ class FunctionInfo:
         """The calls in it, not in functions and classes made there; a lambda's are those of what it stands in."""
         self.filled: frozenset[str] | None = None
         """The names whose elements the body writes, once that was asked."""
-        self.parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] | None = None
+        self.parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] = {}
+        """Its parameters but for variadic ones, by name: the place, the parameter, the default that is written."""
         self.defaults: dict[str, Value] = {}
         """What its parameters are taken to be, as far as that was asked."""
         self.defaults_given: dict[str, Value] = {}

@@ -42,24 +42,21 @@ def match_parameters(spec: ast.arguments, arguments: Arguments, bound: Value | N
     return given
 
 
-def parameters_of(info: FunctionInfo) -> dict[str, tuple[int, ast.arg, ast.expr | None]]:
+def parameters_of(spec: ast.arguments) -> dict[str, tuple[int, ast.arg, ast.expr | None]]:
     """Every parameter but the variadic ones by name, with its position and the default written."""
-    if info.parameters is None:
-        spec = info.node.args
-        positional = [*spec.posonlyargs, *spec.args]
-        defaults: list[ast.expr | None] = [None] * (len(positional) - len(spec.defaults))
-        pairs = [
-            *zip(positional, [*defaults, *spec.defaults], strict=True),
-            *zip(spec.kwonlyargs, spec.kw_defaults, strict=True),
-        ]
-        info.parameters = {item.arg: (index, item, default) for index, (item, default) in enumerate(pairs)}
-    return info.parameters
+    positional = [*spec.posonlyargs, *spec.args]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(spec.defaults))
+    pairs = [
+        *zip(positional, [*defaults, *spec.defaults], strict=True),
+        *zip(spec.kwonlyargs, spec.kw_defaults, strict=True),
+    ]
+    return {item.arg: (index, item, default) for index, (item, default) in enumerate(pairs)}
 
 
 def expected(frame: Frame, info: FunctionInfo, name: str) -> Value:
     """What a parameter is taken to be where its argument is not known; the frame is of the function itself."""
     base = info.defaults.get(name)
-    index, parameter, default = parameters_of(info)[name]
+    index, parameter, default = info.parameters[name]
     if default is None:
         given = NOTHING
         if base is not None:
@@ -80,8 +77,9 @@ def bind_parameters(frame: Frame, node: FunctionNode) -> None:
     if info.node.args.defaults or info.node.args.kw_defaults:
         frame.keeps = False  # what a default is may show when it is read again
     arguments, besides = frame.activation.arguments, frame.activation.besides
-    for name, (_, parameter, _) in parameters_of(info).items():
-        value = expected(frame, info, name)
+    defaults = info.defaults
+    for name, (_, parameter, default) in info.parameters.items():
+        value = defaults[name] if default is None and name in defaults else expected(frame, info, name)
         if name in arguments:
             value = _joined(value, arguments[name])
         if name in besides:

@@ -166,7 +166,10 @@ def if_(frame: Frame, node: ast.If) -> None:
     frame.env, frame.live = before, True
     narrow(frame, node.test, False)
     frame.execute(node.orelse)
-    frame.merge([after] if live else [])
+    if live and frame.live:
+        frame.merge([after])
+    elif live:
+        frame.env, frame.live = after, True
 
 
 def for_(frame: Frame, node: ast.For | ast.AsyncFor) -> None:

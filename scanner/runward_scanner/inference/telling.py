@@ -95,7 +95,9 @@ class Telling:
 
     def minding(self, receiver: Value, name: str, result: Value) -> int:
         """The rules that mind an attribute, as bits."""
-        return self._attribute_of[receiver] | self._attribute_giving.of(result) | self._attribute_named[name]
+        bits = self._attribute_of[receiver] | self._attribute_named[name]
+        giving = self._attribute_giving
+        return bits if giving.kinds.isdisjoint(map(type, result)) else bits | giving.of(result)
 
     def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """A call is made."""
