@@ -6,14 +6,16 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.patterns import Pattern, whole
-from runward_scanner.walking import walk
+from runward_scanner.walking import find, walk
 
 if TYPE_CHECKING:
     from runward_scanner.inference.model import ModuleInfo
 
-LOGGING = Pattern(r"debug|info|warning|warn|error|exception|critical|log|print|print_exc|write")
+LOGGING = frozenset(
+    {"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print", "print_exc", "write"}
+)
 LOGGERS = Pattern(r"_*(?:\w+_)?(?:log|logger|logging|structlog|warnings|sys|stderr|stdout|traceback)")
-is_logging_name = whole(LOGGING)
+CALLS = frozenset({ast.Call})
 is_logger_name = whole(LOGGERS)
 
 
@@ -28,7 +30,7 @@ def name_of(node: ast.Call) -> str:
 
 def is_log_call(node: ast.AST) -> bool:
     """Whether a call logs, which is where an exception's text may go."""
-    if not isinstance(node, ast.Call) or not is_logging_name(name_of(node)):
+    if not isinstance(node, ast.Call) or name_of(node) not in LOGGING:
         return False
     function = node.func
     if not isinstance(function, ast.Attribute):
@@ -42,4 +44,4 @@ def is_log_call(node: ast.AST) -> bool:
 
 def logged(module: ModuleInfo) -> set[ast.AST]:
     """Every node within a log call of a module."""
-    return {part for node in walk(module.tree) if is_log_call(node) for part in walk(node)}
+    return {part for node in find(module.tree, CALLS) if is_log_call(node) for part in walk(node)}

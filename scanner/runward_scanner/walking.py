@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 LEAVES = (ast.expr_context, ast.operator, ast.cmpop, ast.unaryop, ast.boolop)
 PLAIN = frozenset(
@@ -32,7 +32,27 @@ def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
     return tuple(field for field in kind._fields if field not in PLAIN and field not in named)
 
 
-FIELDS = {kind: _fields(kind) for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.AST)}
+FIELDS: dict[type, tuple[str, ...]] = {
+    kind: _fields(kind) for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+FIELDS[type(None)] = ()  # what was left out of a display or of a function's defaults
+
+
+def find(root: ast.AST, kinds: Collection[type]) -> list[Any]:
+    """Give the nodes of some kinds at and below a node, level by level; quicker than looking through a walk."""
+    found: list[ast.AST] = []
+    pending: list[Any] = [root]
+    for node in pending:
+        kind = node.__class__
+        if kind in kinds:
+            found.append(node)
+        for field in FIELDS[kind]:
+            value = getattr(node, field, None)
+            if value.__class__ is list:
+                pending += value
+            elif value is not None:
+                pending.append(value)
+    return found
 
 
 def children(node: ast.AST) -> list[ast.AST]:

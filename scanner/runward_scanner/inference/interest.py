@@ -20,7 +20,7 @@ from runward_scanner.inference.values import (
     Thing,
     Value,
 )
-from runward_scanner.walking import walk
+from runward_scanner.walking import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -165,9 +165,7 @@ def is_filled(info: FunctionInfo, name: str, value: Value) -> bool:
 
 def _filled(function: ast.AST) -> Iterator[str]:
     """The names whose elements a function writes."""
-    for node in walk(function):
-        if node.__class__ not in FILLERS:
-            continue
+    for node in find(function, FILLERS):
         target: ast.expr | None = None
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Attribute) and node.func.attr in FILLING:

@@ -10,7 +10,7 @@ from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import PLUGIN_ROLES, Class, External, Function, Instance, Partial, PluginRun
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import Pattern
-from runward_scanner.walking import children, walk
+from runward_scanner.walking import children, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo, FunctionInfo
     from runward_scanner.inference.values import Value
 
+CALLS = frozenset({ast.Call})
+GUARDING = frozenset({ast.Try, ast.TryStar, ast.With, ast.AsyncWith})
 MADE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 METRICS = "update_execution_metrics"
 DISPATCH = Pattern(
@@ -126,7 +128,7 @@ def _body_executes(engine: Engine, methods: Methods, function: FunctionInfo) -> 
     if not methods.within(function):
         return False
     try:
-        return any(executes(engine, methods, node) for node in walk(function.node))
+        return any(executes(engine, methods, node) for node in find(function.node, CALLS))
     finally:
         methods.done(function)
 
@@ -243,11 +245,11 @@ def _guarded(around: ast.AST) -> set[ast.AST]:
     """The calls below a node that are expected to raise: something around them catches."""
     bodies = [
         node.body
-        for node in walk(around)
+        for node in find(around, GUARDING)
         if (isinstance(node, (ast.Try, ast.TryStar)) and node.handlers)
         or (isinstance(node, (ast.With, ast.AsyncWith)) and any(suppresses(item.context_expr) for item in node.items))
     ]
-    return {part for body in bodies for statement in body for part in walk(statement) if isinstance(part, ast.Call)}
+    return {part for body in bodies for statement in body for part in find(statement, CALLS)}
 
 
 def _raises(node: ast.AST) -> bool:

@@ -24,7 +24,7 @@ from runward_scanner.inference.values import (
 )
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.rules.raw_errors import in_api, is_api
-from runward_scanner.walking import walk
+from runward_scanner.walking import find, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -117,11 +117,8 @@ def check_api(engine: Engine, code: str) -> Iterator[Finding]:
             continue
         problems = []
         calls = []
-        for node in walk(module.tree):
-            reader = INTERNAL_READERS.get(node.__class__)
-            if reader is None:
-                continue
-            if problem := reader(engine, node):
+        for node in find(module.tree, INTERNAL_READERS):
+            if problem := INTERNAL_READERS[node.__class__](engine, node):
                 problems.append((node, problem))
             if node.__class__ is ast.Call:
                 calls.append(node)

@@ -6,19 +6,24 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.rules.execution import Methods, executes
-from runward_scanner.walking import walk
+from runward_scanner.walking import find
 
 if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
+
+ASSIGNMENTS = frozenset({ast.Assign})
+BINDING = frozenset({ast.Assign, ast.AnnAssign, ast.NamedExpr})
+CALLS = frozenset({ast.Call})
+NAMES = frozenset({ast.Name})
+TRIES = frozenset({ast.Try, ast.TryStar})
 
 
 def around_runs(engine: Engine, methods: Methods, method: ast.AST) -> set[ast.ExceptHandler]:
     """The handlers of what an execution raises, as against those of what a validator alone does."""
     return {
         handler
-        for node in walk(method)
-        if isinstance(node, (ast.Try, ast.TryStar))
-        and any(executes(engine, methods, part) for statement in node.body for part in walk(statement))
+        for node in find(method, TRIES)
+        if any(executes(engine, methods, call) for statement in node.body for call in find(statement, CALLS))
         for handler in node.handlers
     }
 
@@ -26,25 +31,23 @@ def around_runs(engine: Engine, methods: Methods, method: ast.AST) -> set[ast.Ex
 def outputs(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
     """The names that an execution's result is assigned to as it is."""
     names: set[str] = set()
-    for node in walk(method):
-        if isinstance(node, ast.Assign):
-            value = node.value.value if isinstance(node.value, ast.Await) else node.value
-            if isinstance(value, ast.Call) and executes(engine, methods, value):
-                names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+    for node in find(method, ASSIGNMENTS):
+        value = node.value.value if isinstance(node.value, ast.Await) else node.value
+        if isinstance(value, ast.Call) and executes(engine, methods, value):
+            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
     return names
 
 
 def results(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
     """The names that hold what an execution gave, or what was made of it; empty where that is not followed."""
     names: set[str] = set()
-    assigned = [node for node in ast.walk(method) if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr))]
+    assigned = find(method, BINDING)
     for _ in range(3):
         for node in assigned:
             if node.value is None:
                 continue
-            parts = list(walk(node.value))
-            runs = any(executes(engine, methods, part) for part in parts)
-            if runs or any(isinstance(part, ast.Name) and part.id in names for part in parts):
+            runs = any(executes(engine, methods, call) for call in find(node.value, CALLS))
+            if runs or any(part.id in names for part in find(node.value, NAMES)):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names.update(item.id for target in targets for item in walk(target) if isinstance(item, ast.Name))
+                names.update(item.id for target in targets for item in find(target, NAMES))
     return names

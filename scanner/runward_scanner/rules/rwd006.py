@@ -12,7 +12,7 @@ from runward_scanner.inference.imports import absolute
 from runward_scanner.inference.proof import steps_to
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value
-from runward_scanner.patterns import Pattern, matches
+from runward_scanner.patterns import matches
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ CHAIN_ROLES = {
 }
 IMPORTS = (ast.Import, ast.ImportFrom)
 SERVING = frozenset({"runtime", "own_plugins", "other"})
-DATA = Pattern(r"__\w+__")
 
 
 class LayerChain(Rule):
@@ -103,7 +102,7 @@ builds them. Imports under TYPE_CHECKING are fine.
         held = _layer_names(receiver)
         if of_module or (held and not _own(frame, receiver)):
             self._taken_through(frame, node, result, of_module)
-        if not held or DATA.fullmatch(name):
+        if not held or (name.startswith("__") and name.endswith("__") and len(name) > 4 and name.isidentifier()):
             return
         settings = frame.engine.settings
         layer = layer_of(frame.engine, frame.module.local)

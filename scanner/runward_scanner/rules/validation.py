@@ -16,7 +16,7 @@ from runward_scanner.rules.execution import Methods, dispatches, executes, is_ru
 from runward_scanner.rules.overridden import method_of
 from runward_scanner.rules.results import around_runs, outputs, results
 from runward_scanner.rules.validators import INPUT, OUTPUT, checks, idle, is_abstract, names_validator, unused
-from runward_scanner.walking import walk
+from runward_scanner.walking import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import ClassInfo, FunctionInfo
 
+ATTRIBUTES, AWAITS, CALLS, NAMES = (frozenset({kind}) for kind in (ast.Attribute, ast.Await, ast.Call, ast.Name))
 START: frozenset[State] = frozenset({frozenset()})
 SAME = Pattern(r"cast|copy|deepcopy|loads?|decode\w*|unpack\w*|from_\w+|parse\w*|result")
 """Functions that give the same content, or the content of what carried it, so that validating their result counts."""
@@ -51,11 +52,11 @@ def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding
     methods = Methods(engine, info)
     own = [item for item in info.node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))]
     run = method_of(info, "run")
-    direct = [item for item in own if item is not run and any(is_run(engine, node) for node in walk(item))]
+    direct = [item for item in own if item is not run and any(is_run(engine, node) for node in find(item, CALLS))]
     if run is not None:
         yield from _check_run(code, methods, run, direct)
     reached = _reached(methods, run) if run is not None else set()
-    local = run is not None and any(is_run(engine, node) for node in walk(run))
+    local = run is not None and any(is_run(engine, node) for node in find(run, CALLS))
     called = {function.node for function in map(methods.function, _calls(own, run)) if function is not None}
     for method in direct:
         effects = Effects(engine, methods, method)
@@ -73,7 +74,7 @@ def _calls(own: list[ast.FunctionDef | ast.AsyncFunctionDef], run: ast.AST | Non
     """The calls in a class's methods, where it has a ``run`` that is walked."""
     if run is None:
         return []
-    return [node for method in own for node in walk(method) if isinstance(node, ast.Call)]
+    return [node for method in own for node in find(method, CALLS)]
 
 
 def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
@@ -85,11 +86,10 @@ def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
     found: set[ast.AST] = set()
     pending = [run]
     while pending:
-        for node in walk(pending.pop()):
-            if node.__class__ is ast.Attribute:
-                new = [item for item in named.get(node.attr, ()) if item not in found]
-                found.update(new)
-                pending += new
+        for node in find(pending.pop(), ATTRIBUTES):
+            new = [item for item in named.get(node.attr, ()) if item not in found]
+            found.update(new)
+            pending += new
     return found
 
 
@@ -102,7 +102,7 @@ def _check_run(
     """Check that ``run`` validates before it executes, and that what it executes is validated."""
     engine, info = methods.engine, methods.info
     effects = Effects(engine, methods, run)
-    itself = any(isinstance(node, ast.Call) and OUTPUT.fullmatch(name_of(node)) for node in walk(run))
+    itself = any(OUTPUT.fullmatch(name_of(node)) for node in find(run, CALLS))
     effects.worker_validates = not itself and any(_validates_output(engine, methods, item) for item in direct)
     Walk(effects).body(run.body, START)
     for node in effects.unchecked:
@@ -110,7 +110,7 @@ def _check_run(
     for node in effects.unvalidated:
         yield _finding(code, info, run, node, "the plugin's output leaves without having been validated")
     if not effects.executions and not any(_has_run(base) for base in ancestors(info)[1:]):
-        calls = [node for node in walk(run) if isinstance(node, ast.Call)]
+        calls = find(run, CALLS)
         if calls and not any(effects.validates(node, INPUT) for node in calls):
             yield _finding(code, info, run, run, "the input is never validated")
 
@@ -147,7 +147,7 @@ class Effects:
         self._results = results(engine, methods, method)
         self._outputs = outputs(engine, methods, method)
         self._around_runs = around_runs(engine, methods, method)
-        self._awaited = {node.value for node in walk(method) if isinstance(node, ast.Await)}
+        self._awaited = {node.value for node in find(method, AWAITS)}
         self._inputs = self._validated_names(method)
 
     def apply(self, node: ast.AST, state: State) -> State:
@@ -211,7 +211,7 @@ class Effects:
         function = self.methods.function(node)
         if function is None or function.owner is not self.methods.info or isinstance(function.node, ast.Lambda):
             return True
-        calls = [item for item in walk(function.node) if isinstance(item, ast.Call)]
+        calls = find(function.node, CALLS)
         return not any(self.validates(item, INPUT) for item in calls) or "checked" in self._within(node)
 
     def _takes_result(self, node: ast.Call) -> bool:
@@ -229,7 +229,7 @@ class Effects:
             return node.id in self._results
         if not isinstance(node, ast.Call):
             return False
-        if any(executes(self.engine, self.methods, item) for item in walk(node)):
+        if any(executes(self.engine, self.methods, item) for item in find(node, CALLS)):
             return True
         return SAME.fullmatch(name_of(node)) is not None and any(map(self._is_result, node.args))
 
@@ -237,24 +237,22 @@ class Effects:
         """Whether what is returned may be what the plugin gave, as far as that can be followed."""
         if node is None or isinstance(node, ast.Constant):
             return False
-        parts = list(walk(node))
-        named = not self._results or any(isinstance(item, ast.Name) and item.id in self._results for item in parts)
-        return named or any(executes(self.engine, self.methods, item) for item in parts)
+        named = not self._results or any(item.id in self._results for item in find(node, NAMES))
+        return named or any(executes(self.engine, self.methods, item) for item in find(node, CALLS))
 
     def _validated_names(self, method: ast.AST) -> set[str]:
         """The names that the input's validators are given."""
-        calls = [node for node in walk(method) if isinstance(node, ast.Call) and self.validates(node, INPUT)]
+        calls = [node for node in find(method, CALLS) if self.validates(node, INPUT)]
         return {item.id for call in calls for item in call.args if isinstance(item, ast.Name)}
 
     def _replaces(self, node: ast.Assign | ast.AnnAssign, held: set[str]) -> bool:
         """Whether an assignment puts something else under one of some names, not made of what they hold."""
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        names = {item.id for target in targets for item in walk(target) if isinstance(item, ast.Name)}
+        names = {item.id for target in targets for item in find(target, NAMES)}
         if node.value is None or not names & held:
             return False
-        parts = list(walk(node.value))
-        kept = any(isinstance(item, ast.Name) and item.id in held for item in parts)
-        return not kept and not any(executes(self.engine, self.methods, item) for item in parts)
+        kept = any(item.id in held for item in find(node.value, NAMES))
+        return not kept and not any(executes(self.engine, self.methods, item) for item in find(node.value, CALLS))
 
     def _within(self, node: ast.Call) -> State:
         """What a method of the module that is called establishes for certain."""

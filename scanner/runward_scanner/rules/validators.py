@@ -13,7 +13,7 @@ from runward_scanner.inference.values import Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import Pattern, whole
 from runward_scanner.rules.overridden import dropped_by
-from runward_scanner.walking import walk
+from runward_scanner.walking import find, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,12 +35,17 @@ is_owner_name = whole(OWNER)
 ASKS = Pattern(r"_*(?:validate|check|verify|ensure|assert|require|iter_errors|is_valid)(?:_\w+)?|__call__")
 PART = Pattern(r"_+validate_\w+")
 is_part_name = whole(PART)
-HARMLESS = Pattern(
-    r"get|len|str|repr|bool|int|float|type|id|isinstance|issubclass|hasattr|getattr|callable|print|any|all|dict|list|set|tuple"
-    r"|sorted|items|keys|values|append|add|update|format|join|lower|upper|strip|split|startswith|endswith|getLogger"
-)
+HARMLESS = frozenset(
+    {
+        "get", "len", "str", "repr", "bool", "int", "float", "type", "id", "isinstance", "issubclass", "hasattr",
+        "getattr", "callable", "print", "any", "all", "dict", "list", "set", "tuple", "sorted", "items", "keys",
+        "values", "append", "add", "update", "format", "join", "lower", "upper", "strip", "split", "startswith",
+        "endswith", "getLogger",
+    }
+)  # fmt: skip
 """Functions that a validator asks something by their result, not by what they raise."""
 DEEPEST = 4
+IFS = frozenset({ast.If})
 
 
 def names_validator(node: ast.expr) -> str:
@@ -225,12 +230,7 @@ class Refusals:
         """Take the validator, and how deep validators asked one another already."""
         self.engine = engine
         self.depth = depth
-        self._missing = {
-            part
-            for node in walk(validator)
-            if isinstance(node, ast.If) and _asks_for_validator(node.test)
-            for part in walk(node)
-        }
+        self._missing = {part for node in find(validator, IFS) if _asks_for_validator(node.test) for part in walk(node)}
         """What is raised where there is no validator, which says nothing of the input."""
 
     def apply(self, node: ast.AST, state: State) -> State:
@@ -240,12 +240,7 @@ class Refusals:
 
     def raised(self, node: ast.AST, state: State) -> State | None:
         """A call refuses where what it calls checks something; where that is not known, unless its name is harmless."""
-        if (
-            not isinstance(node, ast.Call)
-            or node in self._missing
-            or is_log_call(node)
-            or HARMLESS.fullmatch(name_of(node))
-        ):
+        if not isinstance(node, ast.Call) or node in self._missing or is_log_call(node) or name_of(node) in HARMLESS:
             return None
         functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
         known = [info for info in functions if not is_abstract(info)]
