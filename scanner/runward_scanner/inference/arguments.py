@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
 from runward_scanner.inference.values import NOTHING, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NO_KEYWORDS: Mapping[str, Value] = MappingProxyType({})
 
 
 class Arguments:
@@ -16,13 +24,13 @@ class Arguments:
     def __init__(
         self,
         positional: list[Value] | None = None,
-        keywords: dict[str, Value] | None = None,
+        keywords: Mapping[str, Value] = NO_KEYWORDS,
         rest: Value = NOTHING,
         mapping: Value = NOTHING,
     ) -> None:
         """Take what is given; nothing of it is copied."""
         self.positional = positional if positional is not None else []
-        self.keywords = keywords if keywords is not None else {}
+        self.keywords = keywords
         self.rest = rest
         self.mapping = mapping
         self._every: Value | None = None

@@ -157,6 +157,17 @@ def _is_same_everywhere(frame: Frame, receiver: Value) -> bool:
 
 
 def _of_value(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
+    if len(receiver) == 1:
+        (atom,) = receiver
+        kind = atom.__class__
+        if kind in READERS and name != "__dict__":
+            result = READERS[kind](frame, atom, name, node)
+            return result if result and UNKNOWN_ROLE not in result else frame.named(result, name)
+    return _of_several(frame, receiver, name, node)
+
+
+def _of_several(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
+    """The same for any value, atom by atom."""
     result = NOTHING
     for atom in receiver if len(receiver) <= WIDEST else bounded(receiver):
         kind = atom.__class__

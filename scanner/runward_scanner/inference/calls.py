@@ -85,7 +85,7 @@ def _of_instance(frame: Frame, atom: Instance, arguments: Arguments, node: ast.A
 def _of_carrier(frame: Frame, atom: Atom, arguments: Arguments, node: ast.AST) -> Value:
     """Objects that hold a call to be made."""
     if isinstance(atom, Partial):
-        merged = Arguments([*atom.positional, *arguments.positional], dict(atom.keywords) | arguments.keywords)
+        merged = Arguments([*atom.positional, *arguments.positional], dict(atom.keywords, **arguments.keywords))
         merged.rest, merged.mapping = arguments.rest, arguments.mapping
         return frame.call(atom.function, merged, node)
     if isinstance(atom, MethodCaller):
@@ -274,9 +274,7 @@ def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:
     """Evaluate the arguments of a call."""
     read = frame.value
     given = node.args
-    if not given:
-        arguments = Arguments()
-    elif STARRED not in map(type, given):
+    if STARRED not in map(type, given):
         arguments = Arguments([read(argument) for argument in given])
     else:
         arguments = Arguments()
@@ -285,23 +283,26 @@ def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:
                 _spread_star(frame, arguments, argument)
             else:
                 arguments.positional.append(read(argument))
-    for keyword in node.keywords:
-        value = read(keyword.value)
-        if keyword.arg is not None:
-            arguments.keywords[keyword.arg] = value
-        else:
-            _spread_mapping(frame, arguments, value)
+    if node.keywords:
+        keywords: dict[str, Value] = {}
+        for keyword in node.keywords:
+            value = read(keyword.value)
+            if keyword.arg is not None:
+                keywords[keyword.arg] = value
+            else:
+                _spread_mapping(frame, arguments, keywords, value)
+        arguments.keywords = keywords
     return arguments
 
 
-def _spread_mapping(frame: Frame, arguments: Arguments, value: Value) -> None:
+def _spread_mapping(frame: Frame, arguments: Arguments, keywords: dict[str, Value], value: Value) -> None:
     """Hand over what a mapping holds: under the names that are known, and at no known place."""
     heap = frame.engine.heap
     for atom in value:
         if isinstance(atom, Container):
             for name in heap.names_of(atom):
                 if name.startswith("="):
-                    arguments.keywords[name[1:]] = heap.read(atom, name, frame.activation)
+                    keywords[name[1:]] = heap.read(atom, name, frame.activation)
             arguments.mapping |= heap.read(atom, "*", frame.activation)
         elif atom is Role.PLUGINS:
             arguments.mapping |= {Role.PLUGIN}

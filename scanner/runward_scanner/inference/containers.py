@@ -72,9 +72,7 @@ def make_dict(frame: Frame, pairs: Sequence[tuple[Value, Value]], node: ast.AST,
 
 def contents(frame: Frame, container: Container | Thing) -> Value:
     """Every element of a container, but no keys."""
-    heap, reader = frame.engine.heap, frame.activation
-    heap.read(container, ANY, reader)
-    return heap.read_all(container, reader, but=KEYS)
+    return frame.engine.heap.read_elements(container, frame.activation, but=KEYS)
 
 
 def positions(frame: Frame, container: Container) -> list[Value] | None:

@@ -97,6 +97,10 @@ class Heap:
         cells = self._owners.get(owner)
         return [name for name, cell in cells.items() if cell.value is not None] if cells else []
 
+    def values_of(self, owner: Any) -> list[Value]:
+        """What the cells hold under which anything was written, for who need not know when that grows."""
+        return [cell.value for cell in self._owners[owner].values() if cell.value is not None]
+
     def read(self, owner: Any, name: str, reader: Activation | None) -> Value:
         """Give all that a cell may hold and note the reader, with the part of its code that is being read."""
         cells = self._owners[owner]
@@ -118,6 +122,18 @@ class Heap:
                 cell.readers.append(part)
                 found = found | value if found else value
         return found
+
+    def read_elements(self, container: Any, reader: Activation, but: str = "") -> Value:
+        """Give all that a container may hold, what is at no known place noted though nothing may be there yet."""
+        cells, part = self._owners[container], reader.part
+        cell = cells.get("*")
+        if cell is None:
+            cell = cells["*"] = Cell([part])
+        else:
+            cell.readers.append(part)
+        if len(cells) == 1:
+            return cell.value or NOTHING
+        return self.read_all(container, reader, but)
 
     def read_anywhere(self, name: str, reader: Activation) -> Value:
         """Give what was written to an attribute of this name of what is not known; the same with a note of the name."""

@@ -109,8 +109,7 @@ def _finds_interest(frame: Frame, root: Atom) -> bool:
     seen, pending = {root}, [root]
     while pending:
         container = pending.pop()
-        heap.read(container, "*", reader)
-        for atom in heap.read_all(container, reader):
+        for atom in heap.read_elements(container, reader):
             if atom.__class__ not in HELD:
                 if not _interesting(frame, atom):
                     continue
@@ -150,8 +149,7 @@ def _held_by(frame: Frame, atom: Container | Thing | Partial) -> Iterable[Value]
     """What is in a container, or what a ``functools.partial`` calls and gives."""
     if isinstance(atom, Partial):
         return (atom.function, *atom.positional, *(value for _, value in atom.keywords))
-    heap = frame.engine.heap
-    return [heap.peek(atom, name) for name in heap.names_of(atom)]
+    return frame.engine.heap.values_of(atom)
 
 
 def is_filled(info: FunctionInfo, name: str, value: Value) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MOST = 16
 """How many strings one expression may be before it counts as computed."""
 COMPUTED: Value = frozenset({Role.COMPUTED})
+TAINTING = frozenset({Role.TRACEBACK, Role.EXCEPTION, Role.EXCEPTION_TEXT, Role.FAULT, Role.FAULT_TEXT})
 
 
 def joined(parts: Sequence[Value]) -> Value:
@@ -33,15 +34,17 @@ def taint_of(parts: Iterable[Value]) -> Value:
     """What a string made of these tells of an exception."""
     taint = NOTHING
     for part in parts:
-        if Role.TRACEBACK in part:
-            taint |= {Role.TRACEBACK}
-        if Role.EXCEPTION in part or Role.EXCEPTION_TEXT in part:
-            taint |= {Role.EXCEPTION_TEXT}
-        if Role.FAULT in part or Role.FAULT_TEXT in part:
-            taint |= {Role.FAULT_TEXT}
-        for atom in part:
-            if atom.__class__ is Instance and shows_internal(atom.info):
+        if not TAINTING.isdisjoint(part):
+            if Role.TRACEBACK in part:
                 taint |= {Role.TRACEBACK}
+            if Role.EXCEPTION in part or Role.EXCEPTION_TEXT in part:
+                taint |= {Role.EXCEPTION_TEXT}
+            if Role.FAULT in part or Role.FAULT_TEXT in part:
+                taint |= {Role.FAULT_TEXT}
+        if Instance in map(type, part):
+            for atom in part:
+                if atom.__class__ is Instance and shows_internal(atom.info):
+                    taint |= {Role.TRACEBACK}
     return taint
 
 
