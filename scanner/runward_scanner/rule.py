@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.arguments import Arguments
@@ -45,16 +45,25 @@ class Rule:
     returns_of: Minded = NONE
     """What is returned."""
 
+    attributes_named: Collection[str] = ()
+    """The names of the attributes that it is told of, whosever they are."""
+    calls_named: Collection[str] = ()
+    """What is called by the last of its names."""
+
+    def stores_named(self, settings: Settings) -> Collection[str]:
+        """The names of the attributes and globals of whose writes it is told."""
+        return ()
+
     def minds_attribute(self, name: str) -> bool:
-        """Whether it is told of attributes of that name, whosever they are."""
+        """Whether it is told of attributes of another name too."""
         return False
 
     def minds_call(self, name: str) -> bool:
-        """Whether it is told of calls of what is named so last."""
+        """Whether it is told of calls by another name too."""
         return False
 
-    def minds_store(self, settings: Settings, name: str) -> bool:
-        """Whether it is told of writes to attributes and globals of that name."""
+    def minds_store(self, name: str) -> bool:
+        """Whether it is told of writes to attributes and globals of another name too."""
         return False
 
     def minds_class(self, settings: Settings, info: ClassInfo) -> bool:

@@ -27,14 +27,20 @@ while code is read, but for a class's traits."""
 class NameAttention(dict[str, int]):
     """The rules that want to be told of a name."""
 
-    def __init__(self, wants: Iterable[tuple[int, Callable[[str], bool]]]) -> None:
-        """Take each rule's bit and what it wants."""
+    def __init__(
+        self, named: Iterable[tuple[int, Iterable[str]]], wants: Iterable[tuple[int, Callable[[str], bool]]]
+    ) -> None:
+        """Take each rule's bit with the names that it gives, and with what else it wants."""
         super().__init__()
         self._wants = tuple(wants)
+        self._named: dict[str, int] = {}
+        for bit, names in named:
+            for name in names:
+                self._named[name] = self._named.get(name, 0) | bit
 
     def __missing__(self, name: str) -> int:
         """Ask the rules of a name."""
-        bits = 0
+        bits = self._named.get(name, 0)
         for bit, wants in self._wants:
             if wants(name):
                 bits |= bit

@@ -42,6 +42,15 @@ def bodies_of(statement: Any) -> list[list[ast.stmt]]:
     return [statement.body] if kind not in WITHOUT_BODY else []
 
 
+def statements_in(function: ast.AST) -> Iterator[ast.stmt]:
+    """Every statement in a function, those of functions and classes made there too."""
+    pending = bodies_of(function)
+    while pending:
+        for statement in pending.pop():
+            yield statement
+            pending += bodies_of(statement)
+
+
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 

@@ -47,19 +47,24 @@ class Telling:
         self._attribute_of = ValueAttention(settings, ((bit, rule.attributes_of) for bit, rule in told))
         self._attribute_giving = ValueAttention(settings, ((bit, rule.attributes_giving) for bit, rule in told))
         self._attribute_named = NameAttention(
-            (bit, rule.minds_attribute) for bit, rule in told if _has(rule, "minds_attribute")
+            [(bit, rule.attributes_named) for bit, rule in told],
+            [(bit, rule.minds_attribute) for bit, rule in told if _has(rule, "minds_attribute")],
         )
         told = [(bit, rule) for bit, rule in bits if _has(rule, "on_call")]
         self._on_call = [(bit, rule.on_call) for bit, rule in told]
         self._call_of = ValueAttention(settings, ((bit, rule.calls_of) for bit, rule in told))
         self._call_given = ValueAttention(settings, ((bit, rule.calls_given) for bit, rule in told))
-        self._call_named = NameAttention((bit, rule.minds_call) for bit, rule in told if _has(rule, "minds_call"))
+        self._call_named = NameAttention(
+            [(bit, rule.calls_named) for bit, rule in told],
+            [(bit, rule.minds_call) for bit, rule in told if _has(rule, "minds_call")],
+        )
         told = [(bit, rule) for bit, rule in bits if _has(rule, "on_store")]
         self._on_store = [(bit, rule.on_store) for bit, rule in told]
         self._store_of = ValueAttention(settings, ((bit, rule.stores_of) for bit, rule in told))
         self._store_to = ValueAttention(settings, ((bit, rule.stores_to) for bit, rule in told))
         self._store_named = NameAttention(
-            (bit, partial(rule.minds_store, settings)) for bit, rule in told if _has(rule, "minds_store")
+            [(bit, rule.stores_named(settings)) for bit, rule in told],
+            [(bit, rule.minds_store) for bit, rule in told if _has(rule, "minds_store")],
         )
         told = [(bit, rule) for bit, rule in bits if _has(rule, "on_return")]
         self._on_return = [(bit, rule.on_return) for bit, rule in told]
@@ -108,10 +113,9 @@ class Telling:
         given = self._call_given
         for value in arguments.positional:
             bits |= given[value]
-        for value in arguments.keywords.values():
-            bits |= given[value]
-        if arguments.rest or arguments.mapping:
-            bits |= given[arguments.rest] | given[arguments.mapping]
+        if arguments.keywords or arguments.rest or arguments.mapping:
+            for value in (*arguments.keywords.values(), arguments.rest, arguments.mapping):
+                bits |= given[value]
         if bits:
             for bit, hook in self._on_call:
                 if bits & bit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runward_scanner.flow.paths import Walk, suppresses
 from runward_scanner.inference.classes import find_attribute
@@ -13,7 +13,7 @@ from runward_scanner.patterns import Pattern
 from runward_scanner.walking import children, find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from runward_scanner.flow.paths import State
     from runward_scanner.inference.engine import Engine
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from runward_scanner.inference.values import Value
 
 CALLS = frozenset({ast.Call})
+ASKED_FOR = frozenset(
+    {ast.AnnAssign, ast.Assign, ast.Attribute, ast.Await, ast.Call, ast.NamedExpr, ast.Try, ast.TryStar}
+)
+"""What is looked for in whole functions."""
 GUARDING = frozenset({ast.Try, ast.TryStar, ast.With, ast.AsyncWith})
 MADE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 METRICS = "update_execution_metrics"
@@ -29,7 +33,10 @@ DISPATCH = Pattern(
     r"|run_on_worker|call_worker|send_to_worker|_?run_\w*plugin\w*|call_plugin)"
 )
 POOLS = Pattern(r"_*(?:\w+_)?(?:pool|pools|workers?|executor|dispatcher|worker_pool)")
-POOL_METHODS = Pattern(r"run|execute|dispatch|submit|call|invoke|send|request|perform|attempt|lease|apply")
+POOL_METHODS = (
+    "run", "execute", "dispatch", "submit", "call", "invoke", "send", "request", "perform", "attempt", "lease", "apply",
+)  # fmt: skip
+"""How methods of what keeps workers begin that hand it something."""
 
 
 class Methods:
@@ -40,6 +47,7 @@ class Methods:
         self.engine = engine
         self.info = info
         self._open: set[object] = set()
+        self._nodes: dict[ast.AST, list[Any]] = {}
         self.executing: dict[ast.Call, bool] = {}
         """Whether calls run the plugin, as far as that was asked."""
         self.facts: dict[FunctionInfo, frozenset[str]] = {}
@@ -60,6 +68,13 @@ class Methods:
                 if isinstance(atom, Function):
                     return atom.info
         return None
+
+    def nodes(self, root: ast.AST, kinds: Collection[type]) -> list[Any]:
+        """The nodes of some kinds in a function, level by level, as ``find`` gives them; each is gone through once."""
+        known = self._nodes.get(root)
+        if known is None:
+            known = self._nodes[root] = find(root, ASKED_FOR)
+        return [node for node in known if node.__class__ in kinds]
 
     def within(self, key: object) -> bool:
         """Note that something is being looked into; False where it already is."""
@@ -128,7 +143,7 @@ def _body_executes(engine: Engine, methods: Methods, function: FunctionInfo) -> 
     if not methods.within(function):
         return False
     try:
-        return any(executes(engine, methods, node) for node in find(function.node, CALLS))
+        return any(executes(engine, methods, node) for node in methods.nodes(function.node, CALLS))
     finally:
         methods.done(function)
 
@@ -139,7 +154,7 @@ def dispatches(node: ast.Call) -> bool:
     if DISPATCH.fullmatch(name):
         return True
     function = node.func
-    if isinstance(function, ast.Attribute) and POOL_METHODS.match(name):
+    if isinstance(function, ast.Attribute) and name.startswith(POOL_METHODS):
         owner = function.value
         held = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
         return POOLS.fullmatch(held) is not None

@@ -22,7 +22,7 @@ def around_runs(engine: Engine, methods: Methods, method: ast.AST) -> set[ast.Ex
     """The handlers of what an execution raises, as against those of what a validator alone does."""
     return {
         handler
-        for node in find(method, TRIES)
+        for node in methods.nodes(method, TRIES)
         if any(executes(engine, methods, call) for statement in node.body for call in find(statement, CALLS))
         for handler in node.handlers
     }
@@ -31,7 +31,7 @@ def around_runs(engine: Engine, methods: Methods, method: ast.AST) -> set[ast.Ex
 def outputs(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
     """The names that an execution's result is assigned to as it is."""
     names: set[str] = set()
-    for node in find(method, ASSIGNMENTS):
+    for node in methods.nodes(method, ASSIGNMENTS):
         value = node.value.value if isinstance(node.value, ast.Await) else node.value
         if isinstance(value, ast.Call) and executes(engine, methods, value):
             names.update(target.id for target in node.targets if isinstance(target, ast.Name))
@@ -41,7 +41,7 @@ def outputs(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
 def results(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
     """The names that hold what an execution gave, or what was made of it; empty where that is not followed."""
     names: set[str] = set()
-    assigned = find(method, BINDING)
+    assigned = methods.nodes(method, BINDING)
     for _ in range(3):
         for node in assigned:
             if node.value is None:

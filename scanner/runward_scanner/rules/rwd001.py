@@ -26,6 +26,8 @@ from runward_scanner.patterns import ends_with
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo
@@ -48,13 +50,11 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
     stores_of = MappingProxyType({PluginRun: always})
     returns_of = stores_of
 
-    def minds_call(self, name: str) -> bool:
-        """What fills a container."""
-        return name in FILLING
+    calls_named = FILLING
 
-    def minds_store(self, settings: Settings, name: str) -> bool:
+    def stores_named(self, settings: Settings) -> Collection[str]:
         """``run`` and ToolRunner."""
-        return name in {"run", settings.tool_runner_class}
+        return "run", settings.tool_runner_class
 
     def minds_class(self, settings: Settings, info: ClassInfo) -> bool:
         """Permits."""

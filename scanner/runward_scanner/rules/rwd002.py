@@ -16,7 +16,7 @@ from runward_scanner.rules.overridden import dropped_by, method_of, rebound
 from runward_scanner.rules.validators import is_abstract, is_empty, is_stub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
@@ -40,13 +40,11 @@ and nothing in the block returns, which would swallow the exception. Make the ca
 finally.
 """
 
-    def minds_call(self, name: str) -> bool:
-        """What patches."""
-        return name in PATCHERS
+    calls_named = PATCHERS
 
-    def minds_store(self, settings: Settings, name: str) -> bool:
+    def stores_named(self, settings: Settings) -> Collection[str]:
         """What ToolRunner is replaced by."""
-        return name in REPLACED or name == "__code__"
+        return REPLACED | {"__code__"}
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """Report ``ToolRunner.run`` or its metrics being replaced."""

@@ -28,7 +28,7 @@ from runward_scanner.rules.execution import is_run
 from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.arguments import Arguments
@@ -73,24 +73,26 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         self._taken: list[tuple[Finding, tuple[FunctionInfo, ...]]] = []
         """What to report where one of these functions is ToolRunner's worker half, or anyway where there is none."""
 
-    def minds_attribute(self, name: str) -> bool:
-        """What is internal, and ToolRunner's worker half by its own name."""
-        return name in INTERNAL_NAMES or name in {"__dict__", "run_plugin"}
+    attributes_named = INTERNAL_NAMES | {"__dict__", "run_plugin"}
+    """What is internal, and ToolRunner's worker half by its own name."""
+    calls_named = PATCHERS
 
     def minds_call(self, name: str) -> bool:
-        """What ends a job, and what patches."""
-        return raw_errors.is_failing(name) or name in PATCHERS
+        """What ends a job."""
+        return raw_errors.is_failing(name)
+
+    def stores_named(self, settings: Settings) -> Collection[str]:
+        """What a validator's own parts are called."""
+        return "__code__", "validate", "__call__"
 
     def minds_class(self, settings: Settings, info: ClassInfo) -> bool:
         """What ends a job."""
         return _is_outcome(settings, info)
 
-    def minds_store(self, settings: Settings, name: str) -> bool:
+    def minds_store(self, name: str) -> bool:
         """Validators, and what keeps an error."""
-        return (
-            name in {"__code__", "validate", "__call__"}
-            or ("alidat" in name and (validators.is_validator_name(name) or validators.is_owner_name(name)))
-            or (("error" in name or "failure" in name) and raw_errors.is_error_field(name))
+        return ("alidat" in name and (validators.is_validator_name(name) or validators.is_owner_name(name))) or (
+            ("error" in name or "failure" in name) and raw_errors.is_error_field(name)
         )
 
     def finish(self, engine: Engine) -> Iterator[Finding]:

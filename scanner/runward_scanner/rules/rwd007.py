@@ -12,6 +12,8 @@ from runward_scanner.patterns import ends_with
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame
     from runward_scanner.settings import Settings
@@ -51,13 +53,11 @@ sees. The plugin loader is the one exception.
     calls_of = MappingProxyType({External: lambda settings, atom: atom in EXECUTING})
     calls_given = MappingProxyType({External: lambda settings, atom: atom in HANDED})
 
-    def minds_call(self, name: str) -> bool:
-        """What loads a module."""
-        return name in LOADING
+    calls_named = LOADING
 
-    def minds_store(self, settings: Settings, name: str) -> bool:
+    def stores_named(self, settings: Settings) -> Collection[str]:
         """Any name."""
-        return name == "*"
+        return ("*",)
 
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Report calls that execute code which no reading sees, and such functions handed on."""

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo
-    from runward_scanner.settings import Settings
 
 TEXT: Value = frozenset({External("builtins.str")})
 GETTERS = frozenset({"get_state", "state_of", "get_plugin_state"})
@@ -82,7 +81,7 @@ class StateReading(Rule, ABC):
         """Constants of the API's enum."""
         return name.startswith("PLUGIN_STATE_")
 
-    def minds_store(self, settings: Settings, name: str) -> bool:
+    def minds_store(self, name: str) -> bool:
         """What keeps a state."""
         low = name.lower()
         return "state" in low and (is_state_name(low) or LOOSE_STATE_NAMES.fullmatch(name) is not None)

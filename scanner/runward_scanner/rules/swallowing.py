@@ -11,7 +11,6 @@ from runward_scanner.inference.model import SIMPLE, bodies_of
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Function, Instance, Method, Role
 from runward_scanner.logging_calls import name_of
-from runward_scanner.patterns import Pattern
 from runward_scanner.rules.execution import dispatches, is_run
 from runward_scanner.rules.idle_handlers import CARRIES_ON, quiets, swallows, walk
 
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import FunctionInfo, ModuleInfo
 
-LAYER_CLASSES = Pattern(r"(?:Analysis|Job|Plugin)ExecutionService|\w*ToolRunner")
-EXECUTING = Pattern(r"run|run_\w+|execute\w*|analy[sz]e\w*|process\w*|start_job\w*")
+SERVICES = frozenset({"AnalysisExecutionService", "JobExecutionService", "PluginExecutionService"})
+EXECUTING = ("run_", "execute", "analyse", "analyze", "process", "start_job")
+"""How methods of a layer begin that execute something, beside ``run``."""
 SERVICE_ROLES = frozenset({Role.TOOL_RUNNER, Role.ANALYSIS_SERVICE, Role.JOB_SERVICE, Role.PLUGIN_SERVICE})
 DEEPEST = 4
 LOOPS = frozenset({ast.For, ast.AsyncFor, ast.While})
@@ -66,9 +66,9 @@ class Reach:
             return True
         name = name_of(node)
         receivers = self.engine.receivers.get(node.func, frozenset())
-        if EXECUTING.fullmatch(name):
+        if name == "run" or name.startswith(EXECUTING):
             for atom in receivers:
-                if atom in SERVICE_ROLES or (isinstance(atom, Instance) and LAYER_CLASSES.fullmatch(atom.info.name)):
+                if atom in SERVICE_ROLES or (isinstance(atom, Instance) and _is_layer(atom.info.name)):
                     return True
         for atom in self.engine.callees.get(node, ()):
             if isinstance(atom, Method) and atom.receiver in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS}:
@@ -85,6 +85,11 @@ class Reach:
         calls = _calls(info.node) if info.is_lambda else info.calls
         self._known[info] = any(self.executes(node, depth + 1) for node in calls)
         return self._known[info]
+
+
+def _is_layer(name: str) -> bool:
+    """Whether a class is one of the chain's by its name."""
+    return name in SERVICES or name.endswith("ToolRunner")
 
 
 def _calls(node: ast.AST) -> list[ast.Call]:

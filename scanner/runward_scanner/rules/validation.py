@@ -52,12 +52,14 @@ def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding
     methods = Methods(engine, info)
     own = [item for item in info.node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))]
     run = method_of(info, "run")
-    direct = [item for item in own if item is not run and any(is_run(engine, node) for node in find(item, CALLS))]
+    running = [item for item in own if any(is_run(engine, node) for node in methods.nodes(item, CALLS))]
+    direct = [item for item in running if item is not run]
     if run is not None:
         yield from _check_run(code, methods, run, direct)
     reached = _reached(methods, run) if run is not None else set()
-    local = run is not None and any(is_run(engine, node) for node in find(run, CALLS))
-    called = {function.node for function in map(methods.function, _calls(own, run)) if function is not None}
+    local = run in running
+    calls = [node for method in own for node in methods.nodes(method, CALLS)] if run is not None else []
+    called = {function.node for function in map(methods.function, calls) if function is not None}
     for method in direct:
         effects = Effects(engine, methods, method)
         Walk(effects).body(method.body, START)
@@ -70,13 +72,6 @@ def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding
                 yield _finding(code, info, method, node, "the plugin is run without its input having been validated")
 
 
-def _calls(own: list[ast.FunctionDef | ast.AsyncFunctionDef], run: ast.AST | None) -> list[ast.Call]:
-    """The calls in a class's methods, where it has a ``run`` that is walked."""
-    if run is None:
-        return []
-    return [node for method in own for node in find(method, CALLS)]
-
-
 def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
     """The methods that ``run`` calls or hands on, directly or not."""
     named: dict[str, list[ast.AST]] = {}
@@ -86,7 +81,7 @@ def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
     found: set[ast.AST] = set()
     pending = [run]
     while pending:
-        for node in find(pending.pop(), ATTRIBUTES):
+        for node in methods.nodes(pending.pop(), ATTRIBUTES):
             new = [item for item in named.get(node.attr, ()) if item not in found]
             found.update(new)
             pending += new
@@ -102,7 +97,7 @@ def _check_run(
     """Check that ``run`` validates before it executes, and that what it executes is validated."""
     engine, info = methods.engine, methods.info
     effects = Effects(engine, methods, run)
-    itself = any(OUTPUT.fullmatch(name_of(node)) for node in find(run, CALLS))
+    itself = any(OUTPUT.fullmatch(name_of(node)) for node in methods.nodes(run, CALLS))
     effects.worker_validates = not itself and any(_validates_output(engine, methods, item) for item in direct)
     Walk(effects).body(run.body, START)
     for node in effects.unchecked:
@@ -110,7 +105,7 @@ def _check_run(
     for node in effects.unvalidated:
         yield _finding(code, info, run, node, "the plugin's output leaves without having been validated")
     if not effects.executions and not any(_has_run(base) for base in ancestors(info)[1:]):
-        calls = find(run, CALLS)
+        calls = methods.nodes(run, CALLS)
         if calls and not any(effects.validates(node, INPUT) for node in calls):
             yield _finding(code, info, run, run, "the input is never validated")
 
@@ -147,7 +142,7 @@ class Effects:
         self._results = results(engine, methods, method)
         self._outputs = outputs(engine, methods, method)
         self._around_runs = around_runs(engine, methods, method)
-        self._awaited = {node.value for node in find(method, AWAITS)}
+        self._awaited = {node.value for node in methods.nodes(method, AWAITS)}
         self._inputs = self._validated_names(method)
 
     def apply(self, node: ast.AST, state: State) -> State:
@@ -211,7 +206,7 @@ class Effects:
         function = self.methods.function(node)
         if function is None or function.owner is not self.methods.info or isinstance(function.node, ast.Lambda):
             return True
-        calls = find(function.node, CALLS)
+        calls = self.methods.nodes(function.node, CALLS)
         return not any(self.validates(item, INPUT) for item in calls) or "checked" in self._within(node)
 
     def _takes_result(self, node: ast.Call) -> bool:
@@ -242,7 +237,7 @@ class Effects:
 
     def _validated_names(self, method: ast.AST) -> set[str]:
         """The names that the input's validators are given."""
-        calls = [node for node in find(method, CALLS) if self.validates(node, INPUT)]
+        calls = [node for node in self.methods.nodes(method, CALLS) if self.validates(node, INPUT)]
         return {item.id for call in calls for item in call.args if isinstance(item, ast.Name)}
 
     def _replaces(self, node: ast.Assign | ast.AnnAssign, held: set[str]) -> bool:

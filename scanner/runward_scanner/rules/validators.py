@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from runward_scanner.finding import Finding
 from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import find_attribute
+from runward_scanner.inference.model import statements_in
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import Pattern, whole
 from runward_scanner.rules.overridden import dropped_by
-from runward_scanner.walking import find, walk
+from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,6 @@ PATCHED = Pattern(rf"(?:^|\.)_*validate_{WORD}\w*$")
 OWNER = Pattern(r"_*(?:\w+_)?validators?|\w*Validator")
 is_owner_name = whole(OWNER)
 ASKS = Pattern(r"_*(?:validate|check|verify|ensure|assert|require|iter_errors|is_valid)(?:_\w+)?|__call__")
-PART = Pattern(r"_+validate_\w+")
-is_part_name = whole(PART)
 HARMLESS = frozenset(
     {
         "get", "len", "str", "repr", "bool", "int", "float", "type", "id", "isinstance", "issubclass", "hasattr",
@@ -45,7 +44,11 @@ HARMLESS = frozenset(
 )  # fmt: skip
 """Functions that a validator asks something by their result, not by what they raise."""
 DEEPEST = 4
-IFS = frozenset({ast.If})
+
+
+def is_part_name(name: str) -> bool:
+    """Whether a private function is a part of a validator by its name."""
+    return name.startswith("_") and name.lstrip("_").startswith("validate_") and not name.endswith("_validate_")
 
 
 def names_validator(node: ast.expr) -> str:
@@ -230,7 +233,12 @@ class Refusals:
         """Take the validator, and how deep validators asked one another already."""
         self.engine = engine
         self.depth = depth
-        self._missing = {part for node in find(validator, IFS) if _asks_for_validator(node.test) for part in walk(node)}
+        self._missing = {
+            part
+            for node in statements_in(validator)
+            if isinstance(node, ast.If) and _asks_for_validator(node.test)
+            for part in walk(node)
+        }
         """What is raised where there is no validator, which says nothing of the input."""
 
     def apply(self, node: ast.AST, state: State) -> State:
