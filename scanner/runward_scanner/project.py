@@ -42,7 +42,7 @@ class Project:
         self._shown: dict[str, ModuleInfo | None] = {}
         self._names: dict[str, Path] = {}
         self._packages: dict[Path, bool] = {}
-        self._neighbours: dict[tuple[Path, Path | None], dict[str, Found | None]] = {}
+        self._neighbours: dict[tuple[str, Path | None], dict[str, Found | None]] = {}
         self._foreign: dict[Path, bool] = {}
         self._of_python: dict[str, bool] = {}
         self._root_known: dict[Path, Path | None] = {}
@@ -105,7 +105,8 @@ class Project:
         local = _dotted(path, root) if root else ""
         name = f"{root.name}.{local}".rstrip(".") if root else self._package_name(path)
         governed = root is not None or self._imports_sdk(tree)
-        neighbours = self._neighbours.setdefault((path.parent, root if local else None), {})
+        folder = str(path).rpartition(os.sep)[0]
+        neighbours = self._neighbours.setdefault((folder, root if local else None), {})
         module = ModuleInfo(
             path,
             name,
@@ -258,6 +259,7 @@ class Project:
 def _dotted(path: Path, root: Path) -> str:
     """The dotted name of a file below a folder; empty for the folder's own ``__init__``."""
     folder = str(path)[len(str(root)) :].strip(os.sep).rpartition(os.sep)[0].replace(os.sep, ".")
-    if path.stem == "__init__":
+    stem = path.stem
+    if stem == "__init__":
         return folder
-    return f"{folder}.{path.stem}" if folder else path.stem
+    return f"{folder}.{stem}" if folder else stem

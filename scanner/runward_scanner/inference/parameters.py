@@ -86,9 +86,10 @@ def bind_parameters(frame: Frame, node: FunctionNode) -> None:
             value |= besides[name]
         frame.bind(name, value, parameter)
     spec = info.node.args
-    for variadic, kind in ((spec.vararg, "tuple"), (spec.kwarg, "dict")):
-        if variadic is not None:
-            _bind_variadic(frame, variadic, kind)
+    if spec.vararg is not None:
+        _bind_variadic(frame, spec.vararg, "tuple")
+    if spec.kwarg is not None:
+        _bind_variadic(frame, spec.kwarg, "dict")
 
 
 def _joined(base: Value, given: Value) -> Value:

@@ -77,10 +77,11 @@ def _suppresses(comment: str) -> bool:
 
 def unparsable(project: Project, read: Collection[Path]) -> Iterator[Finding]:
     """Give the files that do not parse: those read, and every other but other people's."""
+    parsed = project.parsed
     for path, source in project.sources.items():
         if path in project.unreadable:
             yield _problem(source, project.unreadable[path])
-        elif path not in project.parsed and (path in read or not is_foreign(path, project.scanned)):
+        elif path not in parsed and (path in read or not is_foreign(path, project.scanned)):
             yield from unparsed(source)
 
 
