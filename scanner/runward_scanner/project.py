@@ -46,10 +46,10 @@ class Project:
         self._foreign: dict[Path, bool] = {}
         self._of_python: dict[str, bool] = {}
         self._root_known: dict[Path, Path | None] = {}
-        self._tops_known: dict[Path, frozenset[str]] = {}
+        self._tops_known: dict[str, frozenset[str]] = {}
         self.root_names = {root.name: root for root in self.roots}
         self._own_tops = frozenset({settings.sdk_package, *self.root_names})
-        self._entries: dict[Path, set[str]] | None = None
+        self._entries: dict[str, set[str]] | None = None
         self._index_roots()
 
     def _index_roots(self) -> None:
@@ -105,14 +105,14 @@ class Project:
         local = _dotted(path, root) if root else ""
         name = f"{root.name}.{local}".rstrip(".") if root else self._package_name(path)
         governed = root is not None or self._imports_sdk(tree)
-        folder = str(path).rpartition(os.sep)[0]
+        folder, stem = _split(str(path))
         neighbours = self._neighbours.setdefault((folder, root if local else None), {})
         module = ModuleInfo(
             path,
             name,
             local,
             root=root,
-            is_package=path.stem == "__init__",
+            is_package=stem == "__init__",
             governed=governed,
             source=source,
             tree=tree,
@@ -201,7 +201,7 @@ class Project:
             if root is not None and (root is importer.root or root == importer.root):
                 return None  # the importer's own package, whose modules are all known by name
             # A module below a package that is not among the files is not among them either.
-            path = self._beside(name, importer) if top in self._tops_above(importer.path.parent) else None
+            path = self._beside(name, importer) if top in self._tops_above(_split(str(importer.path))[0]) else None
         if path is None:
             return None
         if self._is_elsewhere(path) and importer.path.parent != path.parent:
@@ -215,18 +215,18 @@ class Project:
             known = self._foreign[path] = is_foreign(path, self.scanned) and self.root_of(path) is None
         return known
 
-    def _tops_above(self, folder: Path) -> frozenset[str]:
+    def _tops_above(self, folder: str) -> frozenset[str]:
         """The names of files and folders with files that lie in a folder or in one above it."""
         if self._entries is None:
             self._entries = {}
             for path in self.sources:
-                part = path
-                while part.stem not in self._entries.setdefault(part.parent, set()):
-                    self._entries[part.parent].add(part.stem)
-                    part = part.parent
+                around, stem = _split(str(path))
+                while stem not in self._entries.setdefault(around, set()):
+                    self._entries[around].add(stem)
+                    around, stem = _split(around)
         known = self._tops_known.get(folder)
         if known is None:
-            above = self._tops_above(folder.parent) if folder != folder.parent else frozenset()
+            above = self._tops_above(_split(folder)[0]) if folder else frozenset()
             known = self._tops_known[folder] = above | self._entries.get(folder, frozenset())
         return known
 
@@ -256,10 +256,17 @@ class Project:
         return name.partition(".")[0] in self._own_tops
 
 
+def _split(path: str) -> tuple[str, str]:
+    """The folder that a file or a folder lies in, and its own name without what follows the last dot."""
+    folder, _, name = path.rpartition(os.sep)
+    dot = name.rfind(".")
+    return folder, name[:dot] if 0 < dot < len(name) - 1 else name
+
+
 def _dotted(path: Path, root: Path) -> str:
     """The dotted name of a file below a folder; empty for the folder's own ``__init__``."""
     folder = str(path)[len(str(root)) :].strip(os.sep).rpartition(os.sep)[0].replace(os.sep, ".")
-    stem = path.stem
+    stem = _split(str(path))[1]
     if stem == "__init__":
         return folder
     return f"{folder}.{stem}" if folder else stem
