@@ -151,7 +151,8 @@ class SqliteJobStore:
         was written. Raises GovernanceViolation, and writes nothing, for an outcome that is not ToolRunner's of that
         attempt.
         """
-        stored = self._writer.submit(self._finish(job, outcome))
+        finish = self._finish(job, outcome)
+        stored = self._writer.submit(finish)
         if is_renewal(outcome):
             self.on_renewal(outcome)
         return stored
