@@ -140,7 +140,7 @@ class GroupCommitWriter:
         self._due = 0.0
         if not self._signalled:
             self._signalled = True
-            self._loop.call_soon(self._wake.put, None)
+            self._wake.put(None)
 
     async def close(self) -> None:
         """Write what waits, then end the thread and close the connection."""
