@@ -51,6 +51,7 @@ from runward_service.store.job_reader import SqliteJobReader
 from runward_service.store.job_removal import SqliteJobRemoval
 from runward_service.store.job_store import SqliteJobStore
 from runward_service.store.kept_results import SqliteKeptResults
+from runward_service.store.loop_reader import LoopReader
 from runward_service.store.owner_lock import OwnerLock
 from runward_service.store.owner_wakes import OwnerWakes, Wake
 from runward_service.store.receipt_chain import ReceiptChain
@@ -91,6 +92,7 @@ class Stores:
     uploads: Uploads
     verifications: SqliteVerifications
     checkpointer: Checkpointer
+    loop_reader: LoopReader
     request_ids: RequestIds
     kept_results: SqliteKeptResults
 
@@ -144,7 +146,7 @@ def build(config: Config) -> Service:
         blobs=stores.blobs,
         transfer=build_transfer(config, stores),
         verifications=stores.verifications,
-        request_ids=stores.request_ids,
+        loop_reader=stores.loop_reader,
         kept_results=stores.kept_results,
         store=stores.store,
         tail=stores.tail,
@@ -199,7 +201,8 @@ def build_stores(config: Config, owner: str) -> Stores:
     receipt_keys = load_or_create(config.receipt_key, database.folder)
     signer, receipts = ReceiptSigner(receipt_keys), ReceiptChain(receipt_keys)
     store = SqliteJobStore(writer, owner, images.path_of, signer.verify, receipts)
-    removal, kept_results = SqliteJobRemoval(writer, images.path_of, receipts), SqliteKeptResults(database, writer)
+    removal, loop_reader = SqliteJobRemoval(writer, images.path_of, receipts), LoopReader(database)
+    kept_results = SqliteKeptResults(database, writer, loop_reader)
     store.on_renewal, removal.before_removal = kept_results.renewals.note, kept_results.renewals.write
     return Stores(
         database=database,
@@ -213,12 +216,13 @@ def build_stores(config: Config, owner: str) -> Stores:
         store=store,
         removal=removal,
         images=images,
-        blobs=SqliteBlobs(writer, database, images),
+        blobs=SqliteBlobs(writer, database, images, loop_reader),
         damaged=DamagedBlobs(writer, database, images),
         uploads=Uploads(database.uploads, images),
         verifications=SqliteVerifications(writer, database, images.path_of),
         checkpointer=Checkpointer(database),
-        request_ids=RequestIds(database),
+        loop_reader=loop_reader,
+        request_ids=RequestIds(loop_reader),
         kept_results=kept_results,
     )
 

@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from runward_service.store.job_reader import SqliteJobReader
     from runward_service.store.job_store import SqliteJobStore
     from runward_service.store.kept_results import SqliteKeptResults
+    from runward_service.store.loop_reader import LoopReader
     from runward_service.store.owner_lock import OwnerLock
     from runward_service.store.owner_wakes import OwnerWakes
-    from runward_service.store.request_ids import RequestIds
     from runward_service.store.store_health import StoreHealth
     from runward_service.store.verifications import SqliteVerifications
     from runward_service.store.writer import GroupCommitWriter
@@ -66,10 +66,10 @@ class Service:
     writer: GroupCommitWriter
     store_health: StoreHealth
     reader: SqliteJobReader
+    loop_reader: LoopReader
     blobs: SqliteBlobs
     transfer: BlobTransfer
     verifications: SqliteVerifications
-    request_ids: RequestIds
     kept_results: SqliteKeptResults
     store: SqliteJobStore
     tail: LogTail
@@ -126,14 +126,13 @@ class Service:
         self.supervisor.supervise(self.store_health.run(), "the probe of the store")
         await self.reader.open()
         self.opened.push_async_callback(self.reader.close)
+        self.loop_reader.open()
+        self.opened.callback(self.loop_reader.close)
         await self.blobs.open()
         self.opened.push_async_callback(self.blobs.close)
         await self.verifications.open()
         self.opened.push_async_callback(self.verifications.close)
-        self.request_ids.open()
-        self.opened.callback(self.request_ids.close)
-        self.kept_results.open()
-        self.opened.callback(self.kept_results.close)
+        self.opened.callback(self.kept_results.renewals.write)
         await self.store.add_owner(os.getpid())
         self.opened.push_async_callback(self._resign)
         await self.store.begin_chain()

@@ -12,8 +12,8 @@ import pytest
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.runtime.frames import FrameDecoder, encode_run_frame
 from runward_service.runtime.run_image import run_image
-from runward_service.store.blobs import SqliteBlobs
 from runward_service.store.images import INLINE_BYTES, ImageStore
+from tests.store.blobs import open_blobs
 from tests.store.jobs import OWNER, new_job
 from tests.store.removals import create
 
@@ -61,10 +61,8 @@ async def test_what_a_worker_is_told_of_an_image(size: int, writer: HeldWriter) 
     data = bytes(size)
     job = new_job(1, image=await images.put(data))
     await create(writer, [job])
-    blobs = SqliteBlobs(writer, writer.database, images)
-    await blobs.open()
-    stored = blobs.find(job.tenant, job.image.digest)
-    await blobs.close()
+    async with open_blobs(writer, images) as blobs:
+        stored = blobs.find(job.tenant, job.image.digest)
     assert stored is not None
     written = job.image.path.stat().st_mtime_ns if job.image.path is not None else 0
     for image, new in ((job.image, written), (stored, None)):

@@ -14,9 +14,9 @@ import pytest_asyncio
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.retention_policy import RetentionPolicy
-from runward_service.store.blobs import SqliteBlobs
 from runward_service.store.images import INLINE_BYTES, ImageStore
 from runward_service.store.uploads import PATIENCE_US, UploadMismatch, Uploads
+from tests.store.blobs import open_blobs
 from tests.store.held_writer import HeldWriter
 from tests.store.jobs import new_job
 from tests.store.removals import FAR, create, finish
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from runward_service.domain.image import StoredImage
+    from runward_service.store.blobs import SqliteBlobs
 
 CHURN = "import asyncio, sys; from tests.store.test_uploads import churn; asyncio.run(churn(*sys.argv[1:]))"
 ROUNDS = 40
@@ -35,10 +36,8 @@ SIZES = (500, INLINE_BYTES + 1)
 @pytest_asyncio.fixture
 async def blobs(writer: HeldWriter) -> AsyncIterator[SqliteBlobs]:
     """The blobs beside a writer's database."""
-    opened = SqliteBlobs(writer, writer.database, ImageStore(writer.database.images, OWNER_ID))
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with open_blobs(writer, ImageStore(writer.database.images, OWNER_ID)) as opened:
+        yield opened
 
 
 def uploads_of(writer: HeldWriter) -> Uploads:
@@ -212,26 +211,24 @@ async def churn(folder: str, number: str) -> None:
 
     writer = HeldWriter(Database(Path(folder)))
     writer.start()
-    blobs = SqliteBlobs(writer, writer.database, ImageStore(writer.database.images, OWNER_ID))
-    await blobs.open()
-    removal = at(writer)[1]
-    done = 0
-    for turn in range(ROUNDS):
-        data = bytes([turn % 2]) * (INLINE_BYTES + 1)
-        try:
-            blob = await uploaded(writer, blobs, data, f"tenant {number}", turn)
-            done += 1
-            job = new_job(int(number) * ROUNDS + turn, image=blob, tenant=f"tenant {number}")
-            await create(writer, [job])
-        except GovernedError:
-            continue
-        assert blob.path is not None
-        assert blob.path.read_bytes() == data
-        await finish(writer, [job])
-        await removal.remove_uploads(FAR)
-        await removal.compact_log(RetentionPolicy(0), now=FAR)
-        await removal.remove_files()
-    await blobs.close()
+    async with open_blobs(writer, ImageStore(writer.database.images, OWNER_ID)) as blobs:
+        removal = at(writer)[1]
+        done = 0
+        for turn in range(ROUNDS):
+            data = bytes([turn % 2]) * (INLINE_BYTES + 1)
+            try:
+                blob = await uploaded(writer, blobs, data, f"tenant {number}", turn)
+                done += 1
+                job = new_job(int(number) * ROUNDS + turn, image=blob, tenant=f"tenant {number}")
+                await create(writer, [job])
+            except GovernedError:
+                continue
+            assert blob.path is not None
+            assert blob.path.read_bytes() == data
+            await finish(writer, [job])
+            await removal.remove_uploads(FAR)
+            await removal.compact_log(RetentionPolicy(0), now=FAR)
+            await removal.remove_files()
     await writer.close()
     assert done
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runward_service.store.batch import Transaction
     from runward_service.store.database import Database
     from runward_service.store.images import ImageStore
+    from runward_service.store.loop_reader import LoopReader
     from runward_service.store.writer import GroupCommitWriter
 
 SQL = statements("blobs.sql")
@@ -35,36 +36,32 @@ logger = logging.getLogger(__name__)
 class SqliteBlobs:
     """The rows of blobs, and the files that some of them have."""
 
-    def __init__(self, writer: GroupCommitWriter, database: Database, images: ImageStore) -> None:
-        """Write with a writer; read on connections of its own."""
+    def __init__(
+        self, writer: GroupCommitWriter, database: Database, images: ImageStore, loop_reader: LoopReader
+    ) -> None:
+        """Write with a writer; read on the loop, and on a connection of its own."""
         self._writer = writer
         self._database = database
         self._images = images
-        self._connection: sqlite3.Connection
+        self._loop_reader = loop_reader
         self._reader: aiosqlite.Connection
 
     async def open(self) -> None:
-        """Open the connections, on which writing is refused."""
-        # It never waits: with write-ahead logging a reader has to in no case but a recovery.
-        self._connection = sqlite3.connect(self._database.path, isolation_level=None, timeout=0)
-        self._connection.execute("PRAGMA query_only = ON")
+        """Open the connection, on which writing is refused."""
         self._reader = await aiosqlite.connect(self._database.path, isolation_level=None)
         await self._reader.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         await self._reader.execute_fetchall("PRAGMA query_only = ON")
 
     async def close(self) -> None:
-        """Close them."""
-        self._connection.close()
+        """Close it."""
         await self._reader.close()
 
     def find(self, tenant: str, digest: str) -> StoredImage | None:
-        """A tenant's blob with its bytes or their file; None where it has none, or they are gone.
-
-        Answered on the loop: a point query of an index takes microseconds, a hop to another thread ten times that, and
-        every call with a digest asks. Raises GovernedError STORE_UNAVAILABLE.
+        """A tenant's blob with its bytes or their file; None where it has none, or they are gone. Answered on the loop,
+        for every call with a digest asks. Raises GovernedError STORE_UNAVAILABLE.
         """
         try:
-            row = self._connection.execute(SQL["blob"], (digest, tenant)).fetchone()
+            row = self._loop_reader.row(SQL["blob"], (digest, tenant))
         except sqlite3.Error as error:
             logger.exception("blobs cannot be read")
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store cannot be read. Try again.") from error

@@ -7,12 +7,10 @@ import hashlib
 import os
 import re
 import secrets
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
 
 from runward_service.domain.image import StoredImage
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 INLINE_BYTES = 256 * 1024
 """Images up to this size are hashed at once and stored in the job's own transaction; larger ones go to a file, off the
@@ -46,8 +44,7 @@ class ImageStore:
 
     def path_of(self, digest: str) -> Path:
         """The file of a digest ("sha256:<hex>")."""
-        name = digest.removeprefix("sha256:")
-        return self._folder.joinpath(name[:2], name)
+        return _file_of(str(self._folder), digest)
 
     async def read(self, image: StoredImage) -> bytes:
         """The bytes of a stored image. Raises OSError when its file is gone or cannot be read."""
@@ -108,6 +105,13 @@ class ImageStore:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         sync_folder(self._folder)
         self._made.add(path.parent)
+
+
+@lru_cache(maxsize=256)
+def _file_of(folder: str, digest: str) -> Path:
+    """Remembered, for an image that is named by its digest is mostly named again."""
+    name = digest.removeprefix("sha256:")
+    return Path(folder, name[:2], name)
 
 
 def write_synced(path: Path, data: bytes | memoryview) -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runward_service.domain.plugin_description import PluginDescription
     from runward_service.store.batch import Transaction
     from runward_service.store.database import Database
+    from runward_service.store.loop_reader import LoopReader
     from runward_service.store.writer import GroupCommitWriter
 
 SQL_FILE = "kept_results.sql"
@@ -39,31 +40,20 @@ logger = logging.getLogger(__name__)
 
 
 class SqliteKeptResults:
-    """Answers on the loop: a point query of an index takes microseconds, a hop to another thread ten times that."""
+    """Answers on the loop."""
 
-    def __init__(self, database: Database, writer: GroupCommitWriter) -> None:
-        """Read from a database; call open before anything else."""
+    def __init__(self, database: Database, writer: GroupCommitWriter, reader: LoopReader) -> None:
+        """Read on the loop; look through a database for what is to be evicted; write with a writer."""
         self._database = database
         self._writer = writer
-        self._connection: sqlite3.Connection
+        self._reader = reader
         self.renewals = KeptRenewals(writer, _renew)
-
-    def open(self) -> None:
-        """Open the connection."""
-        # It never waits: with write-ahead logging a reader has to in no case but a recovery.
-        self._connection = sqlite3.connect(self._database.path, isolation_level=None, timeout=0)
-        self._connection.execute("PRAGMA query_only = ON")
-
-    def close(self) -> None:
-        """Hand over what is to be written yet, and close the connection."""
-        self.renewals.write()
-        self._connection.close()
 
     def trusts(self, description: PluginDescription) -> bool:
         """Whether no verification has diverged of what a plugin's code, by its version and digest, gave."""
         code = (description.name, description.version, description.code_digest)
         try:
-            return self._connection.execute(SQL["diverged"], code).fetchone() is None
+            return self._reader.row(SQL["diverged"], code) is None
         except sqlite3.Error:
             logger.exception("kept outputs cannot be read")
             return False
@@ -74,7 +64,7 @@ class SqliteKeptResults:
         """
         code = (description.name, description.version, description.code_digest)
         try:
-            row = self._connection.execute(SQL["find"], (key, *code)).fetchone()
+            row = self._reader.row(SQL["find"], (key, *code))
         except sqlite3.Error:
             logger.exception("kept outputs cannot be read")
             return None

@@ -1,6 +1,4 @@
-"""Which job has a request id, asked before a job is made. Answered on the loop: a point query of an index takes
-microseconds, a hop to the reader's thread ten times that, and every call with a request id asks.
-"""
+"""Which job has a request id, asked before a job is made. Answered on the loop, for every call with one asks."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
     from runward_service.domain.job import Job
-    from runward_service.store.database import Database
+    from runward_service.store.loop_reader import LoopReader
 
 FIND = statements("job_store.sql")["job_by_request_id"]
 
@@ -23,21 +21,10 @@ logger = logging.getLogger(__name__)
 class RequestIds:
     """The request ids in the store, and those of jobs of this process that may not be on disk yet."""
 
-    def __init__(self, database: Database) -> None:
-        """Read from a database; call open before anything else."""
-        self._database = database
-        self._connection: sqlite3.Connection
+    def __init__(self, reader: LoopReader) -> None:
+        """Read on the loop."""
+        self._reader = reader
         self._held: dict[tuple[str, str, str], str] = {}
-
-    def open(self) -> None:
-        """Open the connection."""
-        # It never waits: with write-ahead logging a reader has to in no case but a recovery.
-        self._connection = sqlite3.connect(self._database.path, isolation_level=None, timeout=0)
-        self._connection.execute("PRAGMA query_only = ON")
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
 
     def hold(self, job: Job) -> str:
         """Take a new job's request id for it, until release; the id of the job that has it where one has, else empty.
@@ -48,7 +35,7 @@ class RequestIds:
         if holder := self._held.get(key):
             return holder
         try:
-            row = self._connection.execute(FIND, key).fetchone()
+            row = self._reader.row(FIND, key)
         except sqlite3.Error as error:
             logger.exception("request ids cannot be read")
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store cannot be read. Try again.") from error
