@@ -131,7 +131,7 @@ def build(config: Config) -> Service:
     stores = build_stores(config, owner)
     layers = build_layers(config, owner, stores, supervisor, attestation)
     group = build_group(owner, stores, layers)
-    runs = (layers.jobs.claim_jobs, layers.analysis.run_claimed)
+    runs = (layers.jobs.claim_jobs, layers.jobs.give_back, layers.analysis.run_claimed)
     return Service(
         config=config,
         info=server_info(config, owner),
@@ -243,6 +243,7 @@ def build_layers(
     jobs.on_left_queue = stored_queue.left
     scheduler = Scheduler(registry, config.workers, QueueBounds("waiting calls", config.waiting_calls), pending)
     stores.writer.in_flight = lambda: scheduler.calls
+    jobs.others_follow = scheduler.others_follow
     expiry = Expiry(jobs, stores.reader)
     verifier = Verifier(plugins, scheduler, stores.reader, stores.verifications, stores.damaged)
     sampler = Sampler(config.verify_sample, plugins, scheduler, verifier)
@@ -292,6 +293,7 @@ def build_group(owner: str, stores: Stores, layers: Layers) -> Group:
         wakes, database.owners, owner, reader, layers.scheduler, recovery, catalog, stores.tail.changed
     )
     layers.analysis.on_stored = neighbours.job_stored
+    layers.scheduler.on_given_back = neighbours.job_stored
     layers.analysis.on_cancel_requested = neighbours.cancel_requested
     return Group(recovery, catalog, neighbours)
 

@@ -107,6 +107,33 @@ async def test_what_a_large_batch_leaves_is_written(writer: HeldWriter, monkeypa
     assert await asyncio.gather(*futures) == [1] * (MAX_BATCH + 1)
 
 
+async def test_the_last_of_a_batch(writer: HeldWriter) -> None:
+    """What is to be the last of its batch comes after what was handed over later; deferred, it is in the batch that is
+    about to be written, or wakes the writer where there is none.
+    """
+    async with writer.held():
+        before = writer.commits()
+        futures = [writer.submit(disable(name), last=name == "b") for name in "abc"]
+    await asyncio.gather(*futures)
+    assert writer.commits() == before + 1
+    await asyncio.gather(writer.submit(disable("e")), writer.submit(disable("d"), last=True, deferred=True))
+    assert writer.commits() == before + 2
+    await writer.submit(disable("f"), last=True, deferred=True)
+    assert writer.rows(NAMES) == [(name,) for name in "acbedf"]
+
+
+async def test_operations_in_company_share_commits(writer: HeldWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While many that somebody waits for are on their way to the disk, the next are written once half as many wait."""
+    monkeypatch.setattr("runward_service.store.writer.DEFER_SECONDS", 60.0)
+    writer._company = RecentPeak(60.0)
+    await asyncio.gather(*(writer.submit(disable(name)) for name in names(CROWD)))
+    before = writer.commits()
+    first = [writer.submit(disable("first"))]
+    await asyncio.sleep(0)
+    await asyncio.gather(*first, *(writer.submit(disable(f"next-{name}")) for name in names(CROWD // 2 - 1)))
+    assert writer.commits() == before + 1
+
+
 async def test_done_means_on_disk(writer: HeldWriter) -> None:
     """When an operation's future is done, its row is there for every other connection."""
     for name in names(20):

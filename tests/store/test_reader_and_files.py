@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 WIDTHS = {
     "jobs_by_request_id": 3,
     "claim_jobs": 4,
+    "give_back": 3,
     "add_durations": 3,
     "insert_images": 5,
     "insert_jobs": 23,

@@ -145,8 +145,13 @@ class AnalysisExecutionService:
         """Store requests for which there is room."""
         stored: dict[int, Job] = {}
         answers: list[Job | GovernedError] = []
+        claims: dict[str, int] = {}
+
+        def handed_over(plugin: str) -> None:
+            claims[plugin] = self._scheduler.job_coming(plugin)
+
         try:
-            for created in await self._jobs.create_jobs(requests):
+            for created in await self._jobs.create_jobs(requests, handed_over):
                 if not isinstance(created, GovernedError) and not created[1]:
                     stored[len(answers)] = created[0]
                 answers.append(created if isinstance(created, GovernedError) else created[0])
@@ -157,7 +162,7 @@ class AnalysisExecutionService:
         for job in stored.values():
             self._expiry.watch_for(job.queue_deadline_us)
         for plugin in {job.plugin for job in stored.values()}:
-            self._scheduler.job_stored(plugin)
+            self._scheduler.job_stored(plugin, claims.get(plugin))
         if stored:
             self.on_stored()
         return answers
@@ -199,19 +204,24 @@ class AnalysisExecutionService:
     async def _submit(self, request: JobRequest) -> Job:
         """Store a request for which there is room."""
         existing = True
+        claims: list[int] = []
+
+        def handed_over(plugin: str) -> None:
+            claims.append(self._scheduler.job_coming(plugin))
+
         try:
-            job, existing = await self._jobs.create_job(request)
+            job, existing = await self._jobs.create_job(request, on_handed_over=handed_over)
         finally:
             if existing:
                 self._pending.leave(request.plugin, request.image_bytes, drained=False)
         if not existing:
             self._expiry.watch_for(job.queue_deadline_us)
-            self._scheduler.job_stored(job.plugin)
+            self._scheduler.job_stored(job.plugin, *claims)
             self.on_stored()
         return job
 
-    async def run_claimed(self, job: Job, control: RunControl, slot: Slot) -> Job:
-        """Run a job that the scheduler claimed from the store."""
+    async def run_claimed(self, job: Job, control: RunControl, slot: Slot | None) -> Job:
+        """Run a job that the scheduler claimed from the store; without a slot where it is to end without a run."""
         control.turn = turn = Turn(self._scheduler, job, control, slot)
         try:
             return await self._jobs.run_job(job, control, turn.free)
@@ -228,8 +238,7 @@ class AnalysisExecutionService:
         await self._jobs.request_cancel(job_id)
         self.on_cancel_requested()
         while True:
-            if running := self._scheduler.running.get(job_id):
-                running.control.stop(cancelled_error())
+            if running := self._scheduler.stop(job_id, cancelled_error()):
                 await asyncio.wait([running.task])
             elif not job.owner:
                 await self._jobs.end_unrun_job(job, cancelled_error())

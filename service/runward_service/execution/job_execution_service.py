@@ -16,7 +16,7 @@ from runward_service.store.images import is_large
 from runward_service.store.job_artifacts import ArtifactGone, ArtifactRemoved
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from runward_service.domain.job import JobRequest
     from runward_service.domain.outcome import Outcome
@@ -66,12 +66,20 @@ class JobExecutionService:
         self._owner = owner
         self.on_left_queue: Callable[[Job], None] = lambda job: None
         """Hears of every stored job that ended while it waited."""
+        self.others_follow: Callable[[Job], bool] = lambda job: False
+        """Tells whether the store will soon be written for other jobs, so that a job's end may wait for that."""
         self.on_success: Callable[[Job], None] = lambda job: None
         """Hears of every job of this process that ended SUCCESS."""
 
-    async def create_job(self, request: JobRequest, control: RunControl | None = None) -> tuple[Job, bool]:
+    async def create_job(
+        self,
+        request: JobRequest,
+        control: RunControl | None = None,
+        on_handed_over: Callable[[str], None] = lambda plugin: None,
+    ) -> tuple[Job, bool]:
         """Validate a request and make it a PENDING job; (job, True) where its request id made that job before.
-        ``control`` is what a SYNC job will run with.
+        ``control`` is what a SYNC job will run with; ``on_handed_over`` hears of the plugin when the job is on its way
+        to the disk.
 
         An ASYNC job is on disk when this returns; a SYNC one, whose caller waits for the end, is written with its start
         and finish.
@@ -87,7 +95,9 @@ class JobExecutionService:
             self._store.defer_creation(job)
             return job, False
         try:
-            return await self._created(job, await self._store.create_job(job))
+            creation = self._store.create_job(job)
+            on_handed_over(job.plugin)
+            return await self._created(job, await creation)
         finally:
             self.release_request_id(job)
 
@@ -99,8 +109,11 @@ class JobExecutionService:
         if job.request_id:
             self._request_ids.release(job)
 
-    async def create_jobs(self, requests: Sequence[JobRequest]) -> list[tuple[Job, bool] | GovernedError]:
+    async def create_jobs(
+        self, requests: Sequence[JobRequest], on_handed_over: Callable[[str], None] = lambda plugin: None
+    ) -> list[tuple[Job, bool] | GovernedError]:
         """Make many ASYNC requests PENDING jobs; for each in order what create_job gives, or why it is refused.
+        ``on_handed_over`` hears of each plugin once.
 
         Those accepted are stored in one transaction. Raises GovernedError where the store takes none of them.
         """
@@ -110,7 +123,12 @@ class JobExecutionService:
             for job in new:
                 if job.request_id:
                     self._request_ids.hold(job)  # those that others hold are found in the transaction
-            creations = iter(await self._store.create_jobs(new) if new else ())
+            creations: Iterator[Creation] = iter(())
+            if new:
+                creation = self._store.create_jobs(new)
+                for plugin in {job.plugin for job in new}:
+                    on_handed_over(plugin)
+                creations = iter(await creation)
         finally:
             for job in new:
                 self.release_request_id(job)
@@ -135,9 +153,15 @@ class JobExecutionService:
         """Whether a job that is to wait for a slot needs none, for an equal one's output will stand for its own."""
         return self._plugins.answerable(job, control)
 
-    async def claim_jobs(self, plugin: str, limit: int) -> list[Job]:
-        """Claim waiting ASYNC jobs of a plugin: RUNNING, for this process."""
-        return await self._store.claim_jobs(plugin, limit)
+    def claim_jobs(
+        self, plugin: str, limit: int, ready: int | None = None, *, coming: bool = False
+    ) -> Awaitable[list[Job]]:
+        """Claim waiting ASYNC jobs of a plugin: RUNNING, for this process; see SqliteJobStore.claim_jobs."""
+        return self._store.claim_jobs(plugin, limit, ready, deferred=coming)
+
+    async def give_back(self, jobs: Sequence[Job]) -> None:
+        """Let others claim jobs that this process has claimed and not begun."""
+        await self._store.give_back(jobs)
 
     async def run_job(self, job: Job, control: RunControl, on_ran: Callable[[], None]) -> Job:
         """Run a RUNNING job to its end and store that; an attempt that was lost to the infrastructure, or that the
@@ -188,7 +212,7 @@ class JobExecutionService:
                 if artifact.data is not None and is_large(artifact.data):
                     await self._intake.put(artifact.data)
             with suppress(ArtifactRemoved):
-                revision = await self._store.finish_job(job, outcome)
+                revision = await self._store.finish_job(job, outcome, deferred=self.others_follow(job))
                 if not revision and await self._start_lost(job):
                     self._store.defer_start(job.id, job.start_time_us)
                     revision = await self._store.finish_job(job, outcome)

@@ -137,8 +137,7 @@ class Neighbours:
             await self._catalog.restore()
         if heard & Wake.CANCELLED:
             for job_id in await self._reader.cancel_requests(self._owner):
-                if running := self._scheduler.running.get(job_id):
-                    running.control.stop(cancelled_error())
+                self._scheduler.stop(job_id, cancelled_error())
         if heard & Wake.STORED and self.claims:
             for plugin in await self._reader.claimable_plugins():
                 self._scheduler.job_stored(plugin)

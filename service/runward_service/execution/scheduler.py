@@ -1,4 +1,6 @@
-"""Scheduler: who runs when. A slot is taken before a job is claimed, so a RUNNING job always runs."""
+"""Scheduler: who runs when. A slot is taken before a job is claimed, or, where runs are short, comes a moment later, so
+that a RUNNING job always runs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.job import JobMode
 from runward_service.domain.plugin_state import PluginState
+from runward_service.execution.claimer import Claimer
 from runward_service.execution.plugin_queue import PluginQueue
 from runward_service.execution.running_job import RunningJob
 from runward_service.execution.slot import Slot
@@ -15,23 +19,30 @@ from runward_service.runtime.run_control import RunControl
 from runward_service.runtime.run_errors import unavailable_error
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from runward_service.domain.caller import Caller
     from runward_service.domain.job import Job
+    from runward_service.execution.claimer import Claim
     from runward_service.execution.queue_bounds import QueueBounds
     from runward_service.execution.slot import Place
     from runward_service.plugins.registry import PluginEntry, PluginRegistry
 
 ENTERING_SECONDS = 0.01
 
-CLAIM_RETRY_SECONDS = 1.0
-"""The pause after a claim that the store did not take; nothing tells when it will."""
-
 MOST_LENT = 64
 """Jobs of a plugin that wait for another's answer without a slot, beyond which no more are claimed, for they are in
 memory.
 """
+CLAIMED_AHEAD = 32
+HELD_BYTES = 8 * 1024 * 1024
+"""While a plugin's runs are short and its stored jobs wait, jobs are claimed before there are slots for them: twice as
+many as a worker may be sent ahead, at most CLAIMED_AHEAD at a time, with images of about HELD_BYTES. Three times as
+many may be held at once, which is what takes some ten milliseconds, so that no job of a higher priority waits long
+behind them. The Claimer gives back those that no slot comes for.
+"""
+COMPANY = 8
+"""With so many stored jobs running here, one's end waits a moment for others to share its commit."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,28 +62,32 @@ class Scheduler:
         self._queues: dict[str, PluginQueue] = {}
         self._loop: asyncio.AbstractEventLoop
         self._runs_ahead: Callable[[PluginEntry], int]
-        self._claim: Callable[[str, int], Awaitable[list[Job]]]
-        self._execute: Callable[[Job, RunControl, Slot], Awaitable[Job]]
-        self._supervise: Callable[[Awaitable[None], str], object]
+        self._claimer: Claimer
+        self._execute: Callable[[Job, RunControl, Slot | None], Awaitable[Job]]
         self._stopping = False
         self.running: dict[str, RunningJob] = {}
         self._claimed = 0
+        self.on_given_back: Callable[[], None] = lambda: None
+        """Hears whenever claimed jobs were given back."""
 
     def start(
         self,
-        claim: Callable[[str, int], Awaitable[list[Job]]],
-        execute: Callable[[Job, RunControl, Slot], Awaitable[Job]],
+        claim: Claim,
+        give_back: Callable[[Sequence[Job]], Awaitable[object]],
+        execute: Callable[[Job, RunControl, Slot | None], Awaitable[Job]],
         supervise: Callable[[Awaitable[None], str], object],
         runs_ahead: Callable[[PluginEntry], int],
     ) -> None:
-        """Begin: ``claim`` takes up to a number of a plugin's stored jobs, ``execute`` runs one of those to its end.
+        """Begin: ``claim`` takes stored jobs, ``give_back`` lets others have those that have not begun, ``execute``
+        runs one to its end.
 
         ``runs_ahead`` tells how many runs more a busy worker of a plugin may be sent, where runs are so short that it
         would wait for the service between two of them.
         """
         self._loop = asyncio.get_running_loop()
         self._runs_ahead = runs_ahead
-        self._claim, self._execute, self._supervise = claim, execute, supervise
+        self._execute = execute
+        self._claimer = Claimer(claim, give_back, self._run_claimed, self._claims_changed, supervise)
         self._registry.listen(self._plugin_changed)
 
     def _plugin_changed(self, entry: PluginEntry) -> None:
@@ -81,6 +96,8 @@ class Scheduler:
         if queue is None or (usable and queue.usable):
             return
         queue.usable = usable
+        if not usable:
+            self._claimer.give_back(entry.name, queue)
         if entry.load_error:
             # Callers wait for an answer; stored jobs wait for the plugin.
             for future in queue.callers:
@@ -108,6 +125,20 @@ class Scheduler:
     def calls(self) -> int:
         """How many jobs are under way here for callers that wait; not those that were claimed from the store."""
         return len(self.running) - self._claimed
+
+    def others_follow(self, job: Job) -> bool:
+        """Whether so many stored jobs run here that another's end will soon be written beside this one's."""
+        return job.mode is JobMode.ASYNC and self._claimed >= COMPANY
+
+    def stop(self, job_id: str, error: GovernedError) -> RunningJob | None:
+        """Stop a job that runs here, or was claimed to run here; None where there is none."""
+        for queue in self._queues.values():
+            if len(queue.held) and (job := queue.held.take(job_id)) is not None:
+                self._run_claimed(job, None)
+        running = self.running.get(job_id)
+        if running is not None:
+            running.control.stop(error)
+        return running
 
     def run(
         self, job: Job, work: Callable[[RunControl], Coroutine[Any, Any, Job]], control: RunControl | None = None
@@ -160,9 +191,25 @@ class Scheduler:
             queue.callers.discard(caller, future)  # not there where its turn came after it had been stopped
             raise
 
-    def job_stored(self, plugin: str) -> None:
-        """A claimable job of the plugin was stored."""
+    def job_coming(self, plugin: str) -> int:
+        """A claimable job of the plugin was handed to the store: where it is the first to wait and may run at once, its
+        claim shares its commit. Answers what ``job_stored`` takes.
+        """
         queue = self._queue(plugin)
+        before = queue.claims
+        if not queue.stored:
+            queue.stored = queue.coming = True
+            self._dispatch(plugin)
+            queue.coming = False
+        return before
+
+    def job_stored(self, plugin: str, claims_before: int | None = None) -> None:
+        """A claimable job of the plugin was stored, after so many claims had been handed to the store; None where that
+        is not known.
+        """
+        queue = self._queue(plugin)
+        if claims_before is not None and queue.claims > claims_before:
+            return  # that claim comes after the job
         queue.stored = True
         queue.signals += 1
         self._dispatch(plugin)
@@ -176,7 +223,7 @@ class Scheduler:
     def idle(self, plugin: str) -> bool:
         """Whether nothing of the plugin runs or waits here, and the server has a place to spare."""
         queue = self._queue(plugin)
-        return not (queue.taken or queue.callers or queue.stored) and self._running < self._limit
+        return not (queue.taken or queue.callers or queue.stored or len(queue.held)) and self._running < self._limit
 
     def freed(self, plugin: str) -> None:
         """A slot of the plugin came back."""
@@ -187,8 +234,9 @@ class Scheduler:
             self._running -= 1
         # The plugins stand in the order in which they last got a slot, so that none waits for ever behind another.
         for name, queue in list(self._queues.items()):
-            if queue.callers or queue.stored:
+            if queue.callers or queue.stored or len(queue.held):
                 self._dispatch(name)
+        self._claim_ahead(plugin, self._queue(plugin))
 
     def lend(self, plugin: str) -> None:
         """A job gives its slot back for a while."""
@@ -249,49 +297,66 @@ class Scheduler:
         """Give free slots out: to callers and to stored jobs in turns, where both wait."""
         queue = self._queue(plugin)
         while (free := self._free(plugin, queue)) > 0:
-            claimable = queue.stored and not queue.claiming and not self._stopping and queue.lent < MOST_LENT
-            if queue.callers and (queue.callers_first or not claimable):
+            claimable = self._claimable(queue)
+            if queue.callers and (queue.callers_first or not (claimable or queue.held.ready)):
                 future = queue.callers.popleft()
                 if not future.done():
                     future.set_result(self._take(plugin, queue))
                     queue.callers_first = False
+            elif queue.held.ready:
+                queue.callers_first = True
+                queue.starts += 1
+                self._run_claimed(queue.held.next(), self._take(plugin, queue))
             elif claimable:
                 queue.callers_first = True
-                slots = [self._take(plugin, queue) for _ in range(1 if queue.callers else free)]
-                queue.claiming = True
-                self._supervise(self._claim_for(plugin, queue, slots), "claim of jobs")
+                count = 1 if queue.callers else free
+                if ahead := self._ahead(plugin, queue):
+                    self._claimer.claim(plugin, queue, [], count + ahead, count)
+                else:
+                    slots = [self._take(plugin, queue) for _ in range(count)]
+                    self._claimer.claim(plugin, queue, slots, count, count)
             else:
                 return
 
-    async def _claim_for(self, plugin: str, queue: PluginQueue, slots: list[Slot]) -> None:
-        signals = queue.signals
-        try:
-            jobs = await self._claim(plugin, len(slots))
-        except GovernedError:
-            logger.exception("jobs of %s cannot be claimed now", plugin)
-            jobs = []
-            await asyncio.sleep(CLAIM_RETRY_SECONDS)
-            signals = -1
-        finally:
-            queue.claiming = False
-        if len(jobs) < len(slots) and signals == queue.signals:
-            queue.stored = False
-        for job in jobs:
-            self._jobs.leave(plugin, job.image.size_bytes, drained=True)
-            self._run_claimed(job, slots.pop())
-        for slot in slots:
-            slot.free()
-        self._dispatch(plugin)
+    def _claimable(self, queue: PluginQueue) -> bool:
+        waits = queue.stored or len(queue.held) > queue.held.ready
+        return waits and not queue.claiming and not self._stopping and queue.lent < MOST_LENT
 
-    def _run_claimed(self, job: Job, slot: Slot) -> None:
+    def _ahead(self, plugin: str, queue: PluginQueue) -> int:
+        """How many jobs a claim may take beyond the free slots."""
+        entry = self._usable(plugin)
+        if entry is None or self._others_wait(queue):
+            return 0
+        count, image_bytes = self._jobs.waiting(plugin)
+        return min(2 * self._runs_ahead(entry), CLAIMED_AHEAD, HELD_BYTES * count // max(image_bytes, 1))
+
+    def _claim_ahead(self, plugin: str, queue: PluginQueue) -> None:
+        """Claim jobs in time, so that there will be some when the slots that are out come back."""
+        if queue.running and self._claimable(queue):
+            ahead = self._ahead(plugin, queue)
+            if queue.held.ready < ahead // 2:
+                self._claimer.claim(plugin, queue, [], ahead, 0)
+
+    def _claims_changed(self, plugin: str, returned: bool) -> None:
+        if returned:
+            self.on_given_back()
+            self.job_stored(plugin)
+            return
+        self._dispatch(plugin)
+        if self._stopping:
+            self._claimer.give_back(plugin, self._queue(plugin))
+
+    def _run_claimed(self, job: Job, slot: Slot | None) -> None:
         async def work(control: RunControl) -> Job:
             try:
                 if job.cancel_requested:
                     control.stop(cancelled_error())
                 return await self._execute(job, control, slot)
             finally:
-                slot.free()
+                if slot is not None:
+                    slot.free()
 
+        self._jobs.leave(job.plugin, job.image.size_bytes, drained=True)
         self._claimed += 1
         self.run(job, work).task.add_done_callback(self._claimed_ended)
 
@@ -301,6 +366,8 @@ class Scheduler:
     async def drain(self, grace_seconds: float) -> None:
         """Claim nothing more and wait for what runs, for a while at most."""
         self._stopping = True
+        for name, queue in list(self._queues.items()):
+            self._claimer.give_back(name, queue)
         loop = asyncio.get_running_loop()
         end = loop.time() + grace_seconds
         while (self.running or self._calls.count) and (left := end - loop.time()) > 0:

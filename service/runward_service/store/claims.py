@@ -35,9 +35,9 @@ class Claims:
         self._image_path = image_path
         self._turns: dict[str, Turns] = {}
 
-    def claim(self, tx: Transaction, plugin: str, limit: int) -> list[Job]:
+    def claim(self, tx: Transaction, plugin: str, limit: int, ready: int) -> list[Job]:
         """Make up to ``limit`` of a plugin's waiting jobs RUNNING; they come with their images, in the order in which
-        they are to run.
+        they are to run. Where there are as many, it is noted that those after the first ``ready`` have not begun.
         """
         turns = self._turns.setdefault(plugin, Turns())
         shares = turns.deal(waiting_callers(tx, plugin, turns.last, limit), limit)
@@ -46,6 +46,7 @@ class Claims:
         rows = [(seq, self._owner, now, tx.next_revision()) for seq in seqs]
         for sql, parameters, _ in by_chunk(SQL_FILE, "claim_jobs", rows):
             tx.execute(sql, parameters)
+        self._note_begun(tx, rows[ready][-1] - 1 if ready < len(rows) == limit else None)
         jobs = {}
         for sql, parameters, _ in by_chunk("job_reader.sql", "jobs_with_image", [(seq,) for seq in seqs]):
             for row in tx.execute(sql, parameters):
@@ -54,6 +55,16 @@ class Claims:
         claimed = [jobs[seq] for seq in seqs]
         tx.changed += [job.id for job in claimed]
         return claimed
+
+    def _note_begun(self, tx: Transaction, upto: int | None) -> None:
+        """Of what this process has claimed, all may have begun that has a revision up to one; None for all. Whatever it
+        claimed before has a lower one.
+        """
+        row = tx.execute(SQL["begun_upto"], (self._owner,)).fetchone()
+        if upto is not None:
+            tx.execute(SQL["set_begun_upto"], (self._owner, upto))
+        elif row is not None:
+            tx.execute(SQL["all_begun"], (self._owner,))
 
 
 def waiting_callers(tx: Transaction, plugin: str, last: Caller, limit: int) -> list[tuple[Caller, int]]:

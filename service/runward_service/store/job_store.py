@@ -122,11 +122,29 @@ class SqliteJobStore:
         """
         self._writer.defer(StartJob(job_id, self._owner, start_time_us))
 
-    def claim_jobs(self, plugin: str, limit: int) -> Awaitable[list[Job]]:
+    def claim_jobs(
+        self, plugin: str, limit: int, ready: int | None = None, *, deferred: bool = False
+    ) -> Awaitable[list[Job]]:
         """Claim up to ``limit`` waiting jobs of a plugin for this process, in turns between callers: RUNNING, the
-        attempt counted, the image at hand.
+        attempt counted, the image at hand. What is handed over before is claimed, too, and shares the commit of a
+        deferred claim.
+
+        Where as many are claimed, only the first ``ready`` of them (all by default) may begin before another claim has
+        told the store that the others may: until then, those cost no attempt should this process die.
         """
-        return self._writer.submit(lambda tx: self._claims.claim(tx, plugin, limit))
+        begin = limit if ready is None else ready
+        return self._writer.submit(
+            lambda tx: self._claims.claim(tx, plugin, limit, begin), deferred=deferred, last=True
+        )
+
+    def give_back(self, jobs: Sequence[Job]) -> Awaitable[int]:
+        """Make jobs that this process has claimed and not begun claimable by any; answers how many."""
+        rows = [(job.id, self._owner, job.attempt) for job in jobs]
+        return self._writer.submit(
+            lambda tx: sum(
+                tx.execute(sql, values).rowcount for sql, values, _ in by_chunk("claims.sql", "give_back", rows)
+            )
+        )
 
     def next_attempt(self, job: Job, outcome: Outcome) -> Awaitable[bool]:
         """Count an attempt as used up and begin the next, still RUNNING; what the attempt raised is kept. False when
@@ -144,15 +162,15 @@ class SqliteJobStore:
 
         return self._writer.submit(operation)
 
-    def finish_job(self, job: Job, outcome: Outcome) -> Awaitable[int]:
+    def finish_job(self, job: Job, outcome: Outcome, *, deferred: bool = False) -> Awaitable[int]:
         """RUNNING to SUCCESS or FAILED with what ToolRunner made of the job's current attempt.
 
         Answers with the revision, or 0 when the job is no longer RUNNING in that attempt for this process: then nothing
         was written. Raises GovernanceViolation, and writes nothing, for an outcome that is not ToolRunner's of that
-        attempt.
+        attempt. A deferred write waits a moment for others to share its commit.
         """
         finish = self._finish(job, outcome)
-        stored = self._writer.submit(finish)
+        stored = self._writer.submit(finish, deferred=deferred)
         if is_renewal(outcome):
             self.on_renewal(outcome)
         return stored
@@ -213,7 +231,14 @@ class SqliteJobStore:
 
     def remove_owner(self, owner: str) -> Awaitable[bool]:
         """Forget an owner. False where it has unfinished jobs left."""
-        return self._writer.submit(lambda tx: tx.execute(SQL["delete_owner"], (owner, owner)).rowcount > 0)
+
+        def operation(tx: Transaction) -> bool:
+            removed = tx.execute(SQL["delete_owner"], (owner, owner)).rowcount > 0
+            if removed:
+                tx.execute(SQL["delete_claimed_ahead"], (owner,))
+            return removed
+
+        return self._writer.submit(operation)
 
     def disable_plugin(self, plugin: str, reason: str) -> Awaitable[object]:
         """Store that an operator disabled a plugin."""

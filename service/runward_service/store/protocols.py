@@ -19,8 +19,15 @@ class JobStore(Protocol):
     def create_jobs(self, jobs: Sequence[Job]) -> Awaitable[list[Creation]]:
         """Store PENDING jobs, all or none; for those whose request id the principal has used, the id of that job."""
 
-    def claim_jobs(self, plugin: str, limit: int) -> Awaitable[list[Job]]:
-        """Take waiting jobs for this owner: RUNNING, the attempt counted. No job is ever taken by two."""
+    def claim_jobs(
+        self, plugin: str, limit: int, ready: int | None = None, *, deferred: bool = False
+    ) -> Awaitable[list[Job]]:
+        """Take waiting jobs for this owner: RUNNING, the attempt counted. No job is ever taken by two. Where there are
+        as many, those after the first ``ready`` begin after the owner's next claim.
+        """
+
+    def give_back(self, jobs: Sequence[Job]) -> Awaitable[int]:
+        """Let any owner take jobs that this one has claimed and not begun, no attempt used up; how many."""
 
     def next_attempt(self, job: Job, outcome: Outcome) -> Awaitable[bool]:
         """Count a lost attempt and begin the next. False where the job is no longer this owner's in that attempt."""
@@ -41,7 +48,9 @@ class JobStore(Protocol):
         """Give this owner's running ASYNC jobs back, no attempt used up; how many."""
 
     def release_lost(self, dead_owner: str) -> Awaitable[int]:
-        """Make a dead owner's running ASYNC jobs that have attempts left claimable; how many."""
+        """Make a dead owner's running ASYNC jobs that have attempts left claimable; how many. Those that have not begun
+        lose none.
+        """
 
     def add_owner(self, pid: int) -> Awaitable[object]:
         """Record this owner."""

@@ -54,6 +54,8 @@ class GroupCommitWriter:
         self._database = database
         self._on_commit = on_commit
         self._waiting: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any] | None]] = deque()
+        self._last: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any] | None]] = deque()
+        """Operations that come after all others of their batch."""
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._signalled = False
         self._closing = False
@@ -63,6 +65,9 @@ class GroupCommitWriter:
         """Called on the loop after a batch in which the database failed an operation."""
         self.turn = WriteTurn(database.owners, database.folder)
         self._crowd = RecentPeak(CROWD_SECONDS)
+        self._unwritten = 0
+        """Urgent operations that were handed over and are not on disk."""
+        self._company = RecentPeak(CROWD_SECONDS)
         self._due = 0.0
         """When what waits is to be written by the loop's clock, should nobody wake the thread before; 0 for nothing."""
         self._timer: asyncio.TimerHandle | None = None
@@ -82,19 +87,33 @@ class GroupCommitWriter:
         """Whether close was called or the thread has ended."""
         return self._closing
 
-    def submit(self, operation: Callable[[Transaction], T], *, deferred: bool = False) -> asyncio.Future[T]:
+    def submit(
+        self, operation: Callable[[Transaction], T], *, deferred: bool = False, last: bool = False
+    ) -> asyncio.Future[T]:
         """Hand an operation over; the future is done once it is on disk.
 
-        Operations run in the order given. A deferred one waits up to DEFER_SECONDS for an urgent one to share its
-        commit. The future raises what the operation raised, or GovernedError STORE_UNAVAILABLE where the database
-        failed.
+        Operations run in the order given, but those that are to be the ``last`` of their batch. A deferred one waits up
+        to DEFER_SECONDS for an urgent one to share its commit. The future raises what the operation raised, or
+        GovernedError STORE_UNAVAILABLE where the database failed.
         """
         if self._closing:
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
         future: asyncio.Future[T] = self._loop.create_future()
+        if last:
+            self._last.append((operation, future))
+            # Where a batch is gathered or about to be taken, a deferred one is in it.
+            if not deferred or not (self._signalled or self._due):
+                self._signal()
+            return future
         self._waiting.append((operation, future))
+        if not deferred:
+            self._unwritten += 1
+            future.add_done_callback(self._written)
         self._added(urgent=not deferred)
         return future
+
+    def _written(self, _: object) -> None:
+        self._unwritten -= 1
 
     def defer(self, operation: Callable[[Transaction], Any]) -> None:
         """Hand over a deferred operation whose outcome nobody waits for; a failure is logged. Raises as submit."""
@@ -111,6 +130,8 @@ class GroupCommitWriter:
         if crowd >= CROWD:
             urgent = len(self._waiting) >= enough_for(crowd)
             delay = GATHER_SECONDS
+        elif urgent and (company := self._company.note(self._unwritten, now)) >= CROWD:
+            urgent = len(self._waiting) >= company // 2
         if urgent:
             self._signal()
         elif not self._due:
@@ -133,7 +154,7 @@ class GroupCommitWriter:
             self._look_by(self._due)
         elif self._due:
             self._due = 0.0
-            if self._waiting:
+            if self._waiting or self._last:
                 self._signal()
 
     def _signal(self) -> None:
@@ -169,7 +190,8 @@ class GroupCommitWriter:
             self._wake.get()
             # Cleared before the queue is read: an operation added meanwhile signals anew, at worst for nothing.
             self._signalled = False
-            while self._waiting:
+            more = True
+            while more and (self._waiting or self._last):
                 taken = self.turn.take()
                 # Only now is the batch made up: what comes during the wait is in it.
                 batch = self._take()
@@ -178,19 +200,17 @@ class GroupCommitWriter:
                     self.turn.leave()
                 futures = [future for _, future in batch]
                 self._loop.call_soon_threadsafe(self._complete, futures, outcomes, changed)
-                if self._gathers():
-                    break
+                # What has come meanwhile has signalled anew, or is to be joined by more.
+                more = len(batch) >= MAX_BATCH or self._closing
             if self._closing:
                 return
 
-    def _gathers(self) -> bool:
-        """Whether what waits is to be joined by more; the loop, told of each batch's end, sees to it then."""
-        crowd = self._crowd.value
-        return crowd >= CROWD and len(self._waiting) < enough_for(crowd) and not self._closing
-
     def _take(self) -> list[tuple[Callable[[Transaction], Any], asyncio.Future[Any] | None]]:
         waiting = self._waiting
-        return [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
+        batch = [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
+        if not waiting:
+            batch += [self._last.popleft() for _ in range(len(self._last))]
+        return batch
 
     def _complete(self, futures: list[asyncio.Future[Any] | None], outcomes: list[Any], changed: list[str]) -> None:
         for future, outcome in zip(futures, outcomes, strict=True):
@@ -207,14 +227,13 @@ class GroupCommitWriter:
             self._on_commit(changed)
         if any(map(is_failure, outcomes)):
             self.on_failure()
-        if self._waiting and not self._signalled:
+        if self._waiting and not self._signalled and self._crowd.value >= CROWD:
             self._added(urgent=True)
 
     def _end(self, error: BaseException | None) -> None:
         self._closing = True
         failure = GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store is closed. Try again.")
-        while self._waiting:
-            _, future = self._waiting.popleft()
+        for _, future in [*self._waiting, *self._last]:
             if future is not None and not future.done():
                 future.set_exception(failure)
         if error is None:

@@ -185,6 +185,35 @@ async def test_a_drain_gives_back_without_loss(owners: tuple[Owner, Owner]) -> N
     assert (job.attempt, job.lost_attempts) == (2, 0)
 
 
+async def test_what_was_claimed_ahead_and_has_not_begun_loses_no_attempt(owners: tuple[Owner, Owner]) -> None:
+    """A claim tells how many of its jobs may begin; the next one tells that all of those may. The others of a dead
+    owner run again, also where they have one attempt alone.
+    """
+    one, other = owners
+    await created(one, *(waiting(number, max_attempts=1) for number in range(9)))
+    begun = await other.store.claim_jobs("noop", 3, 1)
+    assert await other.store.set_progress(begun[0].id, 0.5, "")
+    begun += (await other.store.claim_jobs("noop", 4, 2))[:2]
+    assert await one.store.release_lost("other") == 2
+    assert await one.reader.owned_jobs("other") == [job.id for job in begun]
+    again = await one.store.claim_jobs("noop", 9, 0)
+    assert [(job.attempt, job.lost_attempts) for job in again] == [(2, 0)] * 2 + [(1, 0)] * 2
+    assert await one.store.release_lost("one") == 0  # fewer than were asked for: all of them may begin
+
+
+async def test_what_has_not_begun_is_given_back(owners: tuple[Owner, Owner]) -> None:
+    """Another claims it, none of its attempts lost; what is no longer the owner's, in that attempt, stays."""
+    one, other = owners
+    await created(one, *(waiting(number) for number in (1, 2)))
+    first, second = await one.store.claim_jobs("noop", 2)
+    assert await one.store.finish_job(first, outcome(first)) > 0
+    assert await other.store.give_back([second]) == 0
+    assert await one.store.give_back([first, second]) == 1
+    (job,) = await other.store.claim_jobs("noop", 2)
+    assert (job.id, job.attempt, job.lost_attempts) == (second.id, 2, 0)
+    assert await one.store.give_back([second]) == 0
+
+
 async def test_a_cursor_misses_nothing(owners: tuple[Owner, Owner]) -> None:
     """While two processes write, one who reads the log by cursor sees every change once, in order: no lower revision
     appears after a higher one was seen, which a sequence alone does not promise.

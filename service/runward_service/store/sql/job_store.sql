@@ -37,9 +37,19 @@ UPDATE job SET cancel_requested = 1 WHERE id = ? AND status IN (1, 2);
 UPDATE job SET owner = '', claimable = 1 WHERE owner = ? AND status = 2 AND mode = 2;
 
 -- name: release_lost
--- A dead owner's ASYNC job that has attempts left becomes claimable again, still RUNNING.
-UPDATE job SET owner = '', claimable = 1, lost_attempts = lost_attempts + 1
-WHERE owner = ? AND status = 2 AND mode = 2 AND lost_attempts + 1 < max_attempts AND cancel_requested = 0;
+-- A dead owner's ASYNC job that has attempts left becomes claimable again, still RUNNING. One that was claimed ahead and
+-- cannot have begun has lost none.
+UPDATE job SET owner = '', claimable = 1, lost_attempts = lost_attempts + lost.attempts
+FROM (
+  SELECT job.seq, coalesce((
+    SELECT min(job_event.revision) <= claimed_ahead.begun_upto FROM job_event
+    WHERE job_event.job_seq = job.seq AND job_event.status = 2 AND job_event.attempt = job.attempt
+  ), 1) AS attempts
+  FROM job LEFT JOIN claimed_ahead ON claimed_ahead.owner = job.owner
+  WHERE job.owner = ? AND job.status = 2
+) AS lost
+WHERE job.seq = lost.seq AND job.mode = 2 AND job.cancel_requested = 0
+  AND job.lost_attempts + lost.attempts < job.max_attempts;
 
 -- name: add_counters
 INSERT INTO plugin_counter (plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time,
@@ -70,6 +80,9 @@ INSERT INTO owner (id, pid, start_time) VALUES (?, ?, ?);
 
 -- name: delete_owner
 DELETE FROM owner WHERE id = ? AND NOT EXISTS (SELECT 1 FROM job WHERE owner = ? AND status IN (1, 2));
+
+-- name: delete_claimed_ahead
+DELETE FROM claimed_ahead WHERE owner = ?;
 
 -- name: delete_probe
 -- The picture that a probe of the store wrote; no job has that tenant.
