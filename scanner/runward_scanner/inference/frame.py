@@ -72,6 +72,7 @@ class Frame:
         "looked_up",
         "missed",
         "module",
+        "outside",
         "rebound",
         "sees_globals",
         "walruses",
@@ -118,6 +119,8 @@ class Frame:
         """The names that the part being read looked up."""
         self.bindings: list[tuple[str, Value, ast.AST]] = []
         """The names that the part being read bound."""
+        self.outside = self.looked_up, self.bindings
+        """Where names are noted between parts, which is read every time."""
 
     lookup = scope.lookup
     module_name = scope.module_name
@@ -198,6 +201,7 @@ class Frame:
         activation.part = part
         part.result = result = read(self, node)
         activation.part = activation.rest
+        self.looked_up, self.bindings = self.outside
         part.is_kept = self.keeps and self.env is env
         part.leaves = live and not self.live
         part.findings = findings[found:] if len(findings) > found else ()
@@ -205,7 +209,7 @@ class Frame:
 
     def _read_as_before(self, part: Part) -> Any:
         """Do to the names what reading a part did, and report what it reported."""
-        self.bindings = []
+        self.looked_up, self.bindings = self.outside
         for name, value, node in part.bound:
             self.bind(name, value, node)
         self.missed.update([name for name, value in part.looked_up.items() if value is None])
