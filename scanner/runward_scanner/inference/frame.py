@@ -172,9 +172,11 @@ class Frame:
         in_parts = self.in_parts
         for statement in statements:
             kind = statement.__class__
-            if kind is EXPRESSION and statement.value.__class__ is CONSTANT:  # type: ignore[attr-defined]
+            if kind not in WHOLE:
+                STATEMENTS[kind](self, statement)
+            elif kind is EXPRESSION and statement.value.__class__ is CONSTANT:  # type: ignore[attr-defined]
                 continue  # a docstring
-            if in_parts and kind in WHOLE:
+            elif in_parts:
                 self.read_part(statement, STATEMENTS[kind])
             else:
                 STATEMENTS[kind](self, statement)
@@ -293,9 +295,7 @@ class Frame:
 
     def merge(self, others: Iterable[dict[str, Value]]) -> None:
         """Go on with what the names may be after this way or any of the others."""
-        ways = list(others)
-        if self.live:
-            ways.append(self.env)
+        ways = [*others, self.env] if self.live else list(others)
         if not ways:
             return
         self.live = True
