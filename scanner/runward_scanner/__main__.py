@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+
+if __name__ == "__main__":
+    gc.disable()  # the process ends before there is anything worth looking for, and what is loaded makes no garbage
+
 import os
 import sys
 from pathlib import Path
@@ -63,5 +67,4 @@ def leave(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    gc.disable()  # the process ends before there is anything worth looking for
     leave(main(is_last=True))
