@@ -17,8 +17,12 @@ MIGRATION = re.compile(r"(\d{4})_[a-z_]+\.sql\Z")
 BUSY_TIMEOUT_MS = 10_000
 BUSY_PAUSE_SECONDS = 0.01
 LOG_BYTES = 16 * 1024 * 1024
-"""How long the write-ahead log gets before it is brought into the database, and what it is cut down to when it is begun
-anew: a page that is written again and again meanwhile, of the images' digests for one, is brought there once.
+"""After so much, the write-ahead log is brought into the database, beside the commits: a page that is written again and
+again meanwhile, of the images' digests for one, is brought there once.
+"""
+LONGEST_LOG_BYTES = 72 * 1024 * 1024
+"""How long the log gets before a commit brings the rest there, so that it can begin anew, and what it is cut down to
+then.
 """
 PAGE_BYTES = 4096
 """Of the database: migrations/0009_erasable_images.sql keeps images out of the b-tree pages of this size."""
@@ -87,8 +91,8 @@ class Database:
         connection.execute("PRAGMA foreign_keys = ON")
         # What is deleted is overwritten, wherever SQLite moved it before: DeleteJob promises that nothing is left.
         connection.execute("PRAGMA secure_delete = ON")
-        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // PAGE_BYTES}")
+        connection.execute(f"PRAGMA journal_size_limit = {LONGEST_LOG_BYTES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LONGEST_LOG_BYTES // PAGE_BYTES}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         return connection
 

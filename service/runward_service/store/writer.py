@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.recent_peak import RecentPeak
+from runward_service.store.background_checkpoints import BackgroundCheckpoints
 from runward_service.store.batch import is_failure, run_batch
+from runward_service.store.database import PAGE_BYTES
+from runward_service.store.transitions import CreateJob
 from runward_service.store.write_turn import WriteTurn
 
 if TYPE_CHECKING:
@@ -64,6 +67,7 @@ class GroupCommitWriter:
         self.on_failure: Callable[[], None] = lambda: None
         """Called on the loop after a batch in which the database failed an operation."""
         self.turn = WriteTurn(database.owners, database.folder)
+        self._checkpoints = BackgroundCheckpoints(database)
         self._crowd = RecentPeak(CROWD_SECONDS)
         self._unwritten = 0
         """Urgent operations that were handed over and are not on disk."""
@@ -177,7 +181,11 @@ class GroupCommitWriter:
                 # What a statement may have to undo, such as the pages of deleted images, otherwise goes to a file.
                 connection.execute("PRAGMA temp_store = MEMORY")
                 self.turn.open()
-                self._serve(connection)
+                self._checkpoints.start()
+                try:
+                    self._serve(connection)
+                finally:
+                    self._checkpoints.close()
             finally:
                 self.turn.close()
                 connection.close()
@@ -198,6 +206,7 @@ class GroupCommitWriter:
                 outcomes, changed = run_batch(connection, [operation for operation, _ in batch])
                 if taken:
                     self.turn.leave()
+                self._checkpoints.wrote(sum(stored_bytes(operation) for operation, _ in batch))
                 futures = [future for _, future in batch]
                 self._loop.call_soon_threadsafe(self._complete, futures, outcomes, changed)
                 # What has come meanwhile has signalled anew, or is to be joined by more.
@@ -245,3 +254,9 @@ class GroupCommitWriter:
 def enough_for(crowd: int) -> int:
     """How many operations are worth a batch when so many jobs are in flight."""
     return min(OPERATIONS_A_JOB * crowd * 9 // 10, LARGE_BATCH)
+
+
+def stored_bytes(operation: Callable[[Transaction], Any]) -> int:
+    """About how much an operation adds to the write-ahead log: a page, and a new job's image."""
+    image = operation.job.image if isinstance(operation, CreateJob) else None
+    return PAGE_BYTES if image is None or image.data is None else PAGE_BYTES + image.size_bytes
