@@ -55,6 +55,8 @@ STARTS = Life(
 HOUSE = {"running call": "INTERRUPTED", "waiting call": "INTERRUPTED", "running": SUCCESS, "waiting": SUCCESS}
 ABANDONED = Life("abandoned", "", full_house, HOUSE, plugins=TARGETS, workers=3, abandoned=True)
 
+PATIENT_SECONDS = 5.0
+"""So that a job that nothing holds up has one commit on a machine that is busy, too."""
 LIVES = (
     STARTS,
     Life("analyze", "a caller waits for its job", analyze, {"job": SUCCESS}, **BY_A_CALLER, beside=True),
@@ -74,6 +76,7 @@ LIVES = (
         {"job": "PLUGIN_RAISED"},
         **BY_A_CALLER,
         beside=True,
+        defer_seconds=PATIENT_SECONDS,
     ),
     Life(
         "analyze, again",
@@ -100,6 +103,7 @@ LIVES = (
         {"kept": SUCCESS},
         plugins=CACHEABLE,
         cut_ends={"kept": INTERRUPTED},
+        defer_seconds=PATIENT_SECONDS,
     ),
     Life(
         "asked again",
@@ -109,6 +113,7 @@ LIVES = (
         plugins=CACHEABLE,
         prepare=kept_once,
         **BY_A_CALLER,
+        defer_seconds=PATIENT_SECONDS,
     ),
     Life(
         "asked at once",
