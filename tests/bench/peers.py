@@ -3,8 +3,10 @@ to the last one's end, every job stored durably.
 
 Each system is set up as its documentation recommends, with writes that are synced (huey `fsync`, Redis `appendfsync
 always`, SQLite as it is) and two worker processes (DBOS: threads of its one process), started for its round alone, and
-given its jobs by eight threads. Runward gets them one by one, too, from 64 calls in flight, and answers each once it is
-stored.
+given its jobs by eight threads, one by one, for none of them has a call for several. Runward gets them in two ways: in
+batches of 100, its call for many jobs at once, with eight of them in flight, and one by one with 64 in flight; it
+answers each call once its jobs are stored. The targets are those of the batches, since whoever has thousands of jobs
+submits them so; what it comes to one by one stands beside it.
 """
 
 from __future__ import annotations
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 NAME = "peers"
 JOBS = 2000
 IN_FLIGHT = 64
-RUNWARD = "Runward"
+RUNWARD = "Runward, in batches of 100"
+ONE_BY_ONE = "Runward, one by one"
+BATCH = 100
+BATCHES_IN_FLIGHT = 8
 PYTHON = ROOT / "build" / "peers" / "bin" / "python"
 PROGRAMS = ROOT / "tests" / "bench" / "peer_programs"
 NEEDS_REDIS = frozenset({"dramatiq", "celery"})
@@ -116,7 +121,10 @@ def compared(setting: Setting, name: str, jobs: int, rounds: int) -> Sequence[Fi
     peers = [peer for group in RATIOS for peer in group if peer not in NEEDS_REDIS or shutil.which("redis-server")]
     if not PYTHON.exists():
         raise LoadError("no peer is installed; run 'make bench-peers'")
-    works: dict[str, Callable[[], tuple[float, float]]] = {RUNWARD: lambda: run_jobs(setting.load, jobs)}
+    works: dict[str, Callable[[], tuple[float, float]]] = {
+        RUNWARD: lambda: run_jobs(setting.load, jobs, BATCH),
+        ONE_BY_ONE: lambda: run_jobs(setting.load, jobs, 1),
+    }
     works |= {peer: lambda peer=peer: run_peer(peer, jobs) for peer in peers}  # type: ignore[misc]
     stored: dict[str, list[float]] = {work: [] for work in works}
     ended: dict[str, list[float]] = {work: [] for work in works}
@@ -132,21 +140,28 @@ def compared(setting: Setting, name: str, jobs: int, rounds: int) -> Sequence[Fi
             best = [max(of_round) for of_round in zip(*(ended[peer] for peer in there), strict=True)]
             figure = f"{RUNWARD} / {'best of ' if len(there) > 1 else ''}{' and '.join(there)}"
             figures.append(Figure.of_rounds(name, figure, ratios(ended[RUNWARD], best), "times", target))
+            one_by_one = figure.replace(RUNWARD, ONE_BY_ONE)
+            figures.append(Figure.of_rounds(name, one_by_one, ratios(ended[ONE_BY_ONE], best), "times"))
     for work in works:
         figures.append(Figure.of_rounds(name, f"{work}, submit to the end of {jobs:,} jobs", ended[work], "/s"))
         figures.append(Figure.of_rounds(name, f"{work}, stored meanwhile", stored[work], "/s"))
     return figures
 
 
-def run_jobs(load: LoadProgram, jobs: int) -> tuple[float, float]:
-    """Have a new server run so many jobs; the seconds until all were stored, and until all had ended SUCCESS."""
+def run_jobs(load: LoadProgram, jobs: int, batch: int) -> tuple[float, float]:
+    """Have a new server run so many jobs, submitted in batches of a size or one by one; the seconds until all were
+    stored, and until all had ended SUCCESS.
+    """
     with ServerProcess(plugins=("Noop",)) as server:
         settle(server)
         submit = calls.submit(server.address)
         load.closed(submit, IN_FLIGHT, calls=IN_FLIGHT)
         wait_for(load, server.address, IN_FLIGHT)
         before, start = successes(load, server.address), time.perf_counter()
-        load.closed(submit, IN_FLIGHT, calls=jobs)
+        if batch > 1:
+            load.closed(calls.batch(server.address, "noop", batch), BATCHES_IN_FLIGHT, calls=jobs // batch)
+        else:
+            load.closed(submit, IN_FLIGHT, calls=jobs)
         stored = time.perf_counter() - start
         wait_for(load, server.address, before + jobs)
         ended = time.perf_counter() - start
