@@ -42,7 +42,9 @@ many may be held at once, which is what takes some ten milliseconds, so that no 
 behind them. The Claimer gives back those that no slot comes for.
 """
 COMPANY = 8
-"""With so many stored jobs running here, one's end waits a moment for others to share its commit."""
+"""With so many stored jobs running here, one's end waits a moment for others to share its commit; with so many waiting,
+jobs are claimed with their creation, which a lone caller would have to wait for.
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -192,12 +194,12 @@ class Scheduler:
             raise
 
     def job_coming(self, plugin: str) -> int:
-        """A claimable job of the plugin was handed to the store: where it is the first to wait and may run at once, its
+        """A claimable job of the plugin was handed to the store: where it comes in COMPANY and may run at once, its
         claim shares its commit. Answers what ``job_stored`` takes.
         """
         queue = self._queue(plugin)
         before = queue.claims
-        if not queue.stored:
+        if not queue.stored and self._jobs.waiting(plugin)[0] >= COMPANY:
             queue.stored = queue.coming = True
             self._dispatch(plugin)
             queue.coming = False
