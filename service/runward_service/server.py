@@ -59,6 +59,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
         await service.close()
         raise
     try:
+        await service.lengthen_log()
         await server.start()
         tune_collector()
         service.supervisor.supervise(FreedMemory().run(), "the return of free memory")

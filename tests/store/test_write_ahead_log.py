@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -102,3 +105,31 @@ async def test_a_log_that_cannot_be_emptied_is_a_refusal(tmp_path: Path) -> None
     (tmp_path / "runward.db").write_bytes(b"this is no database" * 100)
     error = await refusal(Checkpointer(Database(tmp_path)).empty_log())
     assert error.reason is ErrorReason.STORE_UNAVAILABLE
+
+
+async def test_a_lengthened_log_holds_what_is_written(writer: HeldWriter) -> None:
+    """Given its full length, with what is committed in it, the log keeps that, takes what comes, and grows no further;
+    who opens the database anew after the process was killed finds all of it.
+    """
+    checkpointer = Checkpointer(writer.database)
+    await write(writer, 0, 3)
+    await writer.submit(lambda _: writer.database.lengthen_log())
+    assert checkpointer.log_bytes == LONGEST_LOG_BYTES
+    await write(writer, 10, 3)
+    assert checkpointer.log_bytes == LONGEST_LOG_BYTES
+    copy = writer.database.folder / "copy"
+    copy.mkdir()
+    for file in (writer.database.path, writer.database.log):
+        shutil.copy(file, copy / file.name)
+    with closing(sqlite3.connect(copy / writer.database.path.name)) as alone:
+        assert alone.execute("SELECT count(*) FROM job").fetchone() == (6,)
+        assert alone.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_a_full_disk_keeps_its_room(writer: HeldWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where little is free, the log is as long as it has to be."""
+    monkeypatch.setattr("runward_service.store.database.ROOMY_BYTES", 1 << 62)
+    await write(writer, 0, 3)
+    before = Checkpointer(writer.database).log_bytes
+    await writer.submit(lambda _: writer.database.lengthen_log())
+    assert Checkpointer(writer.database).log_bytes == before

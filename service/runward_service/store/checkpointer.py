@@ -37,9 +37,8 @@ class Checkpointer:
     @property
     def log_bytes(self) -> int:
         """The size of the write-ahead log."""
-        path = self._database.path
         try:
-            return path.with_name(f"{path.name}-wal").stat().st_size
+            return self._database.log.stat().st_size
         except FileNotFoundError:
             return 0
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -20,12 +21,15 @@ LOG_BYTES = 16 * 1024 * 1024
 """After so much, the write-ahead log is brought into the database, beside the commits: a page that is written again and
 again meanwhile, of the images' digests for one, is brought there once.
 """
-LONGEST_LOG_BYTES = 72 * 1024 * 1024
+LONGEST_LOG_BYTES = 40 * 1024 * 1024
 """How long the log gets before a commit brings the rest there, so that it can begin anew, and what it is cut down to
 then.
 """
+ROOMY_BYTES = 1024 * 1024 * 1024
+"""With less free on the disk, the log is not made longer than it has to be."""
 PAGE_BYTES = 4096
 """Of the database: migrations/0009_erasable_images.sql keeps images out of the b-tree pages of this size."""
+ZEROS = 1024 * 1024
 CACHE_KIBIBYTES = 8192
 """A full store fills it, so that it counts in the service's memory; the system caches the file besides."""
 OLDEST_SQLITE = (3, 37, 0)
@@ -95,6 +99,27 @@ class Database:
         connection.execute(f"PRAGMA wal_autocheckpoint = {LONGEST_LOG_BYTES // PAGE_BYTES}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         return connection
+
+    @property
+    def log(self) -> Path:
+        """The write-ahead log."""
+        return self.path.with_name(f"{self.path.name}-wal")
+
+    def lengthen_log(self) -> None:
+        """Give the log its full length at once, in zeros, which SQLite takes for no frames. The write lock is held.
+
+        A commit that makes the file longer waits for the file system's journal too: it takes twice as long. Where the
+        disk has little room, or none after all, the log stays as it is.
+        """
+        free = os.statvfs(self.folder)
+        if free.f_bavail * free.f_frsize < ROOMY_BYTES:
+            return
+        with suppress(OSError), self.log.open("r+b") as log:
+            place = log.seek(0, os.SEEK_END)
+            while place < LONGEST_LOG_BYTES:
+                place += log.write(bytes(min(ZEROS, LONGEST_LOG_BYTES - place)))
+            log.flush()
+            os.fdatasync(log.fileno())
 
     def check_newest(self) -> None:
         """Raises SchemaError unless the schema is this release's own; a start of its server makes an older one so."""
