@@ -38,7 +38,7 @@ CLAIMED_AHEAD = 32
 HELD_BYTES = 8 * 1024 * 1024
 """While a plugin's runs are short and its stored jobs wait, jobs are claimed before there are slots for them: twice as
 many as a worker may be sent ahead, at most CLAIMED_AHEAD at a time, with images of about HELD_BYTES. Three times as
-many may be held at once, which is what takes some ten milliseconds, so that no job of a higher priority waits long
+many may be held at once, which is what takes some twenty milliseconds, so that no job of a higher priority waits long
 behind them. The Claimer gives back those that no slot comes for.
 """
 COMPANY = 8
