@@ -12,7 +12,7 @@ from tests.bench import document, plot, record
 from tests.bench.figure import Figure, Target
 from tests.bench.publishing import all_figures, publish
 from tests.bench.report import machine
-from tests.bench.run import MEASURES, USUAL
+from tests.bench.run import MEASURES, UNUSUAL, USUAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +30,15 @@ def test_every_measure_is_published() -> None:
 
 @pytest.mark.parametrize("name", record.read())
 def test_the_published_targets_are_those_of_the_measure(name: str) -> None:
-    """Each target and aim that a measure declares stands beside a figure, and no other does."""
+    """Each target and aim that a measure declares stands beside a figure, and no other does; a measure that is only
+    made where it is asked for may lack some, such as those beside a system that is not installed.
+    """
     published = {figure.target for figure in record.read()[name].figures if figure.target}
     values = vars(MEASURES[name]).values()
     flat = (one for value in values for one in (value if isinstance(value, tuple) else [value]))
     declared = {one for one in flat if isinstance(one, Target)}
-    assert published == declared, HOW_TO_PUBLISH
+    assert published <= declared, HOW_TO_PUBLISH
+    assert published == declared or (published and name in UNUSUAL), HOW_TO_PUBLISH
 
 
 def test_document_and_picture_are_those_of_the_record() -> None:
