@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from tests.store.jobs import new_job
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.store.held_writer import HeldWriter
 
 
 @pytest.fixture
@@ -89,6 +92,16 @@ def test_a_thread_that_failed_is_told(database: Database, connection: sqlite3.Co
     checkpoints.close()
     with pytest.raises(sqlite3.OperationalError):
         checkpoints.wrote(0)
+
+
+async def test_what_was_committed_is_answered_though_the_thread_failed(writer: HeldWriter) -> None:
+    """The writer ends with what the thread failed with, but not before it has answered for its last commit."""
+    failure = OSError("the thread's own")
+    writer._checkpoints._error = failure
+    assert await writer.submit(disable("tool")) == 1
+    await asyncio.wait([writer.ended])
+    assert writer.ended.exception() is failure
+    assert writer.rows("SELECT plugin FROM disabled_plugin") == [("tool",)]
 
 
 def test_what_an_operation_adds() -> None:

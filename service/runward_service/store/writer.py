@@ -206,9 +206,10 @@ class GroupCommitWriter:
                 outcomes, changed = run_batch(connection, [operation for operation, _ in batch])
                 if taken:
                     self.turn.leave()
-                self._checkpoints.wrote(sum(stored_bytes(operation) for operation, _ in batch))
                 futures = [future for _, future in batch]
                 self._loop.call_soon_threadsafe(self._complete, futures, outcomes, changed)
+                # After that: where it raises, what was committed is answered before the server stops.
+                self._checkpoints.wrote(sum(stored_bytes(operation) for operation, _ in batch))
                 # What has come meanwhile has signalled anew, or is to be joined by more.
                 more = len(batch) >= MAX_BATCH or self._closing
             if self._closing:
