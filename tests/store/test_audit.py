@@ -96,6 +96,9 @@ EDITS = {
     "cached": ("cached = 1 WHERE id = '{4}'", 4, {"outcome"}),
     "the revision": ("revision = 1000 WHERE id = '{4}'", 4, {"revision"}),
     "the marks": ("receipt_marks = x'' WHERE id = '{4}'", 4, set()),
+    "an error of a success": ("error_message = 'it failed' WHERE id = '{1}'", 1, {"error"}),
+    "the progress": ("progress_message = 'nearly there' WHERE id = '{1}'", 1, {"log"}),
+    "what is no text": ("plugin = CAST(x'ff' AS TEXT) WHERE id = '{4}'", 4, {"unreadable"}),
     "what nobody can read": ("error_reason = 'BECAUSE' WHERE id = '{6}'", 6, {"unreadable"}),
 }
 
@@ -314,8 +317,11 @@ async def test_what_an_audit_would_find_does_not_go_with_the_chain(
         "UPDATE receipt_chain SET removed_by = removed_by + 1 WHERE seq = 50",
         "UPDATE receipt_chain SET removed_by = 1 WHERE seq = 50",
         "UPDATE receipt_chain SET mac = randomblob(32) WHERE seq = 50",
+        "UPDATE receipt_chain SET kind = 9 WHERE seq = 50",
+        "UPDATE receipt_chain SET receipt = NULL WHERE seq = 51",
+        "UPDATE receipt_chain SET content = 'nothing' WHERE seq = 1",
     ):
-        tamper(writer, edit)
+        tamper(writer, "PRAGMA ignore_check_constraints = ON", edit)
         for _ in range(2):
             assert not (await removal.shorten_chain()).more
     assert audited(writer).verdict == "BROKEN"

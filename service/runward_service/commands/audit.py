@@ -55,7 +55,8 @@ def audit(  # noqa: PLR0917 - click passes each option by name
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"the data cannot be audited: {error}") from error
-    click.echo(json.dumps(report.as_dict()) if as_json else text_of(report))
+    text = json.dumps(report.as_dict()) if as_json else text_of(report)
+    click.echo(text.encode(errors="backslashreplace"))  # what somebody wrote into the data may be no text
     raise SystemExit(EXIT_CODES[report.verdict])
 
 

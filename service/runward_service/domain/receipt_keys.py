@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 SECRET_BYTES = 32
 ID_PREFIX = b"runward.receipt-key/1"
@@ -46,6 +46,10 @@ class ReceiptKeys:
         """Hold these, one at least."""
         self._by_id = {key.id: key for key in keys}
         self.newest = keys[-1]
+
+    def __iter__(self) -> Iterator[ReceiptKey]:
+        """All of them."""
+        return iter(self._by_id.values())
 
     def add(self, newer: ReceiptKeys) -> None:
         """Have those keys too, and sign with the newest of them."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.audit_report import AuditFinding, AuditReport, Finding, Head, Unverifiable
-from runward_service.domain.chain import NO_MAC, ChainEntry, EntryKind, entry_document, receipt_content
+from runward_service.domain.chain import NO_MAC, EntryKind, entry_document
 from runward_service.domain.receipt import document_of_job
 from runward_service.store.chain_order import Suspect, explained
+from runward_service.store.chain_rows import entry_of, is_mac, receipts_told_by, told_by
 from runward_service.store.database import BUSY_TIMEOUT_MS
 from runward_service.store.images import ImageStore
 from runward_service.store.rows import job_of
@@ -20,13 +20,14 @@ from runward_service.store.statements import statements
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from runward_service.domain.chain import ChainEntry
     from runward_service.domain.receipt_keys import ReceiptKey, ReceiptKeys
     from runward_service.store.database import Database
 
 SQL = statements("job_reader.sql")
 CHUNK_BYTES = 1024 * 1024
 ENTRIES_A_TELLING = 1000
-JOB_COLUMNS = 11
+JOB_COLUMNS = 12
 """Where the columns of the job begin in a row of audited_chain."""
 
 
@@ -52,6 +53,7 @@ def audit(
         with closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             connection.execute("PRAGMA query_only = ON")
+            connection.text_factory = lambda data: data.decode(errors="surrogateescape")  # also what is no UTF-8
             connection.execute("BEGIN")
             found = Audit(connection, keys, head)
             found.run(progress)
@@ -85,6 +87,8 @@ class Audit:
             self._look_at(row)
             if self.report.entries % ENTRIES_A_TELLING == 0:
                 progress("entries", self.report.entries, total)
+        if not total:
+            self.report.add(AuditFinding(Finding.ENTRIES_MISSING, "the chain is empty: each server begins it", 1))
         if self._after_checkpoint is not None:
             first = self._after_checkpoint.entry.seq
             self._missing(1, first - 1)
@@ -95,16 +99,15 @@ class Audit:
         progress("entries", total, total)
 
     def _look_at(self, row: Sequence[Any]) -> None:
-        seq, kind, key_id, job_id, revision, receipt, content, mac, removed_by = row[:9]
-        if kind == EntryKind.RECEIPT:
-            content = receipt_content(job_id, revision, receipt)
-        entry = ChainEntry(seq, EntryKind(kind), key_id, content, mac)
+        seq, key_id, job_id, mac, removed_by = row[0], row[2], row[3], row[7], row[8]
+        entry = entry_of(row[:9])
         report = self.report
         report.entries += 1
-        report.head = Head(seq, mac, key_id)
-        key = self._keys.get(key_id)
-        if key is None:
-            self._unverifiable(key_id, seq)
+        report.head = Head(seq, mac if is_mac(mac) else NO_MAC, key_id)
+        if entry is None:
+            self._unreadable(seq, job_id, mac)
+            return
+        key = self._key_of(entry, job_id)
         sound = self._in_its_place(entry, key, job_id)
         self._previous, self._next_seq = mac, seq + 1
         if self._expected_head is not None and seq == self._expected_head.seq and mac != self._expected_head.mac:
@@ -118,6 +121,29 @@ class Audit:
         elif sound:
             self._take_note(entry)
 
+    def _unreadable(self, seq: int, job_id: str, mac: Any) -> None:
+        """Tell of a row that is no entry at all, and go on with the MAC that it has."""
+        if 1 < self._next_seq < seq:
+            self._missing(self._next_seq, seq - 1)
+        self._previous, self._next_seq = mac if is_mac(mac) else None, seq + 1
+        self.report.add(AuditFinding(Finding.ENTRY_EDITED, f"entry {seq} is not what was written", seq, job_id))
+
+    def _key_of(self, entry: ChainEntry, job_id: str) -> ReceiptKey | None:
+        """The key of an entry; None, and that is told, where it is not at hand. One that is, but not by the id that
+        stands there, was edited.
+        """
+        key = self._keys.get(entry.key_id)
+        if key is not None:
+            return key
+        for other in self._keys if entry.seq == self._next_seq and self._previous is not None else ():
+            document = entry_document(entry.seq, entry.kind, other.id, entry.content, self._previous or NO_MAC)
+            if other.made(entry.mac, document):
+                message = f"entry {entry.seq} is not what was written: its key was {other.id}"
+                self.report.add(AuditFinding(Finding.ENTRY_EDITED, message, entry.seq, job_id))
+                return other
+        self._unverifiable(entry.key_id, entry.seq)
+        return None
+
     def _in_its_place(self, entry: ChainEntry, key: ReceiptKey | None, job_id: str) -> bool:
         """Whether nothing speaks against an entry; where it cannot be told yet, that is looked at later."""
         if entry.seq != self._next_seq:
@@ -128,7 +154,7 @@ class Audit:
             self._previous = None
         if key is None or self._previous is None:
             return True
-        document = entry_document(entry.seq, entry.kind, entry.key_id, entry.content, self._previous)
+        document = entry_document(entry.seq, entry.kind, key.id, entry.content, self._previous)
         if key.made(entry.mac, document):
             return True
         self._suspects.append(Suspect(entry, self._previous, job_id))
@@ -144,16 +170,25 @@ class Audit:
 
     def _take_note(self, entry: ChainEntry) -> None:
         """Take in what an entry tells that is no receipt."""
-        told = json.loads(entry.content)
+        try:
+            self._take_in(entry, told_by(entry.content))
+        except (KeyError, TypeError, ValueError):  # of a key that is not at hand
+            message = f"entry {entry.seq} tells nothing that a server writes"
+            self.report.add(AuditFinding(Finding.ENTRY_EDITED, message, entry.seq))
+
+    def _take_in(self, entry: ChainEntry, told: dict[str, Any]) -> None:
         if entry.kind is EntryKind.BEGIN:
-            self._before = (told["jobs_before"], told["revision"])
+            if entry.seq != 1:
+                raise ValueError(entry)
+            self._before = (int(told["jobs_before"]), int(told["revision"]))
         elif entry.kind is EntryKind.CHECKPOINT:
-            self._before = (told["jobs_before"], told["revision"])
+            self._before = (int(told["jobs_before"]), int(told["revision"]))
             first = self._after_checkpoint
             if first is not None and told["upto"] == first.entry.seq - 1:
+                previous = bytes.fromhex(told["mac"])
                 self._after_checkpoint = None
                 self.report.compacted_upto = told["upto"]
-                self._look_after_checkpoint(first, bytes.fromhex(told["mac"]))
+                self._look_after_checkpoint(first, previous)
 
     def _look_after_checkpoint(self, first: Suspect, previous: bytes) -> None:
         """Look at the first entry that is left, whose predecessor a checkpoint tells."""
@@ -169,7 +204,7 @@ class Audit:
         if removed_by is not None:
             if self._removal[0] != removed_by:
                 row = self._connection.execute(SQL["chain_content"], (removed_by,)).fetchone()
-                told = json.loads(row[1])["receipts"] if row and row[0] == EntryKind.REMOVAL else []
+                told = receipts_told_by(row[1]) if row and row[0] == EntryKind.REMOVAL else []
                 self._removal = (removed_by, told)
             if any(first <= entry.seq <= last for first, last in self._removal[1]):
                 return
@@ -184,13 +219,15 @@ class Audit:
         except Exception as error:  # noqa: BLE001 - whatever somebody wrote there
             self._edited(seq, job_id, ["unreadable"], f": {error}")
             return
-        parts = []
+        parts = unread_parts(row[JOB_COLUMNS:])
         if not key.made(receipt, document.data):
             parts = document.differing(row[10]) or ["receipt_marks"]
         if row[9] != seq:
             parts.append("receipt_seq")
         if job.revision != revision:
             parts.append("revision")
+        if not parts and not row[11] and removed_by is None:
+            parts.append("log")
         if parts:
             self._edited(seq, job_id, parts)
         if removed_by is not None:
@@ -223,6 +260,13 @@ class Audit:
                 f"the exported head, entry {expected.seq}, is older than what the chain was shortened by: not compared"
             )
             self.report.notes.append(note)
+
+
+def unread_parts(columns: Sequence[Any]) -> list[str]:
+    """The members that columns belong to in which there is what no server writes, and no job shows."""
+    error, flags = columns[28:33], {"outcome": columns[34], "request": columns[37]}
+    parts = [name for name, flag in flags.items() if flag not in {0, 1}]
+    return parts if error[0] is not None or set(error) == {None} else ["error", *parts]
 
 
 def check_images(

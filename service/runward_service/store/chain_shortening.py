@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from runward_service.domain.chain import NO_MAC, EntryKind, entry_document, receipt_content
+from runward_service.domain.chain import NO_MAC, EntryKind, entry_document
+from runward_service.store.chain_rows import entry_of, is_mac, receipts_told_by, told_by
 from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runward_service.domain.chain import ChainEntry
     from runward_service.store.batch import Transaction
     from runward_service.store.receipt_chain import ReceiptChain
 
@@ -57,22 +58,22 @@ class ChainShortening:
     def _verified(self, tx: Transaction, rows: Sequence[Any]) -> dict[str, Any]:
         """What a checkpoint tells of these entries. Raises UnsoundChainError."""
         row = tx.execute(SQL["last_checkpoint"]).fetchone()
-        told = json.loads(row[0]) if row else {}
+        told = told_by(row[0]) if row else {}
         first = rows[0][0]
         if first > 1 and told.get("upto") != first - 1:
             raise UnsoundChainError(f"entries up to {first - 1} are missing")
         previous = bytes.fromhex(told["mac"]) if first > 1 else NO_MAC
         unverified = told.get("unverified", 0)
-        for place, (seq, kind, key_id, job_id, revision, receipt, content, mac, removed_by) in enumerate(rows, first):
-            if kind == EntryKind.RECEIPT:
-                self._check_removal(tx, seq, removed_by)
-                content = receipt_content(job_id, revision, receipt)  # noqa: PLW2901 - of a receipt it is not stored
-            elif kind == EntryKind.BEGIN:
-                told = json.loads(content)
-            if seq != place or not self._fits(seq, kind, key_id, content, previous, mac):
+        for place, row in enumerate(rows, first):
+            entry = entry_of(row)
+            if entry is None or entry.seq != place or not self._fits(entry, previous):
                 raise UnsoundChainError(f"entry {place} is not what was written")
-            unverified += self._keys.get(key_id) is None
-            previous = mac
+            if entry.kind is EntryKind.RECEIPT:
+                self._check_removal(tx, entry.seq, row[8])
+            elif entry.kind is EntryKind.BEGIN:
+                told = told_by(entry.content)
+            unverified += self._keys.get(entry.key_id) is None
+            previous = entry.mac
         return {
             "jobs_before": told.get("jobs_before", 0),
             "mac": previous.hex(),
@@ -81,17 +82,19 @@ class ChainShortening:
             "upto": rows[-1][0],
         }
 
-    def _fits(self, seq: int, kind: int, key_id: str, content: str, previous: bytes, mac: bytes) -> bool:  # noqa: PLR0917
+    def _fits(self, entry: ChainEntry, previous: bytes) -> bool:
         """Whether an entry's MAC is its own; that of a key that is not at hand can never be told."""
-        key = self._keys.get(key_id)
-        return key is None or key.made(mac, entry_document(seq, EntryKind(kind), key_id, content, previous))
+        key = self._keys.get(entry.key_id)
+        document = entry_document(entry.seq, entry.kind, entry.key_id, entry.content, previous)
+        return key is None or key.made(entry.mac, document)
 
-    def _check_removal(self, tx: Transaction, seq: int, entry: int) -> None:
+    def _check_removal(self, tx: Transaction, seq: int, place: int) -> None:
         """Raises UnsoundChainError unless an entry tells of the removal of a receipt's job."""
-        if self._removal[0] != entry:
-            found = tx.execute(SQL["removal"], (entry, entry - 1)).fetchone()
-            if found is None or not self._fits(entry, EntryKind.REMOVAL, *found):
-                raise UnsoundChainError(f"entry {entry} tells of no removal")
-            self._removal = (entry, json.loads(found[1])["receipts"])
+        if self._removal[0] != place:
+            found = tx.execute(SQL["removal"], (place,)).fetchone()
+            entry = entry_of(found[:9]) if found is not None and is_mac(found[9]) else None
+            if entry is None or not self._fits(entry, found[9]):
+                raise UnsoundChainError(f"entry {place} tells of no removal")
+            self._removal = (place, receipts_told_by(entry.content))
         if not any(first <= seq <= last for first, last in self._removal[1]):
-            raise UnsoundChainError(f"entry {entry} does not tell of the removal of entry {seq}'s job")
+            raise UnsoundChainError(f"entry {place} does not tell of the removal of entry {seq}'s job")

@@ -144,12 +144,17 @@ SELECT plugin, reason FROM disabled_plugin;
 SELECT attempt, traceback FROM job_traceback WHERE job_seq = (SELECT seq FROM job WHERE id = ?) ORDER BY attempt;
 
 -- name: audited_chain
--- Every entry with its job, in the order of the chain.
+-- Every entry with its job, in the order of the chain; of the job also whether its end is the last change in the log.
 SELECT chain.seq, chain.kind, chain.key_id, chain.job_id, chain.revision, chain.receipt, chain.content, chain.mac,
-       chain.removed_by, job.receipt_seq, job.receipt_marks, {columns_with_result}
+       chain.removed_by, job.receipt_seq, job.receipt_marks,
+       event.job_seq IS job.seq AND event.status IS job.status AND event.attempt IS job.attempt
+         AND event.time IS job.end_time AND job.change_time IS job.end_time AND job.claimable = 0
+         AND event.progress_fraction IS job.progress_fraction AND event.progress_message IS job.progress_message,
+       {columns_with_result}
 FROM receipt_chain AS chain
 LEFT JOIN job ON job.id = chain.job_id
 LEFT JOIN image ON image.seq = job.image_seq
+LEFT JOIN job_event AS event ON event.revision = job.revision
 ORDER BY chain.seq;
 
 -- name: unreceipted_jobs

@@ -28,9 +28,10 @@ SELECT content FROM receipt_chain WHERE kind = 5 ORDER BY seq DESC LIMIT 1;
 
 -- name: removal
 -- An entry of a removal, with the MAC of the entry before it.
-SELECT removal.key_id, removal.content, previous.mac, removal.mac
-FROM receipt_chain AS removal CROSS JOIN receipt_chain AS previous
-WHERE removal.seq = ? AND removal.kind = 4 AND previous.seq = ?;
+SELECT removal.seq, removal.kind, removal.key_id, removal.job_id, removal.revision, removal.receipt, removal.content,
+       removal.mac, removal.removed_by, previous.mac
+FROM receipt_chain AS removal CROSS JOIN receipt_chain AS previous ON previous.seq = removal.seq - 1
+WHERE removal.seq = ? AND removal.kind = 4;
 
 -- name: delete_entries
 DELETE FROM receipt_chain WHERE seq <= ?;
