@@ -32,12 +32,13 @@ async def verified(service: Service, count: int) -> None:
         ("changing:Entropy", "$.token"),
         ("changing:Places", "$.first["),
         ("changing:Race", "$.turns."),
+        ("changing:Overtaking", "$.sum"),
     ],
 )
 async def test_an_unsteady_plugin_is_caught(
     tmp_path: Path, target: str, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A clock, the system's entropy, the places of objects in memory, a race of threads: each within twenty runs, with
+    """A clock, the system's entropy, the places of objects in memory, races of threads: each within twenty runs, with
     the path that differs. From then on nothing of it is cached, and both the log and the plugin say so.
     """
     async with running_service(tmp_path, target, verify_sample=1.0) as service:

@@ -125,6 +125,30 @@ class Race(Plugin):
         return {"turns": {"count": len(turns), "order": "".join(turns[:200])}}
 
 
+class Overtaking(Plugin):
+    """Has threads add up in the order in which they come, each so short that it mostly ends before another begins."""
+
+    name = "overtaking"
+    description = "Has short threads race."
+    mime_types = ("*/*",)
+    options_schema = ANY
+    cacheable = True
+
+    def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+        self.sum = 0.0
+
+        def add(number: int) -> None:
+            for _ in range(3_000):
+                self.sum = self.sum * 0.999 + number
+
+        threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return {"sum": self.sum}
+
+
 class Warming(Plugin):
     """Tells how often its worker has run it: the same again in a worker that has run as much, which is what fails."""
 

@@ -54,6 +54,7 @@ def main() -> NoReturn:
     parser.add_argument("--socket", type=int, required=True, help="descriptor of the socket to the service")
     parser.add_argument("--lifeline", type=int, required=True, help="descriptor that ends when the service does")
     parser.add_argument("--folder", required=True, help="temporary folder to make and to remove in the end")
+    parser.add_argument("--restless", action="store_true", help="have threads come in another order than mostly")
     arguments = parser.parse_args()
     # Ctrl-C and a terminal that closes are the service's business; its workers end when it says so.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -72,6 +73,10 @@ def main() -> NoReturn:
         os.close(arguments.lifeline)
         os.close(limit_read)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if arguments.restless:
+            from runward_service.runtime.restless_threads import make_threads_restless  # noqa: PLC0415 - as below
+
+            make_threads_restless()
         from runward_service.runtime.host import serve  # noqa: PLC0415 - the keeper never loads it
 
         serve(arguments.target, socket.socket(fileno=arguments.socket), keeper, limit_write, arguments.folder)

@@ -48,7 +48,7 @@ class FreshWorkers:
         """Run a job's attempt: the worker, which has ended, the run and its answer. Raises GovernedError."""
         await self._enter(control)
         startup = ApartStartup(self._registry, entry, on_loaded)
-        worker = WorkerProcess(entry.source.target, startup.received, output)
+        worker = WorkerProcess(entry.source.target, startup.received, output, restless=True)  # so that races show
         self._workers.add(worker)
         started = False
         try:

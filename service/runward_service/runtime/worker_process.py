@@ -55,10 +55,18 @@ class WorkerProcess:
     """A started worker. It makes one run at a time; what it says beside answers comes through ``on_message``."""
 
     def __init__(
-        self, target: str, on_message: Callable[[WorkerProcess, dict[str, Any]], None], output: PluginOutput
+        self,
+        target: str,
+        on_message: Callable[[WorkerProcess, dict[str, Any]], None],
+        output: PluginOutput,
+        *,
+        restless: bool = False,
     ) -> None:
-        """Prepare a worker of the plugin "module:Class"; start it with start."""
+        """Prepare a worker of the plugin "module:Class"; start it with start. A ``restless`` one has its threads
+        pause at random.
+        """
         self.target = target
+        self._restless = restless
         self._on_message = on_message
         self._output = output
         self._loop = asyncio.get_running_loop()
@@ -93,7 +101,7 @@ class WorkerProcess:
         try:
             command = [sys.executable, "-m", "runward_service.runtime.worker", "--target", self.target]
             command += ["--socket", str(theirs.fileno()), "--lifeline", str(their_lifeline.fileno())]
-            command += ["--folder", str(self._folder)]
+            command += ["--folder", str(self._folder), *(["--restless"] if self._restless else [])]
             # In a thread: the loop must not wait for the new program to be loaded.
             self._popen = await asyncio.to_thread(
                 subprocess.Popen,
