@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from typing import TYPE_CHECKING, Any
@@ -127,6 +128,39 @@ async def test_an_upload_that_broke_off_goes_on(api: Api) -> None:
     assert await missing(api, digest_of(data)) == [digest_of(data)]
     assert await upload(api, chunks_of(data, CHUNK)) == len(data)
     assert await download(api, digest_of(data)) == data
+
+
+async def test_an_upload_is_sent_again_from_its_start(api: Api) -> None:
+    """After one that broke off, with offsets in no message but the first: what is there already is passed over."""
+    data = picture(1_000_000)
+    for start, sent in ((0, 2 * CHUNK), (CHUNK // 2, len(data))):
+        messages = chunks_of(data, start, sent)
+        for message in messages[1:]:
+            message.offset = 0
+        assert await upload(api, messages) == sent
+    assert await download(api, digest_of(data)) == data
+
+
+async def test_all_who_upload_a_blob_at_once_have_it(api: Api) -> None:
+    """One call stores it, and the others are answered when it has, though they send all their messages."""
+    data = picture(3_000_000)
+    sizes = await asyncio.gather(*(upload(api, chunks_of(data)) for _ in range(8)))
+    assert sizes == [len(data)] * 8
+    assert await download(api, digest_of(data)) == data
+    assert unfinished(api) == []
+
+
+async def test_a_refusal_reaches_who_goes_on_sending(api: Api) -> None:
+    """A stock client whose call is refused by its first message, or by one in the middle, gets that error, however much
+    it sends after that.
+    """
+    data = picture(3_000_000)
+    for wrong, field in ((0, "digest"), (1, "offset"), (2, "size_bytes")):
+        for _ in range(5):
+            messages = chunks_of(data)
+            setattr(messages[wrong], field, {"digest": "sha256:none"}.get(field, len(data) - 1))
+            assert (await refused(upload(api, messages))).details["field"] == field
+    assert await upload(api, chunks_of(data)) == len(data)
 
 
 async def test_bytes_of_another_digest(api: Api) -> None:

@@ -6,8 +6,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from runward.v1 import blobs_pb2, blobs_pb2_grpc
-from runward_service.api.call_interceptor import PRINCIPAL
+from runward_service.api.call_interceptor import PRINCIPAL, passed_over
 from runward_service.api.requests import digest_of, invalid_field
+from runward_service.domain.blob_errors import UploadBusy
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.limits import MAX_CHUNK_BYTES
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from runward_service.api.call_limits import CallLimits
+    from runward_service.domain.job import Principal
     from runward_service.execution.blob_transfer import BlobTransfer
     from runward_service.store.uploads import Upload
 
@@ -38,17 +40,34 @@ class BlobServicer(blobs_pb2_grpc.BlobServiceServicer):
             raise GovernedError(ErrorReason.MALFORMED_REQUEST, "The call has no message.")
         principal, digest, size_bytes = PRINCIPAL.get(), digest_of("digest", first.digest), first.size_bytes
         self._transfer.check_size(size_bytes)
+        stored = blobs_pb2.UploadBlobResponse(digest=digest, committed_bytes=size_bytes)
         with self._limits.transfer(principal, size_bytes):
             if await self._transfer.is_kept(principal, digest, size_bytes):
-                return blobs_pb2.UploadBlobResponse(digest=digest, committed_bytes=size_bytes)
-            async with self._transfer.uploading(principal, digest, size_bytes) as upload:
-                await append(upload, first, first.offset)
-                async for message in request_iterator:
-                    check_same_blob(message, upload)
-                    await append(upload, message, message.offset or upload.committed_bytes)
-                if upload.committed_bytes == size_bytes:
-                    await self._transfer.complete(principal, upload)
-                return blobs_pb2.UploadBlobResponse(digest=digest, committed_bytes=upload.committed_bytes)
+                return stored
+            try:
+                async with self._transfer.uploading(principal, digest, size_bytes) as upload:
+                    return await self._receive(principal, upload, first, request_iterator)
+            except UploadBusy:
+                await passed_over(request_iterator)
+                if await self._transfer.is_kept_soon(principal, digest, size_bytes):
+                    return stored  # by the other call
+                raise
+
+    async def _receive(
+        self,
+        principal: Principal,
+        upload: Upload,
+        first: blobs_pb2.UploadBlobRequest,
+        others: AsyncIterator[blobs_pb2.UploadBlobRequest],
+    ) -> blobs_pb2.UploadBlobResponse:
+        """Take an upload's messages, as many as come, and store the blob when it is whole."""
+        end = await append(upload, first, first.offset)
+        async for message in others:
+            check_same_blob(message, upload)
+            end = await append(upload, message, message.offset or end)
+        if upload.committed_bytes == upload.size_bytes:
+            await self._transfer.complete(principal, upload)
+        return blobs_pb2.UploadBlobResponse(digest=upload.digest, committed_bytes=upload.committed_bytes)
 
     async def FindMissingBlobs(
         self, request: blobs_pb2.FindMissingBlobsRequest, context: Any
@@ -74,8 +93,10 @@ class BlobServicer(blobs_pb2_grpc.BlobServiceServicer):
                     yield blobs_pb2.DownloadBlobResponse(data=chunk)
 
 
-async def append(upload: Upload, message: blobs_pb2.UploadBlobRequest, offset: int) -> None:
-    """Add what a message has that is not there yet. Raises GovernedError INVALID_FIELD, or OSError."""
+async def append(upload: Upload, message: blobs_pb2.UploadBlobRequest, offset: int) -> int:
+    """Add what a message has that is not there yet; where in the blob it ends. Raises GovernedError INVALID_FIELD, or
+    OSError.
+    """
     data = message.data
     if len(data) > MAX_CHUNK_BYTES:
         raise invalid_field("data", f"has {len(data)} bytes; a chunk has at most {MAX_CHUNK_BYTES}.")
@@ -88,6 +109,7 @@ async def append(upload: Upload, message: blobs_pb2.UploadBlobRequest, offset: i
         raise invalid_field("data", f"goes beyond the blob's size, {upload.size_bytes} bytes.")
     if offset + len(data) > committed:
         await upload.append(data[committed - offset :])
+    return offset + len(data)
 
 
 def check_same_blob(message: blobs_pb2.UploadBlobRequest, upload: Upload) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -153,19 +153,34 @@ def _wrap_stream_unary(handler: Handler, limits: CallLimits) -> Handler:
     behaviour, decode = handler.stream_unary, handler.request_deserializer
 
     async def call(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        PRINCIPAL.set(ANONYMOUS)
         try:
-            PRINCIPAL.set(ANONYMOUS)
             limits.enter()
+        except GovernedError as error:
+            return end_with(status_of_exception(error), context)
+        try:
+            answer, status = None, None
             try:
                 async with aclosing(arriving(requests, decode)) as messages:
-                    return await behaviour(messages, context)
-            finally:
-                limits.leave()
-        except Exception as error:  # noqa: BLE001 - every error becomes a status here
-            status = status_of_exception(error)
-        return end_with(status, context)
+                    answer = await behaviour(messages, context)
+            except Exception as error:  # noqa: BLE001 - every error becomes a status here
+                status = status_of_exception(error)
+            await passed_over(requests)
+        finally:
+            limits.leave()
+        return answer if status is None else end_with(status, context)
 
     return grpc.stream_unary_rpc_method_handler(call, None, handler.response_serializer)
+
+
+async def passed_over(requests: AsyncIterator[Any]) -> None:
+    """Let the rest of a stream of requests go by, for a time: where a call is answered before all was sent, the next
+    message fails, and some clients take that for the answer.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(RECEIVE_SECONDS):
+            async for _ in requests:
+                continue
 
 
 async def arriving(requests: AsyncIterator[bytes], decode: Callable[[bytes], Any]) -> AsyncGenerator[Any, None]:

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 
+BUSY_RETRY_SECONDS = 1.0
+
+
+class UploadBusy(GovernedError):  # noqa: N818 - named as its siblings
+    """The refusal of an upload that another call is at."""
+
+    def __init__(self) -> None:
+        """Ask for another call a little later."""
+        message = "Another call is uploading this blob. Try again later."
+        details = {"bound": "calls_per_upload", "limit": 1, "retry_seconds": BUSY_RETRY_SECONDS}
+        super().__init__(ErrorReason.TOO_MANY_CALLS, message, details)
+
 
 def blob_not_found(digest: str, plugin: str = "") -> GovernedError:
     """The refusal of a digest of which the caller's tenant has no blob."""

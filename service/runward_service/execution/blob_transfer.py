@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from runward_service.domain.blob_errors import blob_unknown
+from runward_service.domain.blob_errors import BUSY_RETRY_SECONDS, blob_unknown
 from runward_service.domain.clock import now_us
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.store.blob_reader import read_blob
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from runward_service.store.blobs import SqliteBlobs
     from runward_service.store.damaged_blobs import DamagedBlobs
     from runward_service.store.uploads import Upload, Uploads
+
+LOOKS = 50
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +64,18 @@ class BlobTransfer:
             raise mismatch("size_bytes", f"The blob of this digest has {found.size_bytes} bytes, not {size_bytes}.")
         return await self._blobs.keep(principal.tenant, digest, now_us() + self._keep_us)
 
+    async def is_kept_soon(self, principal: Principal, digest: str, size_bytes: int) -> bool:
+        """As ``is_kept``, and for a moment more where it is not: another call, maybe of another process, is at it."""
+        for _ in range(LOOKS):
+            if await self.is_kept(principal, digest, size_bytes):
+                return True
+            await asyncio.sleep(BUSY_RETRY_SECONDS / LOOKS)
+        return False
+
     @asynccontextmanager
     async def uploading(self, principal: Principal, digest: str, size_bytes: int) -> AsyncIterator[Upload]:
-        """Begin an upload or go on with it. Raises GovernedError TOO_MANY_CALLS, or STORE_UNAVAILABLE where the disk
-        does not take it, at any moment of the block.
+        """Begin an upload or go on with it. Raises UploadBusy, or GovernedError STORE_UNAVAILABLE where the disk does
+        not take it, at any moment of the block.
         """
         try:
             upload = await self._uploads.begin(principal.tenant, digest, size_bytes)

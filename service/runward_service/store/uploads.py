@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from runward_service.domain.errors import ErrorReason, GovernedError
+from runward_service.domain.blob_errors import UploadBusy
 from runward_service.domain.image import StoredImage
 from runward_service.store.images import is_large_size
 
@@ -25,7 +25,6 @@ PATIENCE_US = 86_400_000_000
 UNFINISHED_BYTES = 4 * 1024 * 1024 * 1024
 """What unfinished uploads that nobody is at may take together; beyond it the oldest go first."""
 READ_BYTES = 1024 * 1024
-BUSY_RETRY_SECONDS = 1.0
 
 
 class UploadMismatch(Exception):  # noqa: N818 - an event more than a fault
@@ -48,15 +47,13 @@ class Uploads:
     async def begin(self, tenant: str, digest: str, size_bytes: int) -> Upload:
         """Begin a tenant's upload of a blob, or go on with it; whoever gets one closes it.
 
-        Raises GovernedError TOO_MANY_CALLS where another call is at it, OSError where it cannot be written.
+        Raises UploadBusy where another call is at it, OSError where it cannot be written.
         """
         upload = Upload(self._path_of(tenant, digest), digest, size_bytes, self._images)
         try:
             await in_thread(upload.open)
         except BlockingIOError:
-            message = "Another call is uploading this blob. Try again later."
-            details = {"bound": "calls_per_upload", "limit": 1, "retry_seconds": BUSY_RETRY_SECONDS}
-            raise GovernedError(ErrorReason.TOO_MANY_CALLS, message, details) from None
+            raise UploadBusy from None
         return upload
 
     def _path_of(self, tenant: str, digest: str) -> Path:

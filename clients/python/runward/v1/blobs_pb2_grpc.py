@@ -49,7 +49,8 @@ class BlobServiceServicer(object):
     def UploadBlob(self, request_iterator, context):
         """Stores one blob, in chunks. The first message names the blob; each adds a chunk. When all bytes are there and have the declared
         digest, the blob is stored, and on disk once this is answered. The same content again changes nothing, but is kept as
-        if it had just been uploaded; the answer then comes without the rest being read.
+        if it had just been uploaded; of the rest nothing is looked at. Where another call is uploading the same blob, this one's answer
+        waits for that a moment.
 
         What has come is kept, over restarts of the server too, when the call breaks off or the stream ends early; then another call goes
         on. A call whose stream ends early is answered OK, with committed_bytes below the size. So to learn where to go on,
