@@ -32,7 +32,7 @@ DAMAGES = {
     "durations": ("UPDATE plugin_counter SET run_count = run_count - 1 WHERE plugin = 'noop'",),
     "has other bytes": ("UPDATE image SET data = zeroblob(size_bytes) WHERE data IS NOT NULL",),
     "events belong to no job": ("DELETE FROM job WHERE seq = 1",),
-    "foreign_key_check": ("DELETE FROM job WHERE seq = 1",),
+    "foreign_key_check": ("DELETE FROM image",),
     "the kept output of job 5 is another": ("UPDATE kept_result SET size_bytes = 1",),
     "an output is kept of job 3": ("UPDATE kept_result SET job_seq = 3",),
     "audit: JOB_EDITED": ("UPDATE job SET end_time = 7 WHERE seq = 1",),

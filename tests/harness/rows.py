@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.job import JobStatus
 from runward_service.store.database import Database
+from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
     import sqlite3
@@ -55,8 +56,8 @@ def new_database(folder: Path) -> sqlite3.Connection:
 
 def last_revision(connection: sqlite3.Connection) -> int:
     """The last revision that was given out."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job_event'").fetchone()
-    return int(row[0]) if row else 0
+    row = connection.execute(statements("job_reader.sql")["last_revision"]).fetchone()
+    return int(row[0])
 
 
 def insert(connection: sqlite3.Connection, **columns: Any) -> str:

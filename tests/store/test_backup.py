@@ -67,8 +67,8 @@ async def test_what_is_backed_up_is_what_was_there(writer: HeldWriter, tmp_path:
             assert connection.execute(sql).fetchall() == writer.rows(sql), table
     file = images.path_of(job.image.digest)
     assert (target.images / file.relative_to(writer.database.images)).read_bytes() == file.read_bytes()
-    (last,) = writer.rows("SELECT seq FROM sqlite_sequence")
-    floor, next_after, looked_upto = one(target, "SELECT log_floor, seq, looked_upto FROM retention, sqlite_sequence")
+    (last,) = writer.rows("SELECT max(revision) FROM job_event")
+    floor, next_after, looked_upto = one(target, "SELECT log_floor, last_revision, looked_upto FROM retention")
     assert floor == next_after == last[0] + backup.LOST_REVISIONS
     assert looked_upto == 0
     assert audit(target, KEYS, quiet).verdict == "WHOLE"

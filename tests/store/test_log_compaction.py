@@ -160,7 +160,7 @@ async def test_an_unfinished_job_cannot_be_removed(writer: HeldWriter) -> None:
 async def test_a_gap_is_passed_in_one_page(writer: HeldWriter) -> None:
     """Where a window of the log is empty, as after a restore, the page spans up to the next change."""
     await finished(writer, 1)
-    await writer.submit(lambda tx: tx.execute("UPDATE sqlite_sequence SET seq = 1000000000 WHERE name = 'job_event'"))
+    await writer.submit(lambda tx: tx.execute("UPDATE retention SET last_revision = 1000000000"))
     await finished(writer, 1, first=1)
     reader = SqliteJobReader(writer.database)
     await reader.open()
@@ -183,7 +183,8 @@ async def test_a_gap_is_passed_in_one_page(writer: HeldWriter) -> None:
         ("log_head", 2, "INTEGER PRIMARY KEY (rowid>?)"),
         ("outlived_jobs", 2, "INDEX job_expire_time (<expr><?)"),
         ("delete_jobs", 1, "INTEGER PRIMARY KEY (rowid=?)"),
-        ("delete_events_of_jobs", 1, "INDEX job_event_job (job_seq=?)"),
+        ("count_events_of_jobs", 1, "INDEX job_event_job (job_seq=?)"),
+        ("count_events_of_jobs", 1, "SEARCH job_event USING INTEGER PRIMARY KEY (rowid=?)"),
         ("delete_unused_images", 1, "INDEX job_image (image_seq=?)"),
         ("image_exists", 1, "(digest=?)"),
         ("mark_unused_files", 1, "(digest=?)"),

@@ -64,6 +64,21 @@ def test_failed_and_unfinished_jobs_are_not_looked_for_among_all(statuses: list[
     assert not any("TEMP B-TREE" in step for step in plan), plan
 
 
+def test_a_jobs_events_are_found_by_it() -> None:
+    """Those of a whole life by their revisions, all others by the index: one page of them without being sorted."""
+    sql = statements("job_reader.sql")["job_log_page"]
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        parameters = {"id": "", "after": 0, "limit": 1}
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+    searches = [step for step in plan if "job_event" in step]
+    assert searches == [
+        "SEARCH job_event USING INDEX job_event_job (job_seq=? AND revision>?)",
+        "SEARCH job_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    ]
+    assert "MERGE (UNION ALL)" in plan
+
+
 @pytest.mark.parametrize("name", ["callers_after", "callers_up_to"])
 def test_turns_by_the_primary_key(name: str) -> None:
     """Whose turn it is costs no look at callers whose turn it is not."""

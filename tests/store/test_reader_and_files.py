@@ -86,7 +86,7 @@ def test_every_statement_fits_the_schema(tmp_path: Path, name: str) -> None:
             marks = sql.count("?")
             parameters = [None] * marks if marks else dict.fromkeys(
                 ("tenant", "before_seq", "plugin", "statuses", "labels", "create_time_from", "create_time_before",
-                 "limit", "after", "upto")
+                 "limit", "after", "upto", "id")
             )  # fmt: skip
             assert connection.execute(f"EXPLAIN {sql}", parameters).fetchall(), key
     finally:

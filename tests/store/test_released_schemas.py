@@ -20,7 +20,7 @@ KEPT = {
     "priority, timeout, queue_deadline, max_attempts, attempt, lost_attempts, owner, claimable, cancel_requested, "
     "create_time, start_time, end_time, change_time, revision, progress_fraction, progress_message, result, "
     "output_digest, cached, error_reason, error_message, error_details, error_plugin, error_time",
-    "job_event": "*",
+    "job_event": "revision, job_seq, status, attempt, time, progress_fraction, progress_message",
     "job_traceback": "*",
     "image": "tenant, digest, size_bytes, create_time, data",
     "plugin_counter": "plugin, success_count, error_count, run_count, total_duration, last_duration, last_used_time",

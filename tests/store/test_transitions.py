@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runward_service.store.database import Database
+from runward_service.store.job_reader import SqliteJobReader
 from runward_service.store.job_store import SqliteJobStore
 from runward_service.store.transitions import StartJob, insert_images
 from tests.store.held_writer import HeldWriter
@@ -83,6 +84,31 @@ async def test_whole_lives_in_one_batch(writer: HeldWriter, store: SqliteJobStor
     assert {job_id for job_id in writer.changes[-1]} == {job.id for job in jobs}  # noqa: C416 - as the watchers hear
 
 
+async def test_events_of_a_whole_life_go_with_it(writer: HeldWriter, store: SqliteJobStore) -> None:
+    """They are in no index, are read by their job all the same, and leave with it, no others with them."""
+    jobs = [new_job(number) for number in range(3)]
+    async with writer.held():
+        for job in jobs:
+            store.defer_creation(job)
+            store.defer_start(job.id, 200)
+        begun = [job._replace(attempt=1, start_time_us=200) for job in jobs]
+        ends = [store.finish_job(job, outcome(job)) for job in begun]
+    assert [await end for end in ends] == [3, 6, 9]
+    assert writer.rows("SELECT count(*) FROM job_event WHERE of_whole_life = 0") == [(0,)]
+    reader = SqliteJobReader(writer.database)
+    await reader.open()
+    try:
+        page = await reader.job_log_page(jobs[1].id, 4, 10)
+        assert [entry.revision for entry in page.entries] == [5, 6]
+        await writer.submit(lambda tx: tx.execute("DELETE FROM job WHERE id = ?", (jobs[1].id,)))
+        assert writer.rows("SELECT revision FROM job_event") == [(1,), (2,), (3,), (7,), (8,), (9,)]
+        await writer.submit(lambda tx: tx.execute("DELETE FROM job"))
+        assert writer.rows("SELECT count(*) FROM job_event") == [(0,)]
+        assert await reader.last_revision() == 9
+    finally:
+        await reader.close()
+
+
 async def test_a_whole_life_is_as_step_by_step(writer: HeldWriter, store: SqliteJobStore, tmp_path: Path) -> None:
     """Jobs whose three transitions share a batch leave every table as those whose transitions were written singly."""
     database = Database(tmp_path / "singly")
@@ -104,9 +130,11 @@ async def test_a_whole_life_is_as_step_by_step(writer: HeldWriter, store: Sqlite
                     await of.flush()
                 finish = of.finish_job(begun, end)
             assert await finish > 0
-    for table in ("job", "job_event", "job_traceback", "image", "receipt_chain", "plugin_counter", "plugin_duration"):
+    for table in ("job", "job_traceback", "image", "receipt_chain", "plugin_counter", "plugin_duration"):
         sql = f"SELECT * FROM {table} ORDER BY 1, 2"
         assert writer.rows(sql) == singly.rows(sql), table
+    events = "SELECT revision, job_seq, status, attempt, time, progress_fraction, progress_message FROM job_event"
+    assert writer.rows(events) == singly.rows(events)
     await singly.close()
 
 

@@ -31,8 +31,8 @@ class Transaction:
         self.execute = connection.execute
         self.counters = CounterDeltas()
         self.changed: list[str] = []
-        log, *chain = connection.execute(HEADS).fetchone()
-        self._revision: int = log or 0
+        self._revision: int
+        self._revision, *chain = connection.execute(HEADS).fetchone()
         self.chain_head = ChainHead(*chain) if chain[0] else ChainHead()
         """The last entry of the chain of receipts."""
 

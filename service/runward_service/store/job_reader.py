@@ -168,7 +168,7 @@ class SqliteJobReader:
 
     async def job_log_page(self, job_id: str, after: int, limit: int) -> LogPage:
         """A job's changes after a revision, in order; ``upto`` is the last one's."""
-        rows = await self._rows("job_log_page", (job_id, after, limit))
+        rows = await self._rows("job_log_page", {"id": job_id, "after": after, "limit": limit})
         entries = bounded([LogEntry(row) for row in rows])
         return LogPage(entries, entries[-1].revision if entries else after, await self.log_floor())
 
@@ -207,8 +207,7 @@ class SqliteJobReader:
 
     async def last_revision(self) -> int:
         """The revision of the last change of any job, 0 when there was none."""
-        rows = await self._rows("last_revision")
-        return int(rows[0][0]) if rows else 0
+        return int((await self._rows("last_revision"))[0][0])
 
     async def log_floor(self) -> int:
         """How far the log is compacted: of the events up to this revision, only each job's last is sure to be there.

@@ -219,7 +219,7 @@ def _remove_jobs(
     if not seqs:
         return Removed(more=more)
     listed = json.dumps(seqs)
-    events = tx.execute(SQL["delete_events_of_jobs"], (listed,)).rowcount
+    events = tx.execute(SQL["count_events_of_jobs"], (listed,)).fetchone()[0]
     image_seqs = [row[0] for row in tx.execute(SQL["artifacts_of_jobs"], (listed,)).fetchall()]
     removed = tx.execute(SQL["delete_jobs"], (listed,)).fetchall()
     image_seqs += [row[0] for row in removed]

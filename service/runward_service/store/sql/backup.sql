@@ -29,10 +29,10 @@ UPDATE retention SET past_jobs = (SELECT coalesce(sum(success_count + error_coun
                                - (SELECT count(*) FROM job WHERE end_time > 0 AND revision > looked_upto);
 
 -- name: skip_revisions
-UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'job_event';
+UPDATE retention SET last_revision = ? + max(last_revision, coalesce((SELECT max(revision) FROM job_event), 0));
 
 -- name: compact_all
-UPDATE retention SET log_floor = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'job_event'), log_floor);
+UPDATE retention SET log_floor = max(log_floor, last_revision);
 
 -- name: job_count
 SELECT count(*) FROM job;

@@ -49,14 +49,22 @@ ORDER BY job.seq DESC
 LIMIT :limit;
 
 -- name: job_log_page
--- Changes of one job, in order of revision.
+-- Changes of one job, in order of revision: those that the index has, or those of a whole life. CROSS JOIN keeps the job the
+-- outer loop.
 SELECT {columns}, event.revision, event.status, event.attempt, event.time, event.progress_fraction,
        event.progress_message
-FROM job_event AS event CROSS JOIN job ON job.seq = event.job_seq
+FROM (
+  SELECT job_event.* FROM job CROSS JOIN job_event
+  WHERE job.id = :id AND job_event.job_seq = job.seq AND job_event.of_whole_life = 0 AND job_event.revision > :after
+  UNION ALL
+  SELECT job_event.* FROM job CROSS JOIN job_event
+  WHERE job.id = :id AND job_event.revision BETWEEN job.revision - 2 AND job.revision
+    AND job_event.job_seq = job.seq AND job_event.of_whole_life = 1 AND job_event.revision > :after
+  ORDER BY job_event.revision
+  LIMIT :limit
+) AS event CROSS JOIN job ON job.seq = event.job_seq
 JOIN image ON image.seq = job.image_seq
-WHERE event.job_seq = (SELECT seq FROM job WHERE id = ?) AND event.revision > ?
-ORDER BY event.revision
-LIMIT ?;
+ORDER BY event.revision;
 
 -- name: log_tail
 -- Changes of all jobs of all tenants, in order of revision.
@@ -88,7 +96,7 @@ LIMIT :limit;
 SELECT min(revision) FROM job_event WHERE revision > ?;
 
 -- name: last_revision
-SELECT seq FROM sqlite_sequence WHERE name = 'job_event';
+SELECT max(last_revision, coalesce((SELECT max(revision) FROM job_event), 0)) FROM retention;
 
 -- name: log_floor
 SELECT log_floor FROM retention;

@@ -40,8 +40,16 @@ LIMIT ?;
 -- name: delete_events
 DELETE FROM job_event WHERE revision IN (SELECT value FROM json_each(?));
 
--- name: delete_events_of_jobs
-DELETE FROM job_event WHERE job_seq IN (SELECT value FROM json_each(?));
+-- name: count_events_of_jobs
+-- CROSS JOIN keeps the jobs the outer loop.
+WITH gone AS MATERIALIZED (SELECT value AS seq FROM json_each(?))
+SELECT count(*) FROM (
+  SELECT 1 FROM gone CROSS JOIN job_event
+  WHERE job_event.job_seq = gone.seq AND job_event.of_whole_life = 0
+  UNION ALL
+  SELECT 1 FROM gone CROSS JOIN job ON job.seq = gone.seq CROSS JOIN job_event
+  WHERE job_event.revision IN (job.revision - 2, job.revision - 1, job.revision)
+    AND job_event.job_seq = job.seq AND job_event.of_whole_life = 1);
 
 -- name: artifacts_of_jobs
 SELECT job_artifact.image_seq, image.digest
@@ -49,6 +57,7 @@ FROM job_artifact CROSS JOIN image ON image.seq = job_artifact.image_seq
 WHERE job_artifact.job_seq IN (SELECT value FROM json_each(?));
 
 -- name: delete_jobs
+-- With their events.
 DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?)) RETURNING image_seq, receipt_seq;
 
 -- name: delete_unused_images
@@ -99,7 +108,7 @@ INSERT INTO job_deletion (revision, job_id, tenant, principal, time) VALUES (?, 
 
 -- name: take_revision
 -- A deletion has a revision and no event, for its job is gone: the next event must not be given the same one.
-UPDATE sqlite_sequence SET seq = ? WHERE name = 'job_event';
+UPDATE retention SET last_revision = ?;
 
 -- name: delete_old_deletions
 DELETE FROM job_deletion WHERE revision <= ?;

@@ -43,7 +43,8 @@ UPDATE job SET owner = '', claimable = 1, lost_attempts = lost_attempts + lost.a
 FROM (
   SELECT job.seq, coalesce((
     SELECT min(job_event.revision) <= claimed_ahead.begun_upto FROM job_event
-    WHERE job_event.job_seq = job.seq AND job_event.status = 2 AND job_event.attempt = job.attempt
+    WHERE job_event.job_seq = job.seq AND job_event.of_whole_life = 0
+      AND job_event.status = 2 AND job_event.attempt = job.attempt
   ), 1) AS attempts
   FROM job LEFT JOIN claimed_ahead ON claimed_ahead.owner = job.owner
   WHERE job.owner = ? AND job.status = 2
@@ -90,5 +91,5 @@ DELETE FROM image WHERE digest = ? AND tenant = ?;
 
 -- name: heads
 -- Where the log and the chain of receipts end: the last revision, and the last entry; NULL where there is none.
-SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'job_event'), chain.seq, chain.mac, chain.key_id
-FROM (SELECT 1) LEFT JOIN receipt_chain AS chain ON chain.seq = (SELECT max(seq) FROM receipt_chain);
+SELECT max(last_revision, coalesce((SELECT max(revision) FROM job_event), 0)), chain.seq, chain.mac, chain.key_id
+FROM retention LEFT JOIN receipt_chain AS chain ON chain.seq = (SELECT max(seq) FROM receipt_chain);
