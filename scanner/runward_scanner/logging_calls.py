@@ -33,6 +33,8 @@ def is_log_call(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call) or name_of(node) not in LOGGING:
         return False
     function = node.func
+    if node.keywords and any(keyword.arg == "file" and not _is_stream(keyword.value) for keyword in node.keywords):
+        return False  # written to where it can be read again
     if not isinstance(function, ast.Attribute):
         return isinstance(function, ast.Name) and function.id == "print"
     owner = function.value
@@ -40,6 +42,12 @@ def is_log_call(node: ast.AST) -> bool:
         return name_of(owner) in {"getLogger", "get_logger", "bind"}
     name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
     return is_logger_name(name.lower())
+
+
+def _is_stream(node: ast.expr) -> bool:
+    """Whether something is written to one of the standard streams."""
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name.strip("_") in {"stderr", "stdout"}
 
 
 def logged(module: ModuleInfo) -> set[ast.AST]:

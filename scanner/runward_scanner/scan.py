@@ -124,5 +124,5 @@ def _unique(findings: list[Finding]) -> list[Finding]:
     return list(best.values())
 
 
-def _weight(finding: Finding) -> tuple[int, int, str]:
-    return len(finding.steps), len(finding.message), finding.message
+def _weight(finding: Finding) -> tuple[int, int, Finding]:
+    return len(finding.steps), len(finding.message), finding

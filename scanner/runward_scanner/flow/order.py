@@ -6,7 +6,9 @@ import ast
 
 from runward_scanner.walking import children
 
-OF_INTEREST = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subscript)
+OF_INTEREST = (
+    ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subscript, ast.NamedExpr,
+)  # fmt: skip
 LEFT_OUT = (ast.Name, ast.Constant, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 """What holds no part that is evaluated, or none that is evaluated now."""
 CHOICES = (ast.IfExp, ast.BoolOp)
@@ -32,6 +34,10 @@ def _evaluate(node: ast.AST, certain: bool, found: list[tuple[ast.AST, bool]]) -
         _comprehension(node, certain, found)
     elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
         _assignment(node, certain, found)
+    elif isinstance(node, ast.Compare):
+        # ``a < b < c`` may end after b.
+        for index, operand in enumerate((node.left, *node.comparators)):
+            _evaluate(operand, certain and index < 2, found)
     else:
         for child in children(node):
             _evaluate(child, certain, found)

@@ -39,6 +39,10 @@ class Effects(Protocol):
         """The facts as a handler begins."""
         ...
 
+    def quiets(self, manager: ast.expr) -> bool:
+        """Whether a context manager drops exceptions that are raised within it."""
+        ...
+
 
 class Ways:
     """The states in which a body is left, by how."""
@@ -198,7 +202,10 @@ class Walk:
         while True:
             test = self.expressions([head], entered)
             ways.raised |= test.raised
-            body = self.body(node.body, test.normal)
+            begun = test.normal
+            if not isinstance(node, ast.While):
+                begun = frozenset(self.effects.apply(node, state) for state in begun)
+            body = self.body(node.body, begun)
             ways.returned |= body.returned
             ways.raised |= body.raised
             exits |= body.broken
@@ -249,11 +256,13 @@ class Walk:
         # Entering an asynchronous one waits, after the expression was evaluated.
         waits = isinstance(node, ast.AsyncWith)
         ways = self.expressions([ast.Await(item) if waits else item for item in entered], states)
-        body = self.body(node.body, ways.normal)
+        body = self.body(node.body, frozenset(self.effects.apply(node, state) for state in ways.normal))
         ways.normal = body.normal
-        ways.also(body)
-        if any(suppresses(entry.context_expr) for entry in node.items):
+        if any(self.effects.quiets(item) for item in entered):
             ways.normal |= body.raised
+            if self.all_caught and any(_drops_all(item) for item in entered):
+                body.raised = NONE
+        ways.also(body)
         return ways
 
     def _match(self, node: ast.Match, states: States) -> Ways:
@@ -277,6 +286,11 @@ def _is_base(node: ast.expr, all_caught: bool) -> bool:
     if isinstance(node, ast.Tuple):
         return any(_is_base(item, all_caught) for item in node.elts)
     return isinstance(node, ast.Name) and (node.id == "BaseException" or (all_caught and node.id == "Exception"))
+
+
+def _drops_all(node: ast.expr) -> bool:
+    """Whether a context manager is ``suppress(Exception)``."""
+    return suppresses(node) and isinstance(node, ast.Call) and any(_is_base(item, True) for item in node.args)
 
 
 def suppresses(node: ast.expr) -> bool:

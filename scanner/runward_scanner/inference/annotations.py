@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 ANYTHING = frozenset({"typing.Any", "typing_extensions.Any", "builtins.object", "typing.Self", "typing.Hashable"})
 WRAPPERS = frozenset(
     {
-        "Annotated", "Awaitable", "ClassVar", "Coroutine", "Final", "InitVar", "NotRequired", "Optional", "ReadOnly",
-        "Required", "TypeGuard", "Union",
+        "Annotated", "Awaitable", "ClassVar", "Coroutine", "Final", "Future", "InitVar", "NotRequired", "Optional",
+        "ReadOnly", "Required", "Task", "TypeGuard", "Union",
     }
 )  # fmt: skip
 CLASSES: frozenset[type] = frozenset({Class, External})
@@ -127,14 +127,21 @@ def instance_of(frame: Frame, atom: Atom, node: ast.expr) -> Value:
         return made if made is not None else _of_elsewhere(frame, atom.path)  # type: ignore[union-attr]
     if isinstance(atom, Role):
         return frame.engine.made_by(atom)
+    if kind is Text:
+        return _quoted(frame, atom.text, node)  # type: ignore[union-attr]
     if isinstance(atom, Thing) and atom.path in {"typing.TypeVar", "typing.NewType", "typing_extensions.TypeVar"}:
         bound = frame.engine.heap.read(atom, "*", frame.activation)
-        named = (item for item in bound if item is not atom and not isinstance(item, Text))
-        return NOTHING.union(*(instance_of(frame, item, node) for item in named)) or UNKNOWN
+        return NOTHING.union(*(instance_of(frame, item, node) for item in bound if item is not atom)) or UNKNOWN
     if isinstance(atom, (Instance, Thing, Container, Function)):
         # A name that is a value, not a class: an alias of a type expression was evaluated to what it stands for.
         return one(atom)
     return UNKNOWN
+
+
+def _quoted(frame: Frame, text: str, node: ast.expr) -> Value:
+    """What an instance is of the class that a string names, such as a type variable's bound."""
+    named = frame.lookup(text) if text.isidentifier() else NOTHING
+    return NOTHING.union(*(instance_of(frame, item, node) for item in named if isinstance(item, (Class, Role))))
 
 
 def _of_elsewhere(frame: Frame, path: str) -> Value:

@@ -42,6 +42,7 @@ from runward_scanner.inference.values import (
     external,
     is_open,
     one,
+    text_value,
 )
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ CONTAINERS_HAVE = frozenset(
 """The attributes of the containers that are made in code; an annotation may mean others."""
 NAME = ast.Name
 ELSEWHERE: frozenset[type] = frozenset({External, Module})
+STATE_KEPT = frozenset({"state", "_state", "plugin_state", "lifecycle_state"})
+"""What a plugin keeps its lifecycle state under, where nothing else is known of it."""
+NAMED = frozenset({"__name__", "__qualname__"})
 SAME = frozenset({"__func__", "__wrapped__", "__self__", "__call__"})
 
 CARRIED = Container("tuple", ast.Pass(), None)
@@ -208,6 +212,8 @@ def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if role is Role.FAULT:
         kept = {"args": Role.FAULT_TEXT, "__cause__": Role.FAULT, "__context__": Role.FAULT}
         return one(kept.get(name, OPAQUE_ROLE)) if not name.startswith("__str") else one(Method(role, name))
+    if role is Role.STATE:
+        return one(role) if name in {"name", "value"} else one(Method(role, name))
     if role is not Role.EXCEPTION:
         return UNKNOWN
     carried = frame.engine.heap.read_anywhere(CARRIED_AS, frame.activation) if name == "args" else NOTHING
@@ -223,6 +229,8 @@ def _of_plugin(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
         return one(Method(role, name))
     if name == "__dict__":
         return one(Namespace(one(role)))
+    if name in STATE_KEPT:
+        return one(Role.STATE)
     return one(Method(role, name)) if name.startswith("__") else UNKNOWN
 
 
@@ -248,8 +256,14 @@ def _of_external(frame: Frame, atom: External, name: str, node: ast.AST) -> Valu
 
 
 def _of_function(frame: Frame, atom: Function, name: str, node: ast.AST) -> Value:
+    if name == "__self__" and atom.bound:
+        return atom.bound
+    if name == "__globals__":
+        return one(Globals(atom.info.module))
     if name in SAME:
         return one(atom)
+    if name in NAMED:
+        return text_value(atom.info.name)
     if name in {"register", "setter", "getter", "deleter", "dispatch"}:
         return one(External("functools.singledispatch.register"))
     return frame.engine.heap.read(atom.info, name, frame.activation) or OPAQUE

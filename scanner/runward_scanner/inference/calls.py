@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.arguments import Arguments
-from runward_scanner.inference.classes import ancestors, find_attribute, kept_by
+from runward_scanner.inference.construction import construct
 from runward_scanner.inference.externals import call_external, is_run
 from runward_scanner.inference.functions import invoke
 from runward_scanner.inference.methods import call_method
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
 STARRED = ast.Starred
+ROWS = frozenset({"starmap", "starmap_async"})
+"""Methods of pools that call a function with the elements of each element."""
 DEFAULTING = frozenset({"get", "setdefault", "pop"})
 """Methods whose second argument is what they give where they find nothing."""
 
@@ -133,49 +135,6 @@ def _get(frame: Frame, getter: AttrGetter, arguments: Arguments, node: ast.AST) 
     return found[0] if len(found) == 1 else containers.make(frame, "tuple", found, node)
 
 
-def construct(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) -> Value:
-    """What calling a class gives: an instance, with its attributes set from the arguments."""
-    info = atom.info
-    frame.engine.hook_construct(frame, node, info, arguments)
-    made = info.exact_instance
-    if "enum" in info.traits or "state" in info.traits:
-        frame.engine.hook_member(frame, node, one(atom), arguments.at(0))
-        return made
-    news = find_attribute(frame.engine, info, "__new__", frame.activation)
-    for item in news:
-        if isinstance(item, Function):
-            given = frame.call(one(Function(item.info, item.closure, one(atom))), arguments, node)
-            if given and not is_open(given) and not any(isinstance(a, (Instance, Role)) for a in given):
-                return given
-            made |= frozenset(a for a in given if a is not UNKNOWN_ROLE and a is not OPAQUE_ROLE)
-    inits = [
-        item for item in find_attribute(frame.engine, info, "__init__", frame.activation) if isinstance(item, Function)
-    ]
-    for item in inits:
-        invoke(frame, Function(item.info, item.closure, made), arguments, node)
-    if not inits:
-        _set_fields(frame, atom, arguments, node)
-    return made
-
-
-def _set_fields(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) -> None:
-    """A dataclass or named tuple takes its fields in order."""
-    fields: list[str] = []
-    for current in reversed(ancestors(atom.info)):
-        fields.extend(name for name in current.fields if name not in fields)
-    heap = frame.engine.heap
-    for name, value in (*zip(fields, arguments.positional, strict=False), *arguments.keywords.items()):
-        heap.write(atom.info, name, kept_by(atom.info, value), frame.module, node)
-    for loose in (arguments.rest, arguments.mapping):
-        if loose:
-            for name in fields:
-                heap.write(atom.info, name, loose, frame.module, node)
-    posts = find_attribute(frame.engine, atom.info, "__post_init__", frame.activation)
-    for item in posts:
-        if isinstance(item, Function):
-            invoke(frame, Function(item.info, item.closure, atom.info.instance), Arguments(), node)
-
-
 CALLERS: dict[type, Callable[[Frame, Any, Arguments, ast.AST], Value]] = {
     Function: invoke,
     External: call_external,
@@ -217,6 +176,9 @@ def _called_back(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
 def _following(frame: Frame, arguments: Arguments, index: int, node: ast.AST) -> Arguments:
     """The arguments after a callback, or its ``args``, or the elements of what else is handed over."""
     following = arguments.positional[index + 1 :]
+    if following and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ROWS:
+        rows = containers.elements(frame, following[0], node)
+        return Arguments([], {}, containers.elements(frame, rows, node))
     given = arguments.keywords.get("args")
     if given:
         return Arguments(_spread(frame, given) or [containers.elements(frame, given, node)])
@@ -235,10 +197,9 @@ def _inner(frame: Frame, value: Value, node: ast.AST) -> Value:
 
 
 def _spread(frame: Frame, value: Value) -> list[Value] | None:
-    for atom in value:
-        if isinstance(atom, Container):
-            return containers.positions(frame, atom)
-    return None
+    """The elements of the one container that a value may be, where every one has its place."""
+    held = [atom for atom in value if isinstance(atom, Container)]
+    return containers.positions(frame, held[0]) if len(held) == 1 else None
 
 
 class Handed(dict["Value", bool]):

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     import ast
 
     from runward_scanner.inference.frame import Frame
-    from runward_scanner.inference.model import ClassInfo
+    from runward_scanner.inference.model import Activation, ClassInfo
 
 
 RUN = "run"
+MEMBERS = frozenset({"__members__", "_member_map_", "_value2member_map_"})
 GIVING = frozenset({Function, Instance})
 """What an instance may give out as something else: a method bound, a descriptor asked."""
 
@@ -70,6 +71,8 @@ def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value
         return one(Method(atom, name))
     found = find_attribute(frame.engine, info, name, frame.activation)
     if info.subclasses and not atom.exact and not name.startswith("__"):
+        if name == RUN and not found and (mixed := _mixed_in(info)) is not None:
+            return plugin_run(frame, mixed, node, bound=True)
         for sub in descendants(info):
             found |= frame.engine.heap.read(sub, name, frame.activation)
     if name == "value" and "enum" in info.traits:
@@ -81,11 +84,12 @@ def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value
             break
     for held in info.containers:
         result |= one(Method(held, name))
-    if result:
-        return result
-    if "state" in info.traits or "status" in info.traits:
-        return UNKNOWN
-    return _without_definition(frame, atom, name, node)
+    return result or _without_definition(frame, atom, name, node)
+
+
+def _mixed_in(info: ClassInfo) -> Instance | None:
+    """A plugin of a class that another, no plugin's itself, is mixed into."""
+    return next((Instance(sub) for sub in descendants(info) if "plugin" in sub.traits), None)
 
 
 def _given(frame: Frame, found: Value, owner: Value, node: ast.AST, info: ClassInfo) -> Value:
@@ -125,6 +129,12 @@ def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
 def _without_definition(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value:
     """An attribute that is nowhere set: what its annotation, a ``__getattr__`` or a dynamic write says."""
     info = atom.info
+    if "state" in info.traits or "status" in info.traits:
+        return UNKNOWN
+    if name == "_replace" and "record" in info.traits:
+        return info.itself
+    if name == "result" and "plugin" in info.traits:
+        return one(Method(atom, name))  # of the task, say, that gives the plugin
     for current in ancestors(info):
         if name in current.annotations and current.module.top is not None:
             return annotated(frame.engine.frame_of_class(current), current.annotations[name])
@@ -154,10 +164,12 @@ def of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
     if name in {"__mro__", "__bases__"}:
         line = frozenset(Class(item) for item in ancestors(info)[name == "__bases__" :])
         return containers.make(frame, "tuple", [], node, line or OPAQUE)
-    if name in {"__name__", "__qualname__"}:
-        return one(Text(info.name))
+    if name in {"__name__", "__qualname__", "__module__"}:
+        return one(Text(info.name if name != "__module__" else info.module.name))
     if name == "mro":
         return one(Method(atom, name))
+    if name in MEMBERS and "state" in info.traits:
+        return info.itself  # looked into like the enum itself
     found = find_attribute(frame.engine, info, name, frame.activation)
     if "enum" in info.traits or "state" in info.traits:
         members = frozenset(item for item in found if not isinstance(item, Function))
@@ -169,9 +181,28 @@ def of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
             result |= one(Function(item.info, item.closure, one(atom)))
         else:
             result |= _described(frame, item, node)
+    if not result and info.line is not None:
+        result = _of_metaclass(frame, atom, name, node)
     if result:
         return result
     return one(Method(atom, name)) if name.startswith("__") or "enum" in info.traits else UNKNOWN
+
+
+def _of_metaclass(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
+    """An attribute that the class of a class has; nothing where it has none."""
+    result = NOTHING
+    for current in ancestors(atom.info):
+        for meta in current.keywords.get("metaclass", ()):
+            if not isinstance(meta, Class):
+                continue
+            for item in find_attribute(frame.engine, meta.info, name, frame.activation):
+                result |= _bound(frame, item, one(atom), node, meta.info)
+            if not result and not name.startswith("__"):
+                for item in find_attribute(frame.engine, meta.info, "__getattr__", frame.activation):
+                    if isinstance(item, Function):
+                        bound = Function(item.info, item.closure, one(atom))
+                        result |= invoke(frame, bound, Arguments([one(Text(name))]), node)
+    return result
 
 
 def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInfo) -> Value:
@@ -203,12 +234,22 @@ def _described(frame: Frame, item: Atom, node: ast.AST) -> Value:
     return one(item)
 
 
+def _is_in_own_run(frame: Frame, info: ClassInfo) -> bool:
+    """Whether the code being read stands in the ``run`` of a class, be it in a function made there."""
+    activation: Activation | None = frame.activation
+    while activation is not None:
+        function = activation.function
+        if function is not None and function.name == RUN and function.owner is info:
+            return True
+        activation = activation.parent
+    return False
+
+
 def of_super(frame: Frame, atom: Super, name: str, node: ast.AST) -> Value:
     """An attribute found above a class."""
     info = atom.info
     if "plugin" in info.traits and name == RUN:
-        own = frame.function is not None and frame.function.name == RUN and frame.function.owner is info
-        if own:
+        if _is_in_own_run(frame, info):
             return one(PluginRun(reported=True))
         return plugin_run(frame, Instance(info), node, bound=True)
     for base in ancestors(info)[1:]:

@@ -170,14 +170,21 @@ def _item_of_own(frame: Frame, atom: Class | Instance, index: Value, node: ast.A
         if atom.info.traits & {"enum", "state", "status"}:
             frame.engine.hook_member(frame, node, one(atom), index)
             return atom.info.exact_instance
-        return one(atom)
+        made = NOTHING
+        for hook in find_attribute(frame.engine, atom.info, "__class_getitem__", frame.activation):
+            if isinstance(hook, Function):
+                bound = Function(hook.info, hook.closure, one(atom))
+                made |= invoke(frame, bound, Arguments([index]), node)
+        return made or one(atom)
     if "record" in atom.info.traits and position is not None and 0 <= position < len(atom.info.fields):
         return frame.attribute(one(atom), atom.info.fields[position], node)
     held = NOTHING.union(*(_held(frame, container, index, None) for container in containers_among(atom.info)))
     held |= NOTHING.union(
         *(frame.attribute(one(atom), name, node) for name in texts(index) if name in atom.info.annotations)
     )
-    return held | special(frame, atom, "__getitem__", Arguments([index]), node) or UNKNOWN
+    for name in ("__getitem__", "__missing__"):
+        held |= special(frame, atom, name, Arguments([index]), node)
+    return held or UNKNOWN
 
 
 def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, position: int | None) -> Value:
@@ -186,7 +193,7 @@ def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, positi
         frame.engine.hook_member(frame, node, one(atom), index)
         return one(Role.STATE if atom is Role.STATE_ENUM else Role.STATUS)
     if atom == MODULES:
-        return NOTHING.union(*(frame.engine.named_module(frame, name, node) for name in texts(index))) or UNKNOWN
+        return frame.engine.named_modules(frame, index, node)
     if isinstance(atom, External):
         return NOTHING.union(*(frame.attribute(one(atom), name, node) for name in texts(index))) or UNKNOWN
     if isinstance(atom, Text):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.attributes import put
 from runward_scanner.inference.classes import ancestors
+from runward_scanner.inference.folding import folded
 from runward_scanner.inference.imports import module_value
 from runward_scanner.inference.strings import COMPUTED
 from runward_scanner.inference.values import (
@@ -29,8 +31,6 @@ from runward_scanner.inference.values import (
 from runward_scanner.patterns import ends_with
 
 if TYPE_CHECKING:
-    import ast
-
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 def dynamic_attribute(frame: Frame, receiver: Value, name: Value, node: ast.AST) -> Value:
     """``getattr(receiver, name)`` in all its spellings."""
     found = NOTHING
+    if not texts(name) and _matters(receiver):
+        name = calculated(frame, node) or name
     for text in texts(name):
         value = receiver
         for part in text.split("."):
@@ -51,8 +53,40 @@ def dynamic_attribute(frame: Frame, receiver: Value, name: Value, node: ast.AST)
     return found
 
 
+def _matters(receiver: Value) -> bool:
+    """Whether it matters which attribute of a value is taken."""
+    for atom in receiver:
+        kind = atom.__class__
+        if kind is Instance or kind is Class:
+            if not atom.info.traits.isdisjoint(TRAITS):  # type: ignore[union-attr]
+                return True
+        elif kind is Role and atom not in IDLE:
+            return True
+    return False
+
+
+TRAITS = frozenset({"plugin", "tool_runner", "state", "status", "envelope"})
+IDLE = frozenset({Role.UNKNOWN, Role.OPAQUE, Role.COMPUTED})
+
+
+def calculated(frame: Frame, node: ast.AST) -> Value:
+    """The strings that the name may be by which something is taken in a call or in brackets, where it is calculated."""
+    if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+        return folded(frame, node.slice)
+    if not isinstance(node, ast.Call) or not node.args:
+        return NOTHING
+    second = len(node.args) > 1 and not (isinstance(node.func, ast.Attribute) and node.func.attr in TAKING)
+    return folded(frame, node.args[1 if second else 0])
+
+
+TAKING = frozenset({"get", "pop", "setdefault", "__getitem__", "import_module", "__import__"})
+"""Methods that are given the name first."""
+
+
 def dynamic_put(frame: Frame, receiver: Value, name: Value, value: Value, node: ast.AST) -> None:
     """``setattr(receiver, name, value)``."""
+    if not texts(name) and _matters(receiver):
+        name = calculated(frame, node) or name
     for text in texts(name):
         put(frame, receiver, text, value, node)
     if not texts(name):
@@ -64,10 +98,13 @@ def dynamic_put(frame: Frame, receiver: Value, name: Value, value: Value, node: 
 
 def dynamic_import(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``import_module(name)`` and ``__import__(name)``."""
-    names = texts(arguments.at(0, "name"))
+    given = arguments.at(0, "name")
     if path.endswith("reload"):
         return arguments.at(0)
-    if not names or is_open(arguments.at(0, "name")):
+    if not texts(given) and isinstance(node, ast.Call) and node.args:
+        given = folded(frame, node.args[0]) or given
+    names = texts(given)
+    if not names or is_open(given):
         frame.engine.hook_import(frame, node, NOTHING)
         return UNKNOWN
     found = NOTHING
@@ -86,11 +123,14 @@ def dynamic_import(frame: Frame, path: str, arguments: Arguments, node: ast.AST)
     return found or UNKNOWN
 
 
-def named_module(frame: Frame, name: str, node: ast.AST) -> Value:
+def named_modules(frame: Frame, name: Value, node: ast.AST) -> Value:
     """``sys.modules[name]``: the module, as if it were imported here."""
-    value = module_value(frame, name)
-    frame.engine.hook_import(frame, node, value)
-    return value
+    found = NOTHING
+    for text in texts(name) or texts(calculated(frame, node)):
+        value = module_value(frame, text)
+        frame.engine.hook_import(frame, node, value)
+        found |= value
+    return found or UNKNOWN
 
 
 def every_attribute(frame: Frame, receiver: Value, node: ast.AST, *, pairs: bool) -> Value:

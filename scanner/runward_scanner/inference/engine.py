@@ -63,7 +63,7 @@ class Engine(Known, Telling):
     dynamic_attribute = staticmethod(dynamic.dynamic_attribute)
     dynamic_put = staticmethod(dynamic.dynamic_put)
     dynamic_import = staticmethod(dynamic.dynamic_import)
-    named_module = staticmethod(dynamic.named_module)
+    named_modules = staticmethod(dynamic.named_modules)
     every_attribute = staticmethod(dynamic.every_attribute)
     exceptions_of = staticmethod(dynamic.exceptions_of)
     alias_of_generic = staticmethod(dynamic.alias_of_generic)

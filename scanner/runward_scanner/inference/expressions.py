@@ -214,14 +214,22 @@ def yield_(frame: Frame, node: ast.Yield) -> Value:
     """``yield x``: the generator gives x."""
     value = frame.value(node.value) if node.value is not None else OPAQUE
     _yield(frame, value)
-    return UNKNOWN
+    if frame.function is None:
+        return UNKNOWN
+    sent = Container("sent", frame.function.node, frame.activation)
+    return frame.engine.heap.read(sent, containers.ANY, frame.activation) or UNKNOWN
 
 
 def yield_from(frame: Frame, node: ast.YieldFrom) -> Value:
     """``yield from x``."""
     value = frame.value(node.value)
     _yield(frame, containers.elements(frame, value, node))
-    return UNKNOWN
+    found = NOTHING
+    for atom in value:
+        if isinstance(atom, Container) and atom.kind == "generator" and atom.activation is not None:
+            returned = frame.engine.heap.read(atom.activation, "return", frame.activation)
+            found |= returned - {atom}
+    return found or UNKNOWN
 
 
 def _yield(frame: Frame, value: Value) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runward_scanner.inference import containers, strings
+from runward_scanner.inference import containers
+from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.interest import interesting
 from runward_scanner.inference.names import role_of_call
+from runward_scanner.inference.text_methods import of_text
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
@@ -18,6 +20,7 @@ from runward_scanner.inference.values import (
     External,
     Function,
     Globals,
+    Instance,
     Method,
     Namespace,
     Role,
@@ -28,14 +31,12 @@ from runward_scanner.inference.values import (
     idle_thing,
     is_open,
     one,
-    texts,
 )
 
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable
 
-    from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame
 
 GETTERS = frozenset(
@@ -60,6 +61,8 @@ REGISTRY_GETTERS = frozenset(
         "require", "resolve", "setdefault",
     }
 )  # fmt: skip
+STATE_GETTERS = frozenset({"get_state", "state_of", "get_plugin_state", "plugin_state"})
+CASED = frozenset({"lower", "upper", "casefold", "strip"})
 REGISTRY_LISTS = frozenset(
     {"values", "all", "list", "iter", "instances", "loaded", "copy", "plugins", "iter_plugins", "list_plugins"}
 )
@@ -72,6 +75,8 @@ def call_method(frame: Frame, method: Method, arguments: Arguments, node: ast.AS
         return frame.engine.dynamic_attribute(frame, arguments.at(0), arguments.at(1), node)
     if name in {"__getattribute__", "__getattr__"}:
         return frame.engine.dynamic_attribute(frame, one(receiver), arguments.at(0), node)
+    if name == "result" and isinstance(receiver, Instance):
+        return one(receiver)
     if name == "__subclasses__":
         return containers.make(frame, "list", [], node, containers.subclasses_of(frame, one(receiver)) or UNKNOWN)
     model = MODELS.get(receiver.__class__)
@@ -88,8 +93,12 @@ def _of_role(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) 
             return containers.make(frame, "items", [], node, pair)
         if name in REGISTRY_LISTS:
             return one(Role.PLUGINS)
+        if name in STATE_GETTERS:
+            return one(Role.STATE)
         claimed = role_of_call(name)
         return one(claimed) if claimed else UNKNOWN
+    if role is Role.STATE:
+        return one(role) if name in CASED else OPAQUE
     if role is Role.PLUGIN_CLASS and name == "mro":
         return containers.make(frame, "list", [], node, one(role))
     if role is Role.ENTRY_POINTS:
@@ -106,6 +115,8 @@ def _of_container(frame: Frame, method: Method, arguments: Arguments, node: ast.
     if not isinstance(container, Container):
         return OPAQUE
     heap = frame.engine.heap
+    if name in ACTING:
+        _act(frame, container, name, arguments, node)
     if name in ADDERS:
         value = arguments.at(len(arguments.positional) - 1) if arguments.positional else arguments.every()
         heap.write(container, containers.ANY, value, frame.module, node)
@@ -133,6 +144,21 @@ def _of_container(frame: Frame, method: Method, arguments: Arguments, node: ast.
     if name in {"copy", "__iter__", "__aiter__", "__enter__", "__aenter__", "union", "difference"}:
         return one(container)
     return containers.contents(frame, container) or OPAQUE
+
+
+ACTING = frozenset({"asend", "send", "sort"})
+"""Methods of containers that hand something to code of the project."""
+
+
+def _act(frame: Frame, container: Container, name: str, arguments: Arguments, node: ast.AST) -> None:
+    """A list is sorted by a key, or a generator is sent something, which its ``yield`` gives."""
+    if name == "sort":
+        key = arguments.keywords.get("key")
+        if key:
+            frame.call(key, Arguments([containers.contents(frame, container) or OPAQUE]), node)
+    elif container.kind == "generator":
+        sent = container._replace(kind="sent")
+        frame.engine.heap.write(sent, containers.ANY, arguments.at(0), frame.module, node)
 
 
 def _extend(frame: Frame, container: Container, arguments: Arguments, node: ast.AST) -> Value:
@@ -184,44 +210,6 @@ def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
     return held | one(made)
 
 
-def _of_text(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
-    text = method.receiver
-    if not isinstance(text, Text):
-        return OPAQUE
-    if method.name == "join" and len(arguments.positional) == 1:
-        return _join(frame, text.text, arguments.positional[0], node)
-    if method.name == "format" and (arguments.keywords or arguments.rest or arguments.mapping):
-        return _format(text.text, arguments)
-    return strings.method(text.text, method.name, arguments.positional) | strings.taint_of(arguments.positional)
-
-
-def _join(frame: Frame, separator: str, parts: Value, node: ast.AST) -> Value:
-    found = NOTHING
-    for atom in parts:
-        ordered = containers.positions(frame, atom) if isinstance(atom, Container) else None
-        if ordered is not None:
-            spaced = [piece for part in ordered for piece in (one(Text(separator)), part)][1:]
-            found |= strings.joined(spaced)
-        elif isinstance(atom, Text):
-            found |= one(Text(separator.join(atom.text)))
-        else:
-            found |= strings.COMPUTED | strings.taint_of([containers.elements(frame, one(atom), node)])
-    return found or strings.COMPUTED
-
-
-def _format(template: str, arguments: Arguments) -> Value:
-    taint = strings.taint_of([arguments.every()])
-    given = [texts(value) for value in arguments.positional]
-    named = {name: texts(value) for name, value in arguments.keywords.items()}
-    if arguments.rest or arguments.mapping or any(len(items) != 1 for items in (*given, *named.values())):
-        return strings.COMPUTED | taint
-    try:
-        made = template.format(*(items[0] for items in given), **{name: items[0] for name, items in named.items()})
-    except (KeyError, IndexError, ValueError, AttributeError):
-        return strings.COMPUTED | taint
-    return one(Text(made)) | taint
-
-
 def _of_namespace(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     namespace, name = method.receiver, method.name
     if isinstance(namespace, Globals):
@@ -238,15 +226,31 @@ def _of_namespace(frame: Frame, method: Method, arguments: Arguments, node: ast.
     if name == "update":
         for key, value in arguments.keywords.items():
             frame.engine.put(frame, namespace.owner, key, value, node)
+        for atom in arguments.at(0) | arguments.mapping:
+            if isinstance(atom, Container):
+                _put_all(frame, namespace.owner, atom, node)
         return OPAQUE
     if name in {"values", "items"}:
         return frame.engine.every_attribute(frame, namespace.owner, node, pairs=name == "items")
     return OPAQUE
 
 
+def _put_all(frame: Frame, owner: Value, mapping: Container, node: ast.AST) -> None:
+    """Write what a mapping holds as attributes."""
+    heap = frame.engine.heap
+    for cell in tuple(heap.names_of(mapping)):
+        if cell.startswith("="):
+            frame.engine.put(frame, owner, cell[1:], heap.read(mapping, cell, frame.activation), node)
+    loose = heap.read(mapping, containers.ANY, frame.activation)
+    if loose:
+        frame.engine.dynamic_put(frame, owner, UNKNOWN, loose, node)
+
+
 def _of_class(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     owner = method.receiver
     if isinstance(owner, Class) and owner.info.traits & {"enum", "state", "status"}:
+        if method.name in {"get", "__getitem__", "pop"}:
+            frame.engine.hook_member(frame, node, one(owner), arguments.at(0))
         return owner.info.exact_instance if method.name != "__members__" else UNKNOWN
     if isinstance(owner, Class) and method.name == "mro":
         return frame.attribute(one(owner), "__mro__", node)
@@ -260,6 +264,8 @@ def _of_super(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
     owner = method.receiver
     if isinstance(owner, Super) and method.name == "__new__":
         return owner.info.instance
+    if isinstance(owner, Super) and method.name == "__call__":
+        return NOTHING.union(*(atom.info.exact_instance for atom in owner.bound if isinstance(atom, Class))) or UNKNOWN
     if isinstance(owner, Super) and method.name == "__setattr__":
         frame.engine.dynamic_put(frame, owner.bound, arguments.at(0), arguments.at(1), node)
     return OPAQUE
@@ -277,7 +283,7 @@ MODELS: dict[type, Callable[[Frame, Method, Arguments, ast.AST], Value]] = {
     Role: _of_role,
     Container: _of_container,
     Thing: _of_thing,
-    Text: _of_text,
+    Text: of_text,
     Namespace: _of_namespace,
     Globals: _of_namespace,
     Class: _of_class,

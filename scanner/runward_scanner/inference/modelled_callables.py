@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from typing import TYPE_CHECKING
 
-from runward_scanner.inference.annotations import annotated
+from runward_scanner.inference.annotations import annotated, instance_of
 from runward_scanner.inference.arguments import Arguments
+from runward_scanner.inference.folding import folded
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
     UNKNOWN,
     AttrGetter,
+    Class,
+    External,
     Function,
     MethodCaller,
     Partial,
@@ -43,17 +47,26 @@ def _depth(value: Value) -> int:
 
 def methodcaller(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``operator.methodcaller``."""
-    names = texts(arguments.at(0)) or ["*"]
+    given = arguments.at(0)
+    if not texts(given) and isinstance(node, ast.Call) and node.args:
+        given = folded(frame, node.args[0]) or given
+    names = texts(given) or ["*"]
     return frozenset(MethodCaller(name, tuple(arguments.positional[1:])) for name in names)
+
+
+MOST_WAYS = 16
 
 
 def attrgetter(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``operator.attrgetter`` and ``itemgetter``."""
     item = path.endswith("itemgetter")
     names = [texts(value) for value in arguments.positional]
+    if isinstance(node, ast.Call) and len(node.args) == len(names) and not item:
+        names = [known or texts(folded(frame, written)) for known, written in zip(names, node.args, strict=True)]
     if any(not choice for choice in names):
         return one(AttrGetter(("*",), item))
-    return one(AttrGetter(tuple(choice[0] for choice in names), item))
+    ways = itertools.islice(itertools.product(*names), MOST_WAYS)
+    return frozenset(AttrGetter(way, item) for way in ways)
 
 
 def operator_call(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -107,3 +120,24 @@ def enum(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
         if any(name in frame.engine.settings.status_classes for name in names)
         else one(Thing(path, None, None))
     )
+
+
+def register(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``register`` of a ``functools.singledispatch``: with a class, it waits for the function for its objects."""
+    kinds = frozenset(atom for atom in arguments.at(0) if isinstance(atom, Class) or atom is Role.PLUGIN_CLASS)
+    if not kinds:
+        return arguments.at(0) or one(External(path))
+    taken = Partial(one(External("functools.singledispatch.registered")), (kinds,), ())
+    function = arguments.at(1)
+    return frame.call(one(taken), Arguments([function]), node) if function else one(taken)
+
+
+def registered(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """A function for the objects of a class is registered: it is called with them."""
+    made = NOTHING.union(*(instance_of(frame, atom, ast.Constant(None)) for atom in arguments.at(0)))
+    for atom in arguments.at(1):
+        if isinstance(atom, Function):
+            owner = atom.info.owner
+            own = [owner.instance] if owner is not None and atom.bound is None else []
+            frame.call(one(atom), Arguments([*own, made]), node)
+    return arguments.at(1)

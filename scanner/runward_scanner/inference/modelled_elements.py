@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.arguments import Arguments
-from runward_scanner.inference.values import NOTHING, OPAQUE, UNKNOWN, Container, External, Text, Thing, Value, one
+from runward_scanner.inference.classes import kept_by
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Container,
+    External,
+    Instance,
+    Text,
+    Thing,
+    Value,
+    idle_thing,
+    one,
+)
 
 if TYPE_CHECKING:
     import ast
@@ -44,10 +57,67 @@ def next_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value
 
 
 def choose(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
-    """One of the elements of what is given, or of several."""
+    """One of the elements of what is given, or of several; ``key`` is called with each."""
     if len(arguments.positional) == 1:
-        return containers.elements(frame, arguments.at(0), node)
-    return NOTHING.union(*arguments.positional) or UNKNOWN
+        found = containers.elements(frame, arguments.at(0), node)
+    else:
+        found = NOTHING.union(*arguments.positional) or UNKNOWN
+    if "key" in arguments.keywords:
+        frame.call(arguments.keywords["key"], Arguments([found]), node)
+    return found
+
+
+def sorted_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``sorted``: the same elements; ``key`` is called with each."""
+    if "key" in arguments.keywords:
+        elements = containers.elements(frame, arguments.at(0), node)
+        frame.call(arguments.keywords["key"], Arguments([elements]), node)
+    return arguments.at(0) or UNKNOWN
+
+
+def largest(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``heapq.nlargest`` and ``nsmallest``: some of the elements; ``key`` is called with each."""
+    found = containers.elements(frame, arguments.at(1), node)
+    key = arguments.at(2, "key")
+    if key:
+        frame.call(key, Arguments([found]), node)
+    return containers.make(frame, "list", [], node, found)
+
+
+def grouped(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``itertools.groupby``: keys, each with elements."""
+    elements = containers.elements(frame, arguments.at(0), node)
+    key = arguments.at(1, "key")
+    keys = frame.call(key, Arguments([elements]), node) if key else elements
+    group = containers.make(frame, "list", [], node, elements)
+    pair = Container("tuple", node, frame.activation)
+    frame.engine.heap.write(pair, containers.POSITIONS[0], keys or OPAQUE, frame.module, node)
+    frame.engine.heap.write(pair, containers.POSITIONS[1], group, frame.module, node)
+    pairs = Container("zip", node, frame.activation)
+    frame.engine.heap.write(pairs, containers.ANY, one(pair), frame.module, node)
+    return one(pairs)
+
+
+def replaced(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``dataclasses.replace``: an object of the same class, with some fields that may be something else."""
+    for atom in arguments.at(0):
+        if isinstance(atom, Instance):
+            for name, value in arguments.keywords.items():
+                frame.engine.heap.write(atom.info, name, kept_by(atom.info, value), frame.module, node)
+    return arguments.at(0) or UNKNOWN
+
+
+def as_container(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``dataclasses.asdict`` and ``astuple``: what the fields hold."""
+    found = NOTHING
+    for atom in arguments.at(0):
+        if isinstance(atom, Instance):
+            held = [(name, frame.attribute(one(atom), name, node)) for name in atom.info.fields]
+            if path.endswith("asdict"):
+                found |= containers.make_dict(frame, [(one(Text(name)), value) for name, value in held], node)
+            else:
+                found |= containers.make(frame, "tuple", [value for _, value in held], node)
+    return found or idle_thing(path)
 
 
 def zip_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -71,6 +141,8 @@ def map_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     elif path.endswith("reduce"):
         seed = NOTHING.union(*columns, arguments.at(2))
         result = frame.call(function, Arguments([seed, columns[0] if columns else UNKNOWN]), node)
+        if result and not result <= seed:
+            result |= frame.call(function, Arguments([result, columns[0] if columns else UNKNOWN]), node)
         return result | seed
     elif path.endswith(("filter", "filterfalse")):
         frame.call(function, Arguments(columns), node)

@@ -43,7 +43,7 @@ def setattr_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Va
 
 def delattr_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``delattr``."""
-    for name in texts(arguments.at(1)):
+    for name in texts(arguments.at(1)) or ["*"]:
         frame.engine.hook_store(frame, node, arguments.at(0), name, NOTHING)
     return OPAQUE
 
@@ -59,6 +59,8 @@ def locals_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Val
     """``locals``."""
     if frame.is_module:
         return one(Globals(frame.module))
+    if frame.class_info is not None:
+        return one(Namespace(frame.class_info.itself))
     frame.keeps = False
     return containers.make_dict(frame, [(one(Text(name)), value) for name, value in frame.env.items()], node)
 
@@ -125,3 +127,20 @@ def entry_points(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -
     """Entry points; those of plugins are known by their group."""
     named = texts(arguments.every())
     return one(Role.ENTRY_POINTS) if any("plugin" in name for name in named) else one(Thing(path, None, None))
+
+
+def loaded_module(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``sys.modules.get(name)``."""
+    return frame.engine.named_modules(frame, arguments.at(0), node) | arguments.at(1)
+
+
+def located(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``pydoc.locate`` and ``pkgutil.resolve_name``: what a dotted name stands for."""
+    found = NOTHING
+    for text in texts(arguments.at(0)):
+        module, colon, inner = text.partition(":") if ":" in text else text.rpartition(".")
+        value = frame.engine.named_modules(frame, one(Text(module if colon else text)), node)
+        for name in inner.split(".") if colon and inner else ():
+            value = frame.attribute(value, name, node)
+        found |= value
+    return found or UNKNOWN

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference import strings
-from runward_scanner.inference.values import OPAQUE, Role, Text, Value, one, texts
+from runward_scanner.inference.values import OPAQUE, UNKNOWN, Role, Text, Value, one, texts
 
 if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
@@ -49,7 +49,7 @@ def decoded(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Val
     import codecs  # noqa: PLC0415 - as above
 
     rotated = {"rot13", "rot_13", "rot-13"}.issuperset(texts(arguments.at(1)))
-    if path == "codecs.decode" and not (rotated and texts(arguments.at(1))):
+    if path != "base64.b64decode" and not (rotated and texts(arguments.at(1))):
         return strings.COMPUTED
     try:
         made = [
@@ -59,3 +59,13 @@ def decoded(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Val
     except ValueError:
         return strings.COMPUTED
     return frozenset(map(Text, made)) or strings.COMPUTED
+
+
+def setting(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """A variable of the environment: anything, and what stands for it where there is none."""
+    return strings.COMPUTED | frozenset(atom for atom in arguments.at(1, "default") if isinstance(atom, Text))
+
+
+def reversed_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``reversed``: the same elements, of a string its letters from the end."""
+    return frozenset(Text(atom.text[::-1]) if isinstance(atom, Text) else atom for atom in arguments.at(0)) or UNKNOWN

@@ -22,11 +22,12 @@ def steps_to(frame: Frame, node: ast.expr) -> list[Step]:
         origin = frame.engine.heap.origin(frame.module, node.id)
         return [Step(place_of(*origin), f"{node.id} is bound here")] if origin is not None else []
     if isinstance(node, ast.Attribute):
-        for atom in frame.engine.receivers.get(node, ()):
-            if isinstance(atom, (Instance, Class, Module)):
-                origin = frame.engine.heap.origin(atom.info, node.attr)
-                if origin is not None:
-                    return [Step(place_of(*origin), f"{node.attr} is set here")]
+        owners = [
+            atom.info for atom in frame.engine.receivers.get(node, ()) if isinstance(atom, (Instance, Class, Module))
+        ]
+        origins = [origin for owner in owners if (origin := frame.engine.heap.origin(owner, node.attr)) is not None]
+        if origins:
+            return [Step(min(place_of(*origin) for origin in origins), f"{node.attr} is set here")]
         return steps_to(frame, node.value)
     if isinstance(node, (ast.Subscript, ast.Await, ast.Starred)):
         return steps_to(frame, node.value)

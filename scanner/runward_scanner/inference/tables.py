@@ -6,25 +6,25 @@ TRANSPARENT = frozenset(
     {
         "abc.abstractmethod", "asyncio.create_task", "asyncio.ensure_future", "asyncio.run",
         "asyncio.run_coroutine_threadsafe", "asyncio.shield", "asyncio.wait_for", "asyncio.wrap_future",
-        "atexit.register", "builtins.aiter", "builtins.classmethod", "builtins.iter", "builtins.reversed",
-        "builtins.sorted", "builtins.staticmethod", "contextlib.aclosing", "contextlib.asynccontextmanager",
-        "contextlib.closing", "contextlib.contextmanager", "contextlib.nullcontext", "copy.copy", "copy.deepcopy",
-        "dataclasses.dataclass", "dataclasses.replace", "enum.unique", "functools.cache", "functools.lru_cache",
-        "functools.singledispatch", "functools.singledispatch.register", "functools.singledispatchmethod",
+        "atexit.register", "builtins.aiter", "builtins.classmethod", "builtins.iter", "builtins.staticmethod",
+        "contextlib.aclosing", "contextlib.asynccontextmanager", "contextlib.closing", "contextlib.contextmanager",
+        "contextlib.nullcontext", "copy.copy", "copy.deepcopy", "dataclasses.dataclass", "enum.unique",
+        "functools.cache", "functools.lru_cache", "functools.singledispatch", "functools.singledispatchmethod",
         "functools.total_ordering", "functools.update_wrapper", "functools.wraps", "inspect.unwrap",
-        "itertools.cycle", "itertools.dropwhile", "itertools.islice", "itertools.takewhile", "itertools.tee",
-        "types.MappingProxyType", "types.coroutine", "typing.assert_type", "typing.final", "typing.overload",
-        "typing.override", "typing.reveal_type", "typing.runtime_checkable", "typing_extensions.override",
-        "pickle.dumps", "pickle.loads", "weakref.proxy",
+        "itertools.compress", "itertools.cycle", "itertools.dropwhile", "itertools.islice", "itertools.takewhile",
+        "itertools.tee", "pickle.dumps", "pickle.loads", "types.MappingProxyType", "types.coroutine",
+        "typing.assert_type", "typing.final", "typing.overload", "typing.override", "typing.reveal_type",
+        "typing.runtime_checkable", "typing_extensions.override", "weakref.proxy",
     }
 )  # fmt: skip
 """They give back (something that behaves as) their first argument."""
 
 COLLECTING = frozenset(
     {
-        "asyncio.as_completed", "asyncio.gather", "asyncio.wait", "builtins.frozenset", "builtins.list", "builtins.set",
-        "builtins.tuple", "collections.UserList", "collections.deque", "heapq.nlargest", "heapq.nsmallest",
-        "itertools.chain", "itertools.chain.from_iterable",
+        "asyncio.as_completed", "asyncio.gather", "asyncio.wait", "builtins.frozenset", "builtins.list",
+        "builtins.set", "builtins.tuple", "collections.UserList", "collections.deque",
+        "concurrent.futures.as_completed", "concurrent.futures.wait", "itertools.chain",
+        "itertools.chain.from_iterable",
     }
 )  # fmt: skip
 """They give the elements of their arguments."""

@@ -37,6 +37,8 @@ def bind_target(frame: Frame, target: ast.expr, value: Value, site: ast.AST) -> 
         receiver = frame.value(target.value)
         index = frame.value(target.slice)
         frame.engine.hook_item(frame, target, receiver, index, value)
+        if isinstance(target.slice, ast.Slice):
+            value = containers.elements(frame, value, site)
         containers.put_item(frame, receiver, index, value, target)
     elif isinstance(target, (ast.Tuple, ast.List)):
         _unpack(frame, target.elts, value, site)

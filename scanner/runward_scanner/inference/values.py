@@ -224,7 +224,7 @@ def bounded(value: Value) -> Value:
 def widened(value: Value) -> Value:
     """The same value with the atoms that carry nothing to a rule made one: strings computed, the rest opaque."""
     kept: set[Atom] = set()
-    functions = 0
+    functions: list[Function] = []
     for atom in value:
         kind = atom.__class__
         if kind is Text:
@@ -232,17 +232,18 @@ def widened(value: Value) -> Value:
         elif kind in PASSING or (kind in MANY and "plugin" not in atom.info.traits):  # type: ignore[union-attr]
             kept.add(OPAQUE_ROLE)
         elif kind is Function:
-            functions += 1
-            if functions <= MOST_FUNCTIONS:
-                kept.add(atom)
+            functions.append(atom)  # type: ignore[arg-type]
         else:
             kept.add(atom)
-    return frozenset(kept)
+    if len(functions) > MOST_FUNCTIONS:
+        functions.sort(key=lambda atom: (str(atom.info.module.path), atom.info.node.lineno, atom.info.node.col_offset))
+        del functions[MOST_FUNCTIONS:]
+    return frozenset(kept.union(functions))
 
 
 PASSING = frozenset({Thing, Method, Container, Partial, External, Namespace})
 MANY = frozenset({Instance, Class})
-MOST_FUNCTIONS = 12
+MOST_FUNCTIONS = 64
 
 
 def one(atom: Atom) -> Value:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from runward_scanner.flow.paths import Walk, suppresses
+from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import PLUGIN_ROLES, Class, External, Function, Instance, Partial, PluginRun
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import Pattern
+from runward_scanner.rules.idle_handlers import quiets
 from runward_scanner.walking import children, find
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ ASKED_FOR = frozenset(
 """What is looked for in whole functions."""
 GUARDING = frozenset({ast.Try, ast.TryStar, ast.With, ast.AsyncWith})
 MADE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+YIELDS = (ast.Yield, ast.YieldFrom)
 METRICS = "update_execution_metrics"
 DISPATCH = Pattern(
     r"(?:_*)(?:dispatch\w*|run_plugin\w*|execute\w*|invoke\w*|run_in_worker|run_in_process|run_in_executor|to_thread|submit\w*"
@@ -53,21 +55,20 @@ class Methods:
         self.facts: dict[FunctionInfo, frozenset[str]] = {}
         """What functions establish for certain, as far as that was asked."""
 
-    def function(self, node: ast.Call) -> FunctionInfo | None:
-        """The one function among the files that a call calls, if that is known."""
-        found = list({atom.info for atom in self.engine.callees.get(node, ()) if atom.__class__ is Function})
+    def functions(self, node: ast.Call) -> Collection[FunctionInfo]:
+        """The functions among the files that a call may call, as far as that is known."""
+        found = {atom.info for atom in self.engine.callees.get(node, ()) if atom.__class__ is Function}
         if len(found) == 1:
-            return found[0]
+            return found
         function = node.func
         if (
             isinstance(function, ast.Attribute)
             and isinstance(function.value, ast.Name)
             and function.value.id in {"self", "cls"}
         ):
-            for atom in find_attribute(self.engine, self.info, function.attr, None):
-                if isinstance(atom, Function):
-                    return atom.info
-        return None
+            own = find_attribute(self.engine, self.info, function.attr, None)
+            return {atom.info for atom in own if isinstance(atom, Function)}
+        return ()
 
     def nodes(self, root: ast.AST, kinds: Collection[type]) -> list[Any]:
         """The nodes of some kinds in a function, level by level, as ``find`` gives them; each is gone through once."""
@@ -128,10 +129,10 @@ def executes(engine: Engine, methods: Methods, node: ast.AST) -> bool:
 def _executes(engine: Engine, methods: Methods, node: ast.Call) -> bool:
     if is_run(engine, node):
         return True
-    function = methods.function(node)
-    if function is not None and _belongs(function, methods):
-        executing = _body_executes(engine, methods, function)
-        return executing or (function.owner is None and dispatches(node))
+    functions = methods.functions(node)
+    if functions and all(_belongs(function, methods) for function in functions):
+        executing = any(_body_executes(engine, methods, function) for function in functions)
+        return executing or (any(function.owner is None for function in functions) and dispatches(node))
     return dispatches(node)
 
 
@@ -184,8 +185,12 @@ def counts(engine: Engine, methods: Methods, node: ast.Call) -> bool:
     if name_of(node) == METRICS:
         # The name alone is no proof where it stands for something else that is known.
         return not callees or not all(isinstance(atom, (Function, External, Class)) for atom in callees)
-    function = methods.function(node)
-    if function is None or not methods.within(("counts", function)):
+    functions = methods.functions(node)
+    return bool(functions) and all(_body_counts(engine, methods, function) for function in functions)
+
+
+def _body_counts(engine: Engine, methods: Methods, function: FunctionInfo) -> bool:
+    if _is_generator(function) or not methods.within(("counts", function)):
         return False
     walk = Walk(FinallyEffects(engine, methods, function.node), all_caught=True)
     start = frozenset({frozenset[str]()})
@@ -198,6 +203,12 @@ def counts(engine: Engine, methods: Methods, node: ast.Call) -> bool:
         return bool(ends) and all("metrics" in state for state in ends)
     finally:
         methods.done(("counts", function))
+
+
+def _is_generator(function: FunctionInfo) -> bool:
+    """Whether a call of a function only makes a generator, and runs nothing of its body."""
+    body = function.node.body
+    return isinstance(body, list) and any(isinstance(node, YIELDS) for item in body for node in own_nodes(item))
 
 
 def _names_metrics(callees: Value) -> bool:
@@ -217,7 +228,7 @@ class FinallyEffects:
         """Take the class's methods and what the block stands in."""
         self.engine = engine
         self.methods = methods
-        self._guarded = _guarded(around)
+        self._guarded = self._expected_to_raise(around)
 
     def apply(self, node: ast.AST, state: State) -> State:
         """A call that counts; a coroutine counts only when it is awaited, itself or shielded."""
@@ -231,8 +242,7 @@ class FinallyEffects:
         return state
 
     def _is_coroutine(self, node: ast.Call) -> bool:
-        function = self.methods.function(node)
-        return function is not None and isinstance(function.node, ast.AsyncFunctionDef)
+        return any(isinstance(function.node, ast.AsyncFunctionDef) for function in self.methods.functions(node))
 
     def raised(self, node: ast.AST, state: State) -> State | None:
         """What leaves the block: a wait, which can be cancelled, and a call whose function raises or that is guarded
@@ -246,25 +256,28 @@ class FinallyEffects:
             return state | {"metrics"}
         if name_of(node) in {"exit", "_exit", "quit", "abort"} or (node in self._guarded and not is_log_call(node)):
             return state
-        function = self.methods.function(node)
-        if function is not None and _raises(function.node):
-            return state
-        return None
+        return state if any(_raises(function.node) for function in self.methods.functions(node)) else None
 
     def caught(self, handler: ast.ExceptHandler, state: State) -> State:
         """A handler begins with the same facts."""
         return state
 
+    def quiets(self, manager: ast.expr) -> bool:
+        """``suppress``, or one of the project's that does the same."""
+        return isinstance(manager, ast.Call) and quiets(self.engine, manager)
 
-def _guarded(around: ast.AST) -> set[ast.AST]:
-    """The calls below a node that are expected to raise: something around them catches."""
-    bodies = [
-        node.body
-        for node in find(around, GUARDING)
-        if (isinstance(node, (ast.Try, ast.TryStar)) and node.handlers)
-        or (isinstance(node, (ast.With, ast.AsyncWith)) and any(suppresses(item.context_expr) for item in node.items))
-    ]
-    return {part for body in bodies for statement in body for part in find(statement, CALLS)}
+    def _expected_to_raise(self, around: ast.AST) -> set[ast.AST]:
+        """The calls below a node that are expected to raise: something around them catches."""
+        bodies = [
+            node.body
+            for node in find(around, GUARDING)
+            if (isinstance(node, (ast.Try, ast.TryStar)) and node.handlers)
+            or (
+                isinstance(node, (ast.With, ast.AsyncWith))
+                and any(self.quiets(item.context_expr) for item in node.items)
+            )
+        ]
+        return {part for body in bodies for statement in body for part in find(statement, CALLS)}
 
 
 def _raises(node: ast.AST) -> bool:

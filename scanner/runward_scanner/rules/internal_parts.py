@@ -123,7 +123,7 @@ def check_api(engine: Engine, code: str) -> Iterator[Finding]:
             if node.__class__ is ast.Call:
                 calls.append(node)
         problems.extend((node, REACHES) for node in _spread(engine, module, calls))
-        ignored = engine.logged_nodes(module) | _docstrings(module) if problems else set()
+        ignored = engine.logged_nodes(module) | _docstrings(module) | _left_out(module) if problems else set()
         for node, problem in problems:
             if node not in ignored:
                 yield Finding(place_of(module, node), code, problem)
@@ -193,6 +193,17 @@ def _picked(module: ModuleInfo) -> set[ast.AST]:
             skips = isinstance(first.body[0], ast.Continue)
             if skips == _wants_internal(first.test) and (skips or len(node.body) == 1):
                 found.add(node.iter)
+    return found
+
+
+def _left_out(module: ModuleInfo) -> set[ast.AST]:
+    """What a comprehension's elements must not be: ``if key != "_internal"``."""
+    found: set[ast.AST] = set()
+    for node in walk(module.tree):
+        if isinstance(node, ast.comprehension):
+            for test in node.ifs:
+                if isinstance(test, ast.Compare) and all(isinstance(item, (ast.NotEq, ast.NotIn)) for item in test.ops):
+                    found.update(walk(test))
     return found
 
 

@@ -90,6 +90,16 @@ def tells_raw(frame: Frame, value: Value) -> bool:
     return False
 
 
+def _holds_raw(frame: Frame, value: Value, levels: int) -> bool:
+    """Whether a container holds an exception's text, or one that it holds does."""
+    for atom in value:
+        if isinstance(atom, Container):
+            for cell in frame.engine.heap.values_of(atom):
+                if is_raw(cell) or (levels and _holds_raw(frame, cell, levels - 1)):
+                    return True
+    return False
+
+
 def is_api(frame: Frame) -> bool:
     """Whether the code being read belongs to the API."""
     known = frame.module.in_api
@@ -106,7 +116,7 @@ def in_api(engine: Engine, module: ModuleInfo) -> bool:
 def in_call(frame: Frame, node: ast.Call, name: str, callee: Value, arguments: Arguments) -> str:
     """What is wrong with a call that is handed an exception's text; empty where nothing is."""
     every = arguments.every()
-    if (TELLING.isdisjoint(every) and not is_failing(name)) or is_log_call(node):
+    if (TELLING.isdisjoint(every) and not is_failing(name) and name not in ANSWERING) or is_log_call(node):
         return ""
     public = NOTHING.union(*_public_parts(callee, arguments))
     if Role.TRACEBACK in public:
@@ -123,7 +133,7 @@ def in_call(frame: Frame, node: ast.Call, name: str, callee: Value, arguments: A
             return "An exception's text is handed on as an error, past the envelope"
     if is_failing(name) and tells_raw(frame, every):
         return "An exception's text is stored as an error, past the envelope"
-    if is_raw(every) and (name in ANSWERING and name != "write"):
+    if name in ANSWERING and name != "write" and (is_raw(every) or _holds_raw(frame, every, 3)):
         return "An error response is made from a raw exception, not the envelope"
     if Role.EXCEPTION in every and name in {"abort", "set_details"}:
         return "An error response is made from a raw exception, not the envelope"

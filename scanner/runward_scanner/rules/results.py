@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 ASSIGNMENTS = frozenset({ast.Assign})
 BINDING = frozenset({ast.Assign, ast.AnnAssign, ast.NamedExpr})
+REBINDING = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
+"""What may put something else under a name."""
 CALLS = frozenset({ast.Call})
 NAMES = frozenset({ast.Name})
 TRIES = frozenset({ast.Try, ast.TryStar})
@@ -51,3 +53,17 @@ def results(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 names.update(item.id for target in targets for item in find(target, NAMES))
     return names
+
+
+def bound_by(node: ast.AST) -> tuple[list[ast.expr], list[ast.expr]]:
+    """The targets of what binds names, and the values that they are given."""
+    if isinstance(node, ast.Assign):
+        return node.targets, [node.value]
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        return [node.target], [node.iter]
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        bound = [item for item in node.items if item.optional_vars is not None]
+        return [item.optional_vars for item in bound if item.optional_vars], [item.context_expr for item in bound]
+    if isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+        return [node.target], [node.value]
+    return [], []

@@ -216,8 +216,9 @@ def _runtime_imports(engine: Engine, module: ModuleInfo) -> Iterator[ast.Import 
     """The import statements that run, those under TYPE_CHECKING left out."""
     left_out: set[ast.stmt] = set()
     for test in module.statements(ast.If):
-        if _is_type_checking(engine, module, test.test):
-            for item in test.body:
+        negated = isinstance(test.test, ast.UnaryOp) and isinstance(test.test.op, ast.Not)
+        if _is_type_checking(engine, module, test.test.operand if negated else test.test):
+            for item in test.orelse if negated else test.body:
                 inner = [item] if isinstance(item, IMPORTS) else ast.walk(item)
                 left_out.update(node for node in inner if isinstance(node, IMPORTS))
     for statement in module.statements(*IMPORTS):

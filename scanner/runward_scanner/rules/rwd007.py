@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
 EXECUTES = frozenset(
     {
-        "builtins.exec", "builtins.eval", "builtins.compile", "runpy.run_module", "runpy.run_path",
-        "types.FunctionType", "types.CodeType", "code.InteractiveInterpreter", "code.InteractiveConsole",
-        "code.interact", "codeop.compile_command", "timeit.timeit", "timeit.repeat", "cProfile.run",
-        "cProfile.runctx", "profile.run", "profile.runctx", "pdb.run", "pdb.runeval",
-        "importlib.util.spec_from_file_location", "importlib.util.module_from_spec",
-        "importlib.machinery.SourceFileLoader", "imp.load_source", "importlib.util.spec_from_loader",
-        "_testcapi.run_in_subinterp", "importlib.machinery.SourcelessFileLoader", "zipimport.zipimporter",
-        "marshal.loads", "importlib.machinery.ExtensionFileLoader", "pkgutil.resolve_name",
+        "_testcapi.run_in_subinterp", "builtins.compile", "builtins.eval", "builtins.exec", "cProfile.run",
+        "cProfile.runctx", "code.InteractiveConsole", "code.InteractiveInterpreter", "code.interact",
+        "codeop.compile_command", "ctypes.pythonapi.PyRun_SimpleString", "ctypes.pythonapi.PyRun_String",
+        "doctest.testfile", "doctest.testmod", "imp.load_source", "importlib.machinery.ExtensionFileLoader",
+        "importlib.machinery.SourceFileLoader", "importlib.machinery.SourcelessFileLoader",
+        "importlib.util.module_from_spec", "importlib.util.spec_from_file_location",
+        "importlib.util.spec_from_loader", "marshal.loads", "pdb.run", "pdb.runeval", "pkgutil.resolve_name",
+        "profile.run", "profile.runctx", "runpy.run_module", "runpy.run_path", "sys.meta_path.append",
+        "sys.meta_path.insert", "sys.path_hooks.append", "sys.path_hooks.insert", "timeit.repeat", "timeit.timeit",
+        "types.CodeType", "types.FunctionType", "zipimport.zipimporter",
     }
 )  # fmt: skip
 EXECUTING: frozenset[External] = frozenset(map(External, EXECUTES))

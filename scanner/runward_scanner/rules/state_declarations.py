@@ -6,14 +6,14 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import texts
-from runward_scanner.rules.state_words import is_state_enum
+from runward_scanner.rules.state_words import is_loose_name, is_state_enum, keeps_state
 from runward_scanner.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runward_scanner.inference.engine import Engine
-    from runward_scanner.inference.model import FunctionInfo, ModuleInfo
+    from runward_scanner.inference.model import ClassInfo, FunctionInfo, ModuleInfo
     from runward_scanner.inference.values import Value
 
 HOLDING = (ast.Name, ast.List, ast.Tuple, ast.Set, ast.Dict)
@@ -26,10 +26,28 @@ def declared(engine: Engine) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
         for node in module.statements(ast.AnnAssign):
             if _may_hold_words(node.value):
                 yield from _written(enums, module, node.annotation, node.value)
+    for kept in engine.classes.values():
+        if kept.module.governed and keeps_state(kept.name):
+            yield from _of_fields(kept)
     for info in engine.functions.values():
         spec = info.node.args
         if (spec.defaults or spec.kw_defaults) and info.module.governed:
             yield from _of_function(enums, info)
+
+
+def _of_fields(info: ClassInfo) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
+    """The words that are defaults of a field for the state, in a class that keeps a plugin's."""
+    for item in info.node.body:
+        if (
+            isinstance(item, ast.AnnAssign)
+            and isinstance(item.target, ast.Name)
+            and is_loose_name(item.target.id)
+            and isinstance(item.annotation, ast.Name)
+            and item.annotation.id == "str"
+            and isinstance(item.value, ast.Constant)
+            and isinstance(item.value.value, str)
+        ):
+            yield info.module, item, [item.value.value]
 
 
 def _of_function(enums: Enums, info: FunctionInfo) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:

@@ -15,6 +15,7 @@ from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, Container, External, Function, Instance, Role, Text, Value, texts
 from runward_scanner.rule import Rule
 from runward_scanner.rules.state_declarations import declared
+from runward_scanner.rules.state_places import is_generated, is_method, listed, looks_for_member, patterns_at
 from runward_scanner.rules.state_setting import handed_states, may_be_wrong, state_fields
 from runward_scanner.rules.state_words import (
     ENUM_OWN,
@@ -106,10 +107,10 @@ class StateReading(Rule, ABC):
         """``PluginState.NAME``, and constants of the API's enum."""
         if is_state_enum(receiver):
             own = name in ENUM_OWN or name.startswith("_") or any(isinstance(atom, Function) for atom in result)
-            if not own and not _is_method(receiver, name):
+            if not own and not is_method(receiver, name):
                 self.check(frame, node, [name])
         elif name.startswith("PLUGIN_STATE_") and (match := PROTO.fullmatch(name)):
-            generated = match[1] != "UNSPECIFIED" and _is_generated(receiver)
+            generated = match[1] != "UNSPECIFIED" and is_generated(receiver)
             self.check(frame, node, [match[1]] if generated or match[1] in OUTCOMES else [])
 
     def on_member(self, frame: Frame, node: ast.AST, owner: Value, index: Value) -> None:
@@ -128,13 +129,18 @@ class StateReading(Rule, ABC):
             return
         if "state" not in info.traits and not makes_lifecycle(lifecycle):
             return
+        known = {name for name, _, _ in own}
+        for name in frame.engine.heap.names_of(info):
+            if name.isupper() and not name.startswith("_") and name not in known:
+                origin = frame.engine.heap.origin(info, name)
+                self.check(frame, origin[1] if origin is not None else info.node, [name])
         for name, node, value in own:
             written = texts(frame.engine.heap.read(info, name, None)) if isinstance(value, ast.expr) else []
             self.check(frame, node, [name, *written] if wrong(name) else written)
 
     def on_enum(self, frame: Frame, node: ast.AST, arguments: Arguments) -> None:
         """``Enum("PluginState", …)``."""
-        if not any(name in frame.engine.settings.state_classes for name in texts(arguments.at(0))):
+        if not any(name in frame.engine.settings.state_classes for name in texts(arguments.at(0, "value"))):
             return
         names: list[str] = []
         for text in texts(arguments.at(1, "names")):
@@ -152,14 +158,8 @@ class StateReading(Rule, ABC):
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """``plugin.state = …``, ``plugin_state = …``, ``PluginState.NAME = …``."""
         if receiver is None:
-            held = [
-                word
-                for atom in value
-                if isinstance(atom, Container)
-                for word in texts(containers.contents(frame, atom))
-            ]
-            listed = held if makes_lifecycle(held) else []
-            self.check(frame, node, [*(texts(value) if is_state_name(name.lower()) else []), *listed])
+            held = [word for atom in value if isinstance(atom, Container) for word in listed(frame, atom, 2)]
+            self.check(frame, node, [*(texts(value) if is_state_name(name.lower()) else []), *held])
             return
         if is_state_enum(receiver):
             self.check(frame, node, [name])
@@ -194,7 +194,8 @@ class StateReading(Rule, ABC):
                 if operand.__class__ is not ast.Constant and self._reads_state(frame, operand):
                     break
             else:
-                return
+                if not looks_for_member(frame):
+                    return
         for operand, value in zip(operands[-len(values) :], values[-len(operands) :], strict=True):
             words = list(texts(value))
             for atom in value:
@@ -210,7 +211,8 @@ class StateReading(Rule, ABC):
             return holds_states(frame, node.value)
         if isinstance(node, ast.Call):
             if not isinstance(node.func, ast.Attribute):
-                return False
+                shown = isinstance(node.func, ast.Name) and node.func.id in {"str", "repr"} and len(node.args) == 1
+                return shown and (self._reads_state(frame, node.args[0]) or is_state(frame.value(node.args[0])))
             if node.func.attr == "get" and holds_states(frame, node.func.value):
                 return True
             cased = node.func.attr in {"lower", "upper", "casefold", "strip"}
@@ -264,10 +266,17 @@ class StateReading(Rule, ABC):
                 for part in ast.walk(case.pattern):
                     if isinstance(part, ast.MatchValue):
                         self.check(frame, part.value, texts(frame.value(part.value)))
+        elif isinstance(node.subject, ast.Tuple):
+            for index, element in enumerate(node.subject.elts):
+                if self._reads_state(frame, element) or is_state(frame.value(element)):
+                    for part in patterns_at(node, index):
+                        self.check(frame, part.value, texts(frame.value(part.value)))
 
     def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:
         """``record["plugin_state"] = …``."""
-        if any(is_state_name(text) for text in texts(index)):
+        if is_state_enum(receiver):
+            self.check(frame, node, texts(index))
+        elif any(is_state_name(text) for text in texts(index)):
             self.check(frame, node, texts(value))
         elif (isinstance(node, ast.Subscript) and holds_states(frame, node.value)) or any(
             isinstance(atom, Container) and is_state(frame.engine.heap.peek(atom, containers.ANY)) for atom in receiver
@@ -296,20 +305,3 @@ class StateReading(Rule, ABC):
             and texts(value)
         ) and is_state_enum(named_class(frame, function.returns)):
             self.check(frame, node, texts(value))
-
-
-def _is_generated(receiver: Value) -> bool:
-    """Whether a value is a module or an enum that protoc made."""
-    return any(isinstance(atom, External) and "_pb2" in atom.path for atom in receiver)
-
-
-def _is_method(receiver: Value, name: str) -> bool:
-    """Whether a class of the receiver defines a method of that name."""
-    return any(
-        isinstance(atom, Class)
-        and any(
-            isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.name == name
-            for item in atom.info.node.body
-        )
-        for atom in receiver
-    ) or (name.islower() and name not in {"success", "error"})

@@ -6,11 +6,23 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.containers import contents
-from runward_scanner.inference.values import NOTHING, Container, Function, Instance, Role, Text, Value, is_open
+from runward_scanner.inference.values import (
+    NOTHING,
+    Container,
+    External,
+    Function,
+    Instance,
+    Method,
+    Role,
+    Text,
+    Value,
+    is_open,
+)
 from runward_scanner.patterns import Pattern, whole
 from runward_scanner.rules.state_words import (
     PROTO,
     holds_states,
+    is_loose_name,
     is_plugin_like,
     is_state_enum,
     is_state_name,
@@ -40,6 +52,8 @@ is_setter = whole(SETTERS)
 COUNTED = frozenset({"status", "enum"})
 """Traits of the classes whose instances may be a job's status or a metric's outcome."""
 NAMING = (ast.Name, ast.Attribute, ast.Constant)
+ASKING = frozenset({"startswith", "endswith", "__eq__", "__ne__"})
+"""Methods that compare a state with a word."""
 FILLERS = frozenset({"update", "setdefault", "__setitem__", "get", "pop"})
 
 
@@ -55,8 +69,11 @@ def handed_states(frame: Frame, node: ast.Call, callee: Value, arguments: Argume
     receiver = frame.engine.receivers.get(node.func, NOTHING)
     if is_state_enum(receiver) or (name == "extend_enum" and is_state_enum(arguments.at(0))):
         handed.extend(arguments.positional)
-    if name == "Value":
-        handed.extend(value for value in arguments.positional if any(_is_proto(atom) for atom in value))
+    if name == "Value" or _is_generated(callee):
+        every = (*arguments.positional, *arguments.keywords.values())
+        handed.extend(value for value in every if any(_is_proto(atom) for atom in value))
+    if name in ASKING:
+        handed.extend(arguments.at(0) for atom in callee if isinstance(atom, Method) and atom.receiver is Role.STATE)
     if name in FILLERS and isinstance(node.func, ast.Attribute) and holds_states(frame, node.func.value):
         handed.extend(_elements(frame, arguments))
     for atom in callee:
@@ -87,6 +104,11 @@ def _set_by(frame: Frame, node: ast.Call, callee: Value, given: list[Value]) -> 
         return []
     # Nothing is known of who keeps the state: the words of other things' states are mostly written in lower case.
     return [frozenset(atom for atom in value if not isinstance(atom, Text) or atom.text.isupper()) for value in given]
+
+
+def _is_generated(callee: Value) -> bool:
+    """Whether a message of generated code is made."""
+    return any(isinstance(atom, External) and "_pb2." in atom.path for atom in callee)
 
 
 def _is_proto(atom: object) -> bool:
@@ -146,7 +168,23 @@ def _state_parameters(engine: Engine, info: FunctionInfo) -> Slots:
         given = [*enumerate((*spec.posonlyargs, *spec.args)), *((-1, item) for item in spec.kwonlyargs)]
         noted = [(index, item.arg, item.annotation) for index, item in given if item.annotation is not None]
         known = _slots(engine, info, noted, engine.frame_of_module(info.module))
+        owner = info.owner.name.lower() if info.owner is not None else ""
+        if keeps_state(owner) or owner == "registry" or "lifecycle" in owner:
+            named = tuple((i, item.arg) for i, item in given if is_loose_name(item.arg) and _may_be_word(item))
+            known = (*known, *(slot for slot in named if slot not in known))
+            if info in engine.state_slots:
+                engine.state_slots[info] = known
     return known
+
+
+def _is_str(annotation: ast.expr) -> bool:
+    return isinstance(annotation, ast.Name) and annotation.id == "str"
+
+
+def _may_be_word(parameter: ast.arg) -> bool:
+    """Whether a parameter may be given a word: nothing else is said of it than that it is a string."""
+    annotation = parameter.annotation
+    return annotation is None or _is_str(annotation)
 
 
 def state_fields(engine: Engine, info: ClassInfo) -> Slots:
@@ -159,6 +197,11 @@ def state_fields(engine: Engine, info: ClassInfo) -> Slots:
             if field in info.annotations
         ]
         known = _slots(engine, info, noted, engine.frame_of_class(info))
+        if keeps_state(info.name):
+            named = tuple((i, field) for i, field, note in noted if is_loose_name(field) and _is_str(note))
+            known = (*known, *named)
+            if info in engine.state_slots:
+                engine.state_slots[info] = known
     return known
 
 

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo
 
 STATES = frozenset({"LOADED", "INITIALIZED", "RUNNING", "FAILED", "UNAVAILABLE"})
-STATES_OR_NONE = STATES | {""}
+STATES_OR_NONE = STATES | {"", "PLUGIN_STATE_UNSPECIFIED"}
 OUTCOMES = frozenset({"SUCCESS", "ERROR"})
 STATE_NAMES = Pattern(r"_*(?:plugin|lifecycle|plugin_lifecycle)_?state_?")
 LOOSE_STATE_NAMES = Pattern(r"_*(?:\w+_)?state_?")
 STATES_HELD = Pattern(r"_*(?:plugin|lifecycle)_?states?")
 """What a mapping from plugins to their states is called; ``states`` alone, where plugins are kept."""
 is_state_name = whole(STATE_NAMES)
+is_loose_name = whole(LOOSE_STATE_NAMES)
 PROTO = Pattern(r"PLUGIN_STATE_([A-Z]+)")
 ENUM_OWN = frozenset({"__members__", "name", "value", "_ignore_", "_generate_next_value_", "_missing_", "_order_"})
 
@@ -40,7 +41,8 @@ def is_wrong_word(text: str) -> bool:
 
 def wrong(text: str) -> bool:
     """Whether a word names no lifecycle state."""
-    return text.upper().removeprefix("PLUGIN_STATE_") not in STATES_OR_NONE
+    word = text.upper()
+    return word not in STATES_OR_NONE and word.removeprefix("PLUGIN_STATE_") not in STATES_OR_NONE
 
 
 def is_outcome(text: str) -> bool:
@@ -122,7 +124,11 @@ def holds_states(frame: Frame, node: ast.expr) -> bool:
         return True
     if name.lstrip("_") != "states":
         return False
+    receivers = frame.engine.receivers.get(node, frozenset())
+    if Role.REGISTRY in receivers:
+        return True
     owners = [info.name.lower() for info in frame.inside] or [frame.module.name.lower()]
+    owners += [atom.info.name.lower() for atom in receivers if isinstance(atom, Instance)]
     return any(keeps_state(owner) or "registr" in owner or "lifecycle" in owner for owner in owners)
 
 

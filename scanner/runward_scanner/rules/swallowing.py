@@ -25,6 +25,7 @@ EXECUTING = ("run_", "execute", "analyse", "analyze", "process", "start_job")
 """How methods of a layer begin that execute something, beside ``run``."""
 SERVICE_ROLES = frozenset({Role.TOOL_RUNNER, Role.ANALYSIS_SERVICE, Role.JOB_SERVICE, Role.PLUGIN_SERVICE})
 DEEPEST = 4
+MADE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 LOOPS = frozenset({ast.For, ast.AsyncFor, ast.While})
 
 
@@ -110,6 +111,25 @@ def _retried(module: ModuleInfo) -> set[ast.stmt]:
     return found
 
 
+def _gives_up(module: ModuleInfo, node: ast.stmt, handler: ast.ExceptHandler) -> bool:
+    """Whether a handler in a loop that counts its rounds raises once they were enough."""
+    for loop in module.statements(ast.For, ast.AsyncFor, ast.While):
+        if node not in loop.body:
+            continue
+        counted = isinstance(loop, ast.While) or (isinstance(loop.iter, ast.Call) and name_of(loop.iter) in COUNTING)
+        rounds = (
+            {} if isinstance(loop, ast.While) else {part.id for part in walk(loop.target) if isinstance(part, ast.Name)}
+        )
+        for item in handler.body if counted else ():
+            if isinstance(item, ast.If) and any(isinstance(part, ast.Raise) for part in item.body):
+                asked = {part.id for part in walk(item.test) if isinstance(part, ast.Name)}
+                return isinstance(loop, ast.While) or not asked.isdisjoint(rounds)
+    return False
+
+
+COUNTING = frozenset({"range", "count", "enumerate"})
+
+
 def _fails(node: ast.stmt) -> bool:
     """Whether a statement ends in a failure: it raises, or returns what says so."""
     if isinstance(node, ast.Raise):
@@ -130,7 +150,8 @@ def _of_try(reach: Reach, code: str, module: ModuleInfo, node: ast.Try | ast.Try
     steps = (Step(place_of(module, execution), "the execution"),)
     retried = node in _retried(module)
     for handler in suspects:
-        if retried and not isinstance(handler.body[-1], (ast.Return, ast.Break)):
+        gives_up = retried or _gives_up(module, node, handler)
+        if gives_up and not isinstance(handler.body[-1], (ast.Return, ast.Break)):
             continue
         yield Finding(place_of(module, handler), code, "An exception around an execution is swallowed", steps)
     if leaving is not None:
@@ -142,11 +163,18 @@ def _of_try(reach: Reach, code: str, module: ModuleInfo, node: ast.Try | ast.Try
         )
 
 
-def _leaves_finally(statements: list[ast.stmt]) -> ast.stmt | None:
+def _leaves_finally(statements: list[ast.stmt], *, in_loop: bool = False) -> ast.stmt | None:
+    """What in a final block leaves it: a return, or a break or continue of a loop around it."""
     for statement in statements:
-        for node in walk(statement):
-            if isinstance(node, ast.Return):
-                return node
+        if isinstance(statement, ast.Return) or (isinstance(statement, (ast.Break, ast.Continue)) and not in_loop):
+            return statement
+        if isinstance(statement, MADE):
+            continue
+        looping = in_loop or statement.__class__ in LOOPS
+        for body in bodies_of(statement):
+            found = _leaves_finally(body, in_loop=looping)
+            if found is not None:
+                return found
     return None
 
 

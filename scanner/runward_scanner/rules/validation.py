@@ -9,12 +9,13 @@ from runward_scanner.finding import Finding, Step
 from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import ancestors
 from runward_scanner.inference.reporting import place_of
-from runward_scanner.inference.values import Function
+from runward_scanner.inference.values import External, Function
 from runward_scanner.logging_calls import name_of
 from runward_scanner.patterns import Pattern
 from runward_scanner.rules.execution import Methods, dispatches, executes, is_run
+from runward_scanner.rules.idle_handlers import quiets
 from runward_scanner.rules.overridden import method_of
-from runward_scanner.rules.results import around_runs, outputs, results
+from runward_scanner.rules.results import REBINDING, around_runs, bound_by, outputs, results
 from runward_scanner.rules.validators import INPUT, OUTPUT, checks, idle, is_abstract, names_validator, unused
 from runward_scanner.walking import find
 
@@ -59,7 +60,7 @@ def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding
     reached = _reached(methods, run) if run is not None else set()
     local = run in running
     calls = [node for method in own for node in methods.nodes(method, CALLS)] if run is not None else []
-    called = {function.node for function in map(methods.function, calls) if function is not None}
+    called = {function.node for call in calls for function in methods.functions(call)}
     for method in direct:
         effects = Effects(engine, methods, method)
         Walk(effects).body(method.body, START)
@@ -147,7 +148,7 @@ class Effects:
 
     def apply(self, node: ast.AST, state: State) -> State:
         """Calls that validate or execute; a return of unvalidated output is noted."""
-        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        if isinstance(node, REBINDING):
             gone = {"checked"} if self._replaces(node, self._inputs) else set()
             return state - gone - ({"ran"} if self._replaces(node, self._outputs) else set())
         if isinstance(node, (ast.Return, ast.Yield)):
@@ -191,6 +192,9 @@ class Effects:
         )
         if not named and not _is_asked(node, pattern):
             return False
+        others = [atom.path for atom in self.engine.callees.get(node, ()) if isinstance(atom, External)]
+        if any(not pattern.fullmatch(path.rpartition(".")[2]) for path in others) and not _is_asked(node, pattern):
+            return False  # something else has a validator's name
         for info in functions:
             if not is_abstract(info) and (
                 (named and not pattern.fullmatch(info.name)) or not checks(self.engine, info)
@@ -203,10 +207,10 @@ class Effects:
 
     def _always_checks(self, node: ast.Call) -> bool:
         """Whether a validating method of ToolRunner itself asks its validator on every way through it."""
-        function = self.methods.function(node)
-        if function is None or function.owner is not self.methods.info or isinstance(function.node, ast.Lambda):
+        functions = self.methods.functions(node)
+        if any(item.owner is not self.methods.info or isinstance(item.node, ast.Lambda) for item in functions):
             return True
-        calls = self.methods.nodes(function.node, CALLS)
+        calls = [item for function in functions for item in self.methods.nodes(function.node, CALLS)]
         return not any(self.validates(item, INPUT) for item in calls) or "checked" in self._within(node)
 
     def _takes_result(self, node: ast.Call) -> bool:
@@ -240,19 +244,28 @@ class Effects:
         calls = [node for node in self.methods.nodes(method, CALLS) if self.validates(node, INPUT)]
         return {item.id for call in calls for item in call.args if isinstance(item, ast.Name)}
 
-    def _replaces(self, node: ast.Assign | ast.AnnAssign, held: set[str]) -> bool:
+    def _replaces(self, node: ast.AST, held: set[str]) -> bool:
         """Whether an assignment puts something else under one of some names, not made of what they hold."""
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        targets, values = bound_by(node)
         names = {item.id for target in targets for item in find(target, NAMES)}
-        if node.value is None or not names & held:
+        if not values or not names & held:
             return False
-        kept = any(item.id in held for item in find(node.value, NAMES))
-        return not kept and not any(executes(self.engine, self.methods, item) for item in find(node.value, CALLS))
+        kept = any(item.id in held for value in values for item in find(value, NAMES))
+        calls = (call for value in values for call in find(value, CALLS))
+        return not kept and not any(executes(self.engine, self.methods, call) for call in calls)
+
+    def quiets(self, manager: ast.expr) -> bool:
+        """``suppress``, or one of the project's that does the same."""
+        return isinstance(manager, ast.Call) and quiets(self.engine, manager)
 
     def _within(self, node: ast.Call) -> State:
-        """What a method of the module that is called establishes for certain."""
-        function = self.methods.function(node)
-        if function is None or isinstance(function.node, ast.Lambda) or function.module is not self.methods.info.module:
+        """What a method of the module that is called establishes for certain, whichever it is."""
+        found = [self._facts(function) for function in self.methods.functions(node)]
+        return frozenset.intersection(*found) if found else frozenset()
+
+    def _facts(self, function: FunctionInfo) -> State:
+        """What a function establishes for certain, where it is the module's."""
+        if isinstance(function.node, ast.Lambda) or function.module is not self.methods.info.module:
             return frozenset()
         known = self.methods.facts.get(function)
         if known is not None:

@@ -13,6 +13,7 @@ from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import Pattern, whole
+from runward_scanner.rules.idle_handlers import quiets
 from runward_scanner.rules.overridden import dropped_by
 from runward_scanner.walking import walk
 
@@ -67,9 +68,27 @@ def idle(engine: Engine, code: str) -> Iterator[Finding]:
             function.module.governed
             and is_validator(function)
             and not is_abstract(function)
-            and (not checks(engine, function) or dropped_by(engine, function.module, function.node) is not None)
+            and (
+                not checks(engine, function)
+                or _is_switched(function)
+                or dropped_by(engine, function.module, function.node) is not None
+            )
         ):
             yield _finding(function, code, f"The validator {function.name} checks nothing")
+
+
+def _is_switched(function: FunctionInfo) -> bool:
+    """Whether a validator ends early on a condition that says nothing of what it validates: a setting, say."""
+    if isinstance(function.node, ast.Lambda):
+        return False
+    local = {node.id for node in walk(function.node) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    local.update(node.arg for node in walk(function.node) if isinstance(node, ast.arg))
+    for item in function.node.body:
+        if isinstance(item, ast.If) and isinstance(item.body[-1], ast.Return) and _is_idle(item.body[-1]):
+            named = {node.id for node in walk(item.test) if isinstance(node, ast.Name)}
+            if named and named.isdisjoint(local):
+                return True
+    return False
 
 
 def unused(engine: Engine, code: str) -> Iterator[Finding]:
@@ -259,6 +278,10 @@ class Refusals:
     def caught(self, handler: ast.ExceptHandler, state: State) -> State:
         """A handler begins as if nothing had been refused."""
         return state - {"refused"}
+
+    def quiets(self, manager: ast.expr) -> bool:
+        """``suppress``, or one of the project's that does the same."""
+        return isinstance(manager, ast.Call) and quiets(self.engine, manager)
 
 
 def _asks_for_validator(test: ast.expr) -> bool:
