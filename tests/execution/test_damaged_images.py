@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,12 +201,33 @@ async def test_a_file_that_was_cut_short(service: Service, cut: int) -> None:
     assert await missing(service, digest_of(data))
 
 
+@pytest.mark.parametrize("change", [b"", b"?"])
+async def test_a_row_of_another_length(service: Service, change: bytes) -> None:
+    """A small image's bytes that were cut short, or added to, are damaged for a new job and for a retry, and healed."""
+    for again in (False, True):
+        data = picture(500)
+        failed = await analyze(service, "fails", FAIL, image=data)
+        with closing(sqlite3.connect(service.database.path)) as connection, connection:
+            connection.execute("PRAGMA ignore_check_constraints = ON")
+            wrong = data + change if change else data[:-1]
+            connection.execute("UPDATE image SET data = ? WHERE digest = ?", (wrong, digest_of(data)))
+        if again:
+            call = service.analysis.retry(failed.id, ANONYMOUS, "")
+        else:
+            call = service.analysis.analyze(by_digest(digest_of(data)))
+        assert (await refusal(call)).reason is ErrorReason.BLOB_CORRUPTED
+        assert await missing(service, digest_of(data))
+        await upload(service, data)
+        assert b"".join(await downloaded(service, digest_of(data))) == data
+
+
+@pytest.mark.parametrize("place", [-1, 0])
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_verification_on_a_damaged_image(service: Service, size: int) -> None:
+async def test_a_verification_on_a_damaged_image(service: Service, size: int, place: int) -> None:
     """It says nothing of the job's output: UNVERIFIABLE, with the reason; then the image is missing."""
     data = picture(size)
-    job = await analyze(service, "noop", image=data)
-    digest = damage(service, data)
+    job = await analyze(service, "noop", image=data, mime_type="image/png")
+    digest = damage(service, data, place)
     verification = await service.analysis.verify(job.id, ANONYMOUS)
     assert (verification.verdict, verification.reason) == (Verdict.UNVERIFIABLE, "its image is damaged")
     assert await missing(service, digest)

@@ -40,25 +40,40 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PENDING, RUNNING, SUCCESS, FAILED = JobStatus
 
 
-async def test_files_that_a_run_gave_come_along(service: Service) -> None:
+@pytest.mark.parametrize("lost", ["large damaged", "large gone", "small damaged", "small gone"])
+async def test_files_that_a_run_gave_come_along(service: Service, lost: str) -> None:
     """A hit lists the same files, and holds them: they stay when the job of the run is deleted. Where one of them is
-    lost, an equal job runs and gives it again.
+    known to be lost, an equal job runs and gives it again, for those after it too.
     """
     image = PNG + os.urandom(30) + b"!"
-    options = {"files": [["small", 10], ["large", INLINE_BYTES + 1]]}
+    options = {"files": [["small", 10], ["large", INLINE_BYTES + 1]], "lost": lost}
     first = await analyze(service, "giver", options, image=image)
     second = await analyze(service, "giver", options, image=image)
     assert (second.cached, second.artifacts) == (True, first.artifacts)
     await service.analysis.delete(first.id, ANONYMOUS)
     third = await ended(service, (await submit(service, "giver", options, image=image)).id)
     assert (third.cached, third.artifacts) == (True, first.artifacts)
-    large = first.artifacts[1].digest
-    service.jobs._intake._images.path_of(large).write_bytes(b"damaged")
+    file = first.artifacts[lost.startswith("large")]
+    lose(service, file.digest, lost)
     with pytest.raises(GovernedError):
-        await downloaded(service, large)
+        await downloaded(service, file.digest)
     renewed = await analyze(service, "giver", options, image=image)
     assert (renewed.cached, renewed.artifacts) == (False, first.artifacts)
-    assert await downloaded(service, large) == b"!" * (INLINE_BYTES + 1)
+    assert await downloaded(service, file.digest) == b"!" * file.size_bytes
+    again = await analyze(service, "giver", options, image=image)
+    assert (again.cached, again.artifacts) == (True, first.artifacts)
+
+
+def lose(service: Service, digest: str, how: str) -> None:
+    """Damage a stored file where it lies, or remove it."""
+    path = service.jobs._intake._images.path_of(digest)
+    if how == "large damaged":
+        path.write_bytes(b"damaged")
+    elif how == "large gone":
+        path.unlink()
+    else:
+        data = None if how == "small gone" else b"?" * 10
+        alter(service, "UPDATE image SET data = ? WHERE digest = ?", data, digest)
 
 
 async def downloaded(service: Service, digest: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import Any
 
@@ -19,7 +20,8 @@ OWNER = "me"
 
 def new_job(number: int, **fields: Any) -> Job:
     """A SYNC job of this process."""
-    image = StoredImage(f"sha256:{number % 7:064}", 1, data=bytes([number % 7]))
+    data = bytes([number % 7])
+    image = StoredImage(f"sha256:{hashlib.sha256(data).hexdigest()}", 1, data=data)
     values: dict[str, Any] = {
         "id": str(uuid.uuid4()), "tenant": "default", "principal": "p", "request_id": "", "mode": JobMode.SYNC,
         "plugin": f"plugin_{number % 3}", "plugin_version": "1", "status": JobStatus.PENDING, "image": image,

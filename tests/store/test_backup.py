@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from contextlib import closing
@@ -26,6 +27,7 @@ from tests.store.test_released_schemas import released, rows
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runward_service.domain.job import Job
     from runward_service.domain.receipt_keys import ReceiptKeys
     from tests.store.held_writer import HeldWriter
 
@@ -74,6 +76,14 @@ async def test_what_is_backed_up_is_what_was_there(writer: HeldWriter, tmp_path:
     assert audit(target, KEYS, quiet).verdict == "WHOLE"
 
 
+def remove(writer: HeldWriter, job: Job) -> None:
+    """Remove the rows of a job and its image, as a server does before it removes the file."""
+    with closing(sqlite3.connect(writer.database.path)) as connection, connection:
+        connection.execute("DROP TRIGGER job_unfinished_stays")
+        connection.execute("DELETE FROM job WHERE id = ?", (job.id,))
+        connection.execute("DELETE FROM image WHERE digest = ?", (job.image.digest,))
+
+
 async def test_a_restored_store_goes_on_expiring(writer: HeldWriter, tmp_path: Path) -> None:
     """Jobs of before the restoration are found by age and count as ever."""
     from tests.store.held_writer import HeldWriter as Writer  # noqa: PLC0415 - the fixture's class, for a second store
@@ -98,13 +108,14 @@ async def test_a_restored_store_goes_on_expiring(writer: HeldWriter, tmp_path: P
 async def test_a_job_that_is_removed_while_it_is_copied_is_left_out(
     writer: HeldWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where an image's file goes after the database was copied, its jobs are not in the backup, and the rest is."""
+    """Where a job and its image go after the database was copied, it is not in the backup, and the rest is."""
     images, _ = at(writer)
     gone = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 1)
     kept = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 2)
     real = backup.copy_images
 
     def remove_first(*arguments: Any) -> list[str]:
+        remove(writer, gone)
         images.path_of(gone.image.digest).unlink()
         return real(*arguments)
 
@@ -117,13 +128,54 @@ async def test_a_job_that_is_removed_while_it_is_copied_is_left_out(
     assert (report.verdict, report.receipts) == ("WHOLE", 2)  # what was left out is an entry of the copy's chain
 
 
-async def test_an_unfinished_job_is_never_left_out(writer: HeldWriter, tmp_path: Path) -> None:
-    """A pending job whose image's file is missing makes the backup fail, and leaves none behind."""
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_job_whose_image_is_missing_is_never_left_out(
+    writer: HeldWriter, tmp_path: Path, *, ended: bool
+) -> None:
+    """A file that is missing though its job is there makes the backup fail, and leaves none behind; once the server
+    knows of it, the job is copied without it.
+    """
     images, _ = at(writer)
-    image = await images.put(os.urandom(INLINE_BYTES + 1))
-    await create(writer, [new_job(1, image=image)])
-    images.path_of(image.digest).unlink()
-    with pytest.raises(BackupError, match="make the backup again"):
+    if ended:
+        job = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 1)
+    else:
+        job = new_job(1, image=await images.put(os.urandom(INLINE_BYTES + 1)))
+        await create(writer, [job])
+    images.path_of(job.image.digest).unlink()
+    with pytest.raises(BackupError, match="is missing"):
+        back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    await DamagedBlobs(writer, writer.database, images).examine(job.image.digest)
+    assert back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet).jobs == 1
+    assert restore(tmp_path / "backup", Database(tmp_path / "restored"), quiet).jobs == 1
+
+
+async def test_an_image_that_is_put_aside_while_it_is_copied(
+    writer: HeldWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is missing in the backup, too, and its job is there."""
+    images, _ = at(writer)
+    job = await stored(writer, images, os.urandom(INLINE_BYTES + 1), 1)
+    real = backup.copy_images
+
+    def put_aside(*arguments: Any) -> list[str]:
+        images.path_of(job.image.digest).unlink()
+        with closing(sqlite3.connect(writer.database.path)) as connection, connection:
+            connection.execute("INSERT INTO lost_image SELECT seq, 1 FROM image")
+        return real(*arguments)
+
+    monkeypatch.setattr(backup, "copy_images", put_aside)
+    assert back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet).jobs == 1
+    monkeypatch.undo()
+    assert restore(tmp_path / "backup", Database(tmp_path / "restored"), quiet).jobs == 1
+
+
+async def test_a_small_image_is_checked_too(writer: HeldWriter, tmp_path: Path) -> None:
+    """Its bytes lie in the database: where they are not those of its digest, there is no backup."""
+    await finished(writer, 2)
+    with closing(sqlite3.connect(writer.database.path)) as connection, connection:
+        connection.execute("UPDATE image SET data = x'ff' WHERE seq = 1")
+    with pytest.raises(BackupError, match="damaged"):
         back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
@@ -131,22 +183,22 @@ async def test_an_unfinished_job_is_never_left_out(writer: HeldWriter, tmp_path:
 async def test_a_backup_that_is_overtaken_is_begun_anew(
     writer: HeldWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where an unfinished job's image goes while it is copied, the next try has the state of then."""
+    """Where an unfinished job ends and is removed while it is copied, the next try has the state of then."""
     images, _ = at(writer)
     image = await images.put(os.urandom(INLINE_BYTES + 1))
     job = new_job(1, image=image)
     await create(writer, [job])
-    path, aside = images.path_of(image.digest), tmp_path / "aside"
     real, tries = backup.copy_images, []
 
     def overtaken_once(*arguments: Any) -> list[str]:
         tries.append(1)
-        path.rename(aside) if len(tries) == 1 else aside.rename(path)
+        if len(tries) == 1:
+            remove(writer, job)
+            images.path_of(image.digest).unlink()
         return real(*arguments)
 
     monkeypatch.setattr(backup, "copy_images", overtaken_once)
-    assert back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet).image_files == 1
-    assert one(Database(tmp_path / "backup"), "SELECT id FROM job") == (job.id,)
+    assert back_up(writer.database, tmp_path / "backup", keys_at_hand, quiet).jobs == 0
     assert len(tries) == 2
 
 
@@ -186,6 +238,11 @@ def test_a_folder_of_an_older_release_is_backed_up_as_a_new_one(tmp_path: Path) 
     with closing(sqlite3.connect(database.path)) as connection, connection:
         connection.execute(f"UPDATE job SET image_digest = {inline} WHERE image_digest LIKE '%bbbb'")
         connection.execute("DELETE FROM image WHERE data IS NULL")
+        connection.execute("DROP TRIGGER job_terminal_is_final")
+        for digest, data in connection.execute("SELECT digest, data FROM image").fetchall():
+            real = f"sha256:{hashlib.sha256(data).hexdigest()}"
+            connection.execute("UPDATE image SET digest = ? WHERE digest = ?", (real, digest))
+            connection.execute("UPDATE job SET image_digest = ? WHERE image_digest = ?", (real, digest))
     before = rows(database)
     back_up(database, tmp_path / "backup", keys_at_hand, quiet)
     assert version_of(tmp_path / "old") == 1

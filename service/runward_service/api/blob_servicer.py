@@ -86,7 +86,7 @@ class BlobServicer(blobs_pb2_grpc.BlobServiceServicer):
         principal, digest = PRINCIPAL.get(), digest_of("digest", request.digest)
         if request.offset < 0:
             raise invalid_field("offset", "must not be negative.")
-        size_bytes = self._transfer.found(principal, digest).size_bytes
+        size_bytes = (await self._transfer.found(principal, digest)).size_bytes
         with self._limits.transfer(principal, size_bytes):
             async with aclosing(self._transfer.download(principal, digest, request.offset)) as chunks:
                 async for chunk in chunks:

@@ -110,7 +110,7 @@ class BlobTransfer:
 
         Raises GovernedError BLOB_UNKNOWN, INVALID_FIELD for an offset beyond its end, or BLOB_CORRUPTED.
         """
-        blob = self.found(principal, digest)
+        blob = await self.found(principal, digest)
         if offset > blob.size_bytes:
             raise mismatch("offset", f"offset must be from 0 to {blob.size_bytes}, the blob's size.")
         try:
@@ -121,10 +121,11 @@ class BlobTransfer:
             await self._damaged.examine(digest)
             raise
 
-    def found(self, principal: Principal, digest: str) -> StoredImage:
-        """A blob of the caller's tenant. Raises GovernedError BLOB_UNKNOWN."""
+    async def found(self, principal: Principal, digest: str) -> StoredImage:
+        """A blob of the caller's tenant. Raises GovernedError BLOB_UNKNOWN, or STORE_UNAVAILABLE."""
         blob = self._blobs.find(principal.tenant, digest)
         if blob is None:
+            await self._damaged.examine(digest)  # an artifact whose bytes are gone stands for no other run from now on
             raise blob_unknown(digest)
         return blob
 

@@ -17,6 +17,7 @@ from runward_service.domain.verification import (
 )
 from runward_service.execution.scheduler import cancelled_error
 from runward_service.execution.slot import Place
+from runward_service.execution.whole_images import UNLIKE_IMAGE
 from runward_service.runtime.result_codec import decode_result
 from runward_service.runtime.result_difference import first_difference
 from runward_service.runtime.run_control import RunControl
@@ -102,11 +103,14 @@ class Verifier:
             return unverifiable(reason)
         again = await self._verifications.with_input(job)
         if again is None:
+            await self._damaged.examine(job.image.digest)
             return unverifiable("its image is not there any more")
         outcome = await run(again)
-        if outcome.envelope is not None and outcome.envelope.reason is ErrorReason.BLOB_CORRUPTED:
+        failure = outcome.envelope.reason if outcome.envelope is not None else None
+        if failure is ErrorReason.BLOB_CORRUPTED or failure in UNLIKE_IMAGE:
             found = await self._damaged.examine(job.image.digest)
-            return unverifiable(f"its image is {'damaged' if found else 'not there any more'}")
+            if found or failure is ErrorReason.BLOB_CORRUPTED:
+                return unverifiable(f"its image is {'damaged' if found else 'not there any more'}")
         if is_other(outcome.code_digest, job):  # of the files on disk, which the fresh worker has loaded
             return unverifiable(OTHER_CODE)
         return await asyncio.to_thread(compared, job, outcome)

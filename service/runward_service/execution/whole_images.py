@@ -33,6 +33,10 @@ class WholeImages:
         """The description of the plugin that a request names. Raises GovernedError as PluginExecutionService.admit, and
         BLOB_CORRUPTED where the image is no such image because its stored bytes are damaged.
         """
+        stored = request.stored
+        if stored is not None and stored.data is not None and len(stored.data) != stored.size_bytes:
+            await self._damaged.examine(stored.digest)  # no row that names it could be written with these bytes
+            raise blob_corrupted(stored.digest)
         try:
             return await self._plugins.admit(request)
         except GovernedError as error:

@@ -27,6 +27,7 @@ SQL = statements("backup.sql")
 PAGES_A_STEP = 1024
 CHUNK_BYTES = 1024 * 1024
 TRIES = 5
+PUT_ASIDE = "A server that is asked for it ('runward blobs download DIGEST FILE') puts it aside."
 LOST_REVISIONS = 1_000_000_000
 """More than can have been given out between a backup and its restoration."""
 
@@ -82,7 +83,8 @@ def back_up_once(
         copy_database(database.path, target.path, progress)
         with closing(open_alone(target.path)) as copy:
             migrate(copy)
-            leave_out(copy, copy_images(copy, database.images, target.images, progress), keys)
+            gone = copy_images(copy, database.images, target.images, progress)
+            leave_out(copy, removed_meanwhile(database, copy, gone), keys)
             check(copy)
             summary = summary_of(copy, target)
         sync_file(target.path)
@@ -201,7 +203,29 @@ def copy_checked(source: Path, target: Path, digest: str) -> None:
         writer.flush()
         os.fsync(writer.fileno())
     if f"sha256:{found.hexdigest()}" != digest:
-        raise BackupError(f"{source} is damaged: its content is not that of its digest")
+        raise BackupError(f"{source} is damaged: its content is not that of its digest. {PUT_ASIDE}")
+
+
+def removed_meanwhile(database: Database, copy: sqlite3.Connection, gone: list[str]) -> list[str]:
+    """Those images of which the file is gone because their jobs are. One that a server has put aside since is marked as
+    lost in the copy, too.
+
+    Raises OvertakenError where one is there again, BackupError where the disk has lost one.
+    """
+    removed = []
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
+        for digest in gone:
+            row = connection.execute(SQL["image_now"], (digest,)).fetchone()
+            path = ImageStore(database.images, "").path_of(digest)
+            if row is None:
+                removed.append(digest)
+            elif row[0]:
+                copy.execute(SQL["mark_lost"], (row[0], digest))
+            elif row[1] or path.exists():
+                raise OvertakenError(f"{path} was removed and stored again while it was copied; make the backup again")
+            else:
+                raise BackupError(f"{path} is missing: jobs have it. {PUT_ASIDE}")
+    return removed
 
 
 def leave_out(copy: sqlite3.Connection, gone: list[str], keys: Callable[[], ReceiptKeys]) -> None:
@@ -230,11 +254,14 @@ def skip_revisions(copy: sqlite3.Connection) -> None:
 
 
 def check(copy: sqlite3.Connection) -> None:
-    """Raises BackupError where a database is damaged."""
+    """Raises BackupError where a database is damaged, or an image in it."""
     problems = [row[0] for row in copy.execute("PRAGMA integrity_check(3)") if row[0] != "ok"]
     problems += [f"{row[0]} refers to missing {row[2]} rows" for row in copy.execute("PRAGMA foreign_key_check")]
     if problems:
         raise BackupError(f"the database is damaged: {'; '.join(problems[:3])}")
+    for digest, data in copy.execute(SQL["small_images"]):
+        if f"sha256:{hashlib.sha256(data).hexdigest()}" != digest:
+            raise BackupError(f"the image {digest} in the database is damaged: it has other bytes. {PUT_ASIDE}")
 
 
 def summary_of(copy: sqlite3.Connection, target: Database) -> BackupSummary:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runward_service.store.batch import Transaction
 
 SQL = statements("transitions.sql")
+BLOBS_SQL = statements("blobs.sql")
 
 
 class ArtifactGone(Exception):  # noqa: N818 - an event more than a fault
@@ -43,6 +44,7 @@ def keep_artifacts(tx: Transaction, outcome: Outcome, image_path: Callable[[str]
             data = None if large else artifact.data
             row = (digest, artifact.size_bytes, outcome.end_time_us, data, outcome.job_id)
             tx.execute(SQL["insert_artifact_image"], row)
+            tx.execute(BLOBS_SQL["found_again"], (digest,))
         listed = (place, artifact.name, artifact.mime_type, digest, outcome.job_id)
         if tx.execute(SQL["insert_artifact"], listed).rowcount == 0:
             raise ArtifactGone(digest)

@@ -7,6 +7,18 @@ SELECT DISTINCT digest FROM image WHERE data IS NULL ORDER BY digest;
 -- name: lost_image
 SELECT 1 FROM lost_image JOIN image ON image.seq = lost_image.image_seq WHERE image.digest = ? LIMIT 1;
 
+-- name: image_now
+-- When an image was found to be lost, or NULL; whether a row has its bytes.
+SELECT (SELECT max(time) FROM lost_image JOIN image AS lost ON lost.seq = lost_image.image_seq WHERE lost.digest = image.digest),
+       max(data IS NOT NULL)
+FROM image WHERE digest = ? GROUP BY digest;
+
+-- name: mark_lost
+INSERT INTO lost_image (image_seq, time) SELECT seq, ? FROM image WHERE digest = ? AND data IS NULL ON CONFLICT DO NOTHING;
+
+-- name: small_images
+SELECT digest, data FROM image WHERE data IS NOT NULL;
+
 -- name: unfinished_with_image
 SELECT 1 FROM job JOIN image ON image.seq = job.image_seq WHERE image.digest = ? AND job.status IN (1, 2) LIMIT 1;
 
