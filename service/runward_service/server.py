@@ -94,7 +94,6 @@ def make_server(service: Service) -> tuple[grpc.aio.Server, HealthServicer]:
         store_health=service.store_health,
         info=service.info,
         bounds=bounds,
-        on_idle=service.loop_reader.make_ready,
     )
     return server, health_servicer
 

@@ -216,7 +216,7 @@ async def test_what_grpc_itself_refuses(tmp_path: Path) -> None:
         assert (await refused(api.jobs.GetJob(NO_JOB, metadata=(("x-small", "y" * 8000),)))).reason == "JOB_NOT_FOUND"
 
 
-async def test_a_refusal_is_no_entry() -> None:
+def test_a_refusal_is_no_entry() -> None:
     """A call that was refused does not count among those under way."""
     limits = CallLimits(CallBounds(calls=1), MAX_MESSAGE_BYTES)
     limits.enter()
@@ -224,22 +224,6 @@ async def test_a_refusal_is_no_entry() -> None:
         limits.enter()
     limits.leave()
     limits.enter()
-
-
-async def test_when_no_call_is_under_way() -> None:
-    """Told after the last of several calls has ended, each time, and once whoever waits for its answer has it."""
-    idle = asyncio.Event()
-    limits = CallLimits(CallBounds(), MAX_MESSAGE_BYTES, idle.set)
-    for _ in range(2):
-        limits.enter()
-        limits.enter()
-        limits.leave()
-        await asyncio.sleep(0)
-        assert not idle.is_set()
-        limits.leave()
-        assert not idle.is_set()
-        await asyncio.wait_for(idle.wait(), 10)
-        idle.clear()
 
 
 async def test_the_request_of_a_stream_is_small(tmp_path: Path) -> None:

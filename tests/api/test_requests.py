@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runward.v1 import jobs_pb2
-from runward_service.api.analyze_answer import AnalyzeAnswer
-from runward_service.api.conversion import duration, job_to_proto, timestamp
+from runward_service.api.conversion import analyze_answer, duration, job_to_proto, timestamp
 from runward_service.api.requests import (
     analyze_request,
     list_request,
@@ -311,22 +310,9 @@ def test_an_empty_result_is_a_result() -> None:
 
 @pytest.mark.parametrize("result", [None, b"", Struct(fields={"x": Value(string_value="y" * 300)}).SerializeToString()])
 def test_the_answer_of_analyze_has_the_whole_job(result: bytes | None) -> None:
-    """Encoded, with the result's own bytes in it; the same where it was prepared, and where another job was."""
+    """Encoded, with the result's own bytes in it."""
     job = example_job(result=result)
-    answer = AnalyzeAnswer()
-    for prepared in (None, job._replace(revision=0), job._replace(revision=0, output_digest="another")):
-        if prepared is not None:
-            answer.prepare(prepared)
-        assert jobs_pb2.AnalyzeResponse.FromString(answer.encoded(job)).job == job_to_proto(job)
-
-
-def test_what_cannot_be_encoded_is_told_in_the_end() -> None:
-    """Not while the job's end is being stored, which it would hinder."""
-    answer = AnalyzeAnswer()
-    job = example_job(options={"number": object()})
-    answer.prepare(job)
-    with pytest.raises(ValueError, match="Unexpected type"):
-        answer.encoded(job)
+    assert jobs_pb2.AnalyzeResponse.FromString(analyze_answer(job)).job == job_to_proto(job)
 
 
 def test_an_error_is_sent_without_its_inside() -> None:

@@ -20,7 +20,7 @@ from runward_service.api.inline_image import WORTH_BYTES, cut_image
 from runward_service.domain.errors import ErrorReason, GovernedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from runward_service.domain.job import Principal
     from runward_service.domain.limits import CallBounds
@@ -56,12 +56,9 @@ class Reception:
 class CallLimits:
     """The calls and streams of this process. Used on the loop alone."""
 
-    def __init__(self, bounds: CallBounds, max_message_bytes: int, on_idle: Callable[[], None] = lambda: None) -> None:
-        """Take so many; no message is larger than ``max_message_bytes``. ``on_idle`` is called when no unary call is
-        under way any more and the last one is answered.
-        """
+    def __init__(self, bounds: CallBounds, max_message_bytes: int) -> None:
+        """Take so many; no message is larger than ``max_message_bytes``."""
         self._bounds = bounds
-        self._on_idle = on_idle
         self._max_message_bytes = max_message_bytes
         self._receiving: set[Reception] = set()
         self._looking = False
@@ -84,8 +81,6 @@ class CallLimits:
     def leave(self) -> None:
         """A unary call that entered has ended."""
         self.calls -= 1
-        if not self.calls:
-            asyncio.get_running_loop().call_soon(self._on_idle)
 
     @contextmanager
     def watch(self, principal: Principal) -> Iterator[None]:

@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from runward.v1 import errors_pb2, governance_pb2, jobs_pb2, plugins_pb2
+from runward_service.api.inline_image import LEN, varint
 from runward_service.domain.receipt import document_of_job
 from runward_service.domain.verification import ABSENT
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from runward_service.execution.plugin_catalog import PluginView
 
 MICROSECONDS = 1_000_000
+JOB_TAG = bytes([jobs_pb2.AnalyzeResponse.JOB_FIELD_NUMBER << 3 | LEN])
+RESULT_TAG = bytes([jobs_pb2.Job.RESULT_FIELD_NUMBER << 3 | LEN])
 
 
 def timestamp(time_us: int) -> Timestamp:
@@ -135,6 +138,18 @@ def fill_rare_fields(message: jobs_pb2.Job, job: Job) -> None:
 def job_message(job: Job) -> bytes:
     """A job as one message of WatchJob or WatchJobs, encoded: in both it is the first field."""
     return jobs_pb2.WatchJobResponse(job=job_to_proto(job)).SerializeToString()
+
+
+def analyze_answer(job: Job) -> bytes:
+    """A job as an AnalyzeResponse, encoded: the job is its first field. Its result, which may be large, goes in as it
+    was encoded before.
+    """
+    message = jobs_pb2.Job()
+    fill_without_result(message, job)
+    parts = [message.SerializeToString()]
+    if job.result is not None:
+        parts += (RESULT_TAG, varint(len(job.result)), job.result)
+    return b"".join((JOB_TAG, varint(sum(map(len, parts))), *parts))
 
 
 def set_time(message: Timestamp, time_us: int) -> None:

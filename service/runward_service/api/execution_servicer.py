@@ -6,9 +6,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runward.v1 import jobs_pb2, jobs_pb2_grpc
-from runward_service.api.analyze_answer import AnalyzeAnswer
 from runward_service.api.call_interceptor import HELD, PRINCIPAL, JobFailed
-from runward_service.api.conversion import duration, fill_job, job_message, job_to_proto, timestamp
+from runward_service.api.conversion import analyze_answer, duration, fill_job, job_message, job_to_proto, timestamp
 from runward_service.api.requests import (
     analyze_request,
     batch_requests,
@@ -49,11 +48,10 @@ class ExecutionServicer(jobs_pb2_grpc.ExecutionServiceServicer):
         """Run now. The answer is encoded."""
         converted = [analyze_request(request, PRINCIPAL.get(), HELD.get().take_image())]
         del request  # nor is what it was converted to held while the job waits and runs
-        answer = AnalyzeAnswer()
-        job = await self._analysis.analyze(converted.pop(), HELD.get().let_go, answer.prepare)
+        job = await self._analysis.analyze(converted.pop(), HELD.get().let_go)
         if job.error is not None:
             raise JobFailed(job.id, job.error)
-        return answer.encoded(job)
+        return analyze_answer(job)
 
     async def SubmitJob(self, request: jobs_pb2.SubmitJobRequest, context: Any) -> jobs_pb2.SubmitJobResponse:
         """Run later."""

@@ -27,8 +27,6 @@ from runward_service.api.plugin_servicer import PluginServicer
 from runward_service.domain.limits import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import grpc
 
     from runward_service.domain.limits import CallBounds
@@ -60,12 +58,9 @@ def add_servicers(
     store_health: StoreHealth,
     info: ServerInfo,
     bounds: CallBounds,
-    on_idle: Callable[[], None],
 ) -> HealthServicer:
-    """Put the API on a server, all of it behind one CallInterceptor, which takes no more than the bounds allow;
-    ``on_idle`` is called when no unary call is under way any more.
-    """
-    limits = CallLimits(bounds, MAX_MESSAGE_BYTES, on_idle)
+    """Put the API on a server, all of it behind one CallInterceptor, which takes no more than the bounds allow."""
+    limits = CallLimits(bounds, MAX_MESSAGE_BYTES)
     calls = CallInterceptor(limits)
     added_to = cast("grpc.aio.Server", calls)
     jobs_pb2_grpc.add_ExecutionServiceServicer_to_server(ExecutionServicer(analysis, info), added_to)

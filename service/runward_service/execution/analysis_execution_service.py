@@ -72,24 +72,18 @@ class AnalysisExecutionService:
         self.on_cancel_requested: Callable[[], None] = lambda: None
         """Hears whenever a job was marked to be cancelled."""
 
-    async def analyze(
-        self,
-        request: JobRequest,
-        on_begun: Callable[[], None] = lambda: None,
-        on_ending: Callable[[Job], None] | None = None,
-    ) -> Job:
+    async def analyze(self, request: JobRequest, on_begun: Callable[[], None] = lambda: None) -> Job:
         """Run a request to its end; the job, SUCCESS or FAILED, is on disk when this returns.
 
-        ``on_begun`` is called when the request is held no more: the job has what it needs of it; ``on_ending`` with
-        the job as it will be once its end is stored, but for its revision, while that is under way. The end of the
-        calling task (a caller that hangs up) cancels the job, unless another call with the same request id waits for
-        it. Raises GovernedError for whatever is refused.
+        ``on_begun`` is called when the request is held no more: the job has what it needs of it. The end of the calling
+        task (a caller that hangs up) cancels the job, unless another call with the same request id waits for it. Raises
+        GovernedError for whatever is refused.
         """
         self._admit()
         if self._store_health.failing:
             await self._store_health.probe()  # else the plugin would run, and its end could not be stored
         request = self._with_image(request)
-        beginning, principal = self._begin(request, on_ending), request.principal
+        beginning, principal = self._begin(request), request.principal
         # A large image's job is written before it runs; all others are begun before anything could be hung up on.
         job = await (self._uninterrupted(beginning) if request.image_bytes > INLINE_BYTES else beginning)
         del request, beginning
@@ -190,14 +184,13 @@ class AnalysisExecutionService:
         if running is not None and job.mode is JobMode.SYNC and not running.callers:
             running.control.stop(hung_up_error())
 
-    async def _begin(self, request: JobRequest, on_ending: Callable[[Job], None] | None) -> Job:
+    async def _begin(self, request: JobRequest) -> Job:
         """Create a job for a caller that waits and let it run; or the job that its request id made before."""
         principal = request.principal
         place = Place(request.plugin, (principal.tenant, principal.name), request.image_bytes)
         self._scheduler.enter(place)
         begun = False
         control = RunControl()
-        control.on_ending = on_ending
         try:
             job, existing = await self._jobs.create_job(request, control)
             if not existing:

@@ -183,7 +183,7 @@ class JobExecutionService:
         on_ran()
         outcome = await self._whole_images.outcome(job, outcome)
         try:
-            revision = await self._finish(job, outcome, control.on_ending)
+            revision = await self._finish(job, outcome)
         except ArtifactGone:  # the job whose output this was has been deleted: an equal one's now, or a run of its own
             return await self.run_job(job, control, on_ran)
         except GovernedError as error:
@@ -201,7 +201,7 @@ class JobExecutionService:
             self.on_success(ended)
         return ended
 
-    async def _finish(self, job: Job, outcome: Outcome, on_ending: Callable[[Job], None] | None = None) -> int:
+    async def _finish(self, job: Job, outcome: Outcome) -> int:
         """Store an end; the revision, 0 where the job is not this process's any more.
 
         The large artifacts of its run are put in files before, so that the commit may name them; again where those were
@@ -212,10 +212,7 @@ class JobExecutionService:
                 if artifact.data is not None and is_large(artifact.data):
                     await self._intake.put(artifact.data)
             with suppress(ArtifactRemoved):
-                stored = self._store.finish_job(job, outcome, deferred=self.others_follow(job))
-                if on_ending is not None and outcome.envelope is None:
-                    on_ending(ended_job(job, outcome, 0))
-                revision = await stored
+                revision = await self._store.finish_job(job, outcome, deferred=self.others_follow(job))
                 if not revision and await self._start_lost(job):
                     self._store.defer_start(job.id, job.start_time_us)
                     revision = await self._store.finish_job(job, outcome)
@@ -311,7 +308,18 @@ class JobExecutionService:
             if earlier and earlier != job.id:  # another process made a job for that id in the same moment
                 return await self._existing(job, earlier)
             return await self._stored(job, ran=job.attempt > 1 or not outcome.cached)
-        return ended_job(job, outcome, revision)
+        return job._replace(
+            status=outcome.status,
+            start_time_us=job.start_time_us or outcome.end_time_us,
+            end_time_us=outcome.end_time_us,
+            revision=revision,
+            result=outcome.result,
+            output_digest=outcome.output_digest,
+            error=outcome.envelope,
+            artifacts=outcome.artifacts,
+            cached=outcome.cached,
+            code_digest=outcome.code_digest,
+        )
 
     async def _stored(self, job: Job, *, ran: bool) -> Job:
         """The job as the store has it. Raises GovernedError where it has none: JOB_NOT_FOUND, but for a caller's own
@@ -334,22 +342,6 @@ class JobExecutionService:
             message = "The request_id was used before with another payload. Use a new one."
             raise GovernedError(ErrorReason.REQUEST_ID_REUSED, message, {"job_id": existing_id}, plugin=job.plugin)
         return existing
-
-
-def ended_job(job: Job, outcome: Outcome, revision: int) -> Job:
-    """A job as it is once its end is stored with a revision."""
-    return job._replace(
-        status=outcome.status,
-        start_time_us=job.start_time_us or outcome.end_time_us,
-        end_time_us=outcome.end_time_us,
-        revision=revision,
-        result=outcome.result,
-        output_digest=outcome.output_digest,
-        error=outcome.envelope,
-        artifacts=outcome.artifacts,
-        cached=outcome.cached,
-        code_digest=outcome.code_digest,
-    )
 
 
 def unstored_end(job: Job) -> GovernedError:

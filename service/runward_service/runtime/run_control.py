@@ -6,10 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from runward_service.domain.errors import GovernedError
-    from runward_service.domain.job import Job
     from runward_service.domain.run_reply import RunReply
 
 
@@ -40,8 +37,6 @@ class RunControl:
         """The digest of the code that the key names."""
         self.recalled: RunReply | None = None
         """A kept output that was found for it."""
-        self.on_ending: Callable[[Job], None] | None = None
-        """Hears of the job as it will be once its SUCCESS is stored, but for its revision, while that is under way."""
         self._waiting: asyncio.Future[Any] | None = None
 
     def bind(self, future: asyncio.Future[Any]) -> None:

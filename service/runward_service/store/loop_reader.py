@@ -5,7 +5,6 @@ ten times that.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ class LoopReader:
         """Read from a database; call open before anything else."""
         self._database = database
         self._connection: sqlite3.Connection
-        self._asked: dict[str, Sequence[Any]] = {}
 
     def open(self) -> None:
         """Open the connection, on which writing is refused."""
@@ -35,12 +33,4 @@ class LoopReader:
 
     def row(self, sql: str, parameters: Sequence[Any]) -> Any:
         """The first row, None where there is none. Raises sqlite3.Error."""
-        self._asked[sql] = parameters
         return self._connection.execute(sql, parameters).fetchone()
-
-    def make_ready(self) -> None:
-        """Ask again what was asked last, for whoever asks next: after a commit all that was read is to be read anew."""
-        asked, self._asked = self._asked, {}
-        with suppress(sqlite3.Error):
-            for sql, parameters in asked.items():
-                self._connection.execute(sql, parameters).fetchone()
