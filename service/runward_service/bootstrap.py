@@ -1,4 +1,4 @@
-"""Builds every object of the service, once and explicitly."""
+"""Builds every object of the service, once and explicitly; those that keep and read jobs in stores.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import uuid_utils
 
 from runward_service.domain.clock import now_us
-from runward_service.domain.receipt_signer import ReceiptSigner
 from runward_service.domain.server_info import ServerInfo
 from runward_service.execution.analysis_execution_service import AnalysisExecutionService
 from runward_service.execution.blob_transfer import BlobTransfer
@@ -26,8 +25,10 @@ from runward_service.execution.plugin_execution_service import PluginExecutionSe
 from runward_service.execution.queue_bounds import QueueBounds
 from runward_service.execution.recovery import Recovery
 from runward_service.execution.retention import Retention
+from runward_service.execution.running_jobs import RunningJobs
 from runward_service.execution.sampler import Sampler
 from runward_service.execution.scheduler import Scheduler
+from runward_service.execution.slots import Slots
 from runward_service.execution.stored_queue import StoredQueue
 from runward_service.execution.verifier import Verifier
 from runward_service.execution.whole_images import WholeImages
@@ -40,61 +41,18 @@ from runward_service.runtime.tool_runner import ToolRunner
 from runward_service.runtime.validation import MAX_IMAGE_BYTES, MAX_RESULT_BYTES
 from runward_service.runtime.worker_pool import LocalWorkerPool
 from runward_service.service import Service
-from runward_service.store.blobs import SqliteBlobs
-from runward_service.store.checkpointer import Checkpointer
 from runward_service.store.collector import Collector
-from runward_service.store.damaged_blobs import DamagedBlobs
-from runward_service.store.database import Database
 from runward_service.store.image_sweep import ImageSweep
-from runward_service.store.images import ImageStore
-from runward_service.store.job_reader import SqliteJobReader
-from runward_service.store.job_removal import SqliteJobRemoval
-from runward_service.store.job_store import SqliteJobStore
-from runward_service.store.kept_results import SqliteKeptResults
-from runward_service.store.loop_reader import LoopReader
 from runward_service.store.owner_lock import OwnerLock
-from runward_service.store.owner_wakes import OwnerWakes, Wake
+from runward_service.store.owner_wakes import Wake
 from runward_service.store.receipt_chain import ReceiptChain
-from runward_service.store.request_ids import RequestIds
-from runward_service.store.store_health import StoreHealth
-from runward_service.store.uploads import Uploads
-from runward_service.store.verifications import SqliteVerifications
-from runward_service.store.writer import GroupCommitWriter
+from runward_service.stores import Stores, build_stores
 from runward_service.supervisor import Supervisor
-from runward_service.watch.log_tail import LogTail
 from runward_service.watch.log_watcher import LogWatcher
 from runward_service.watch.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from runward_service.config import Config
-    from runward_service.domain.receipt_keys import ReceiptKeys
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """What keeps jobs, images and receipts, and what reads them."""
-
-    database: Database
-    wakes: OwnerWakes
-    writer: GroupCommitWriter
-    health: StoreHealth
-    reader: SqliteJobReader
-    tail: LogTail
-    receipt_keys: ReceiptKeys
-    signer: ReceiptSigner
-    store: SqliteJobStore
-    removal: SqliteJobRemoval
-    images: ImageStore
-    blobs: SqliteBlobs
-    damaged: DamagedBlobs
-    uploads: Uploads
-    verifications: SqliteVerifications
-    checkpointer: Checkpointer
-    loop_reader: LoopReader
-    request_ids: RequestIds
-    kept_results: SqliteKeptResults
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +63,7 @@ class Layers:
     pool: LocalWorkerPool
     plugins: PluginExecutionService
     jobs: JobExecutionService
+    running: RunningJobs
     scheduler: Scheduler
     stored_queue: StoredQueue
     expiry: Expiry
@@ -128,7 +87,8 @@ def build(config: Config) -> Service:
     """
     owner = str(uuid_utils.uuid7())
     supervisor, attestation = Supervisor(), CodeAttestation()
-    stores = build_stores(config, owner)
+    folder = config.data_dir.absolute()
+    stores = build_stores(folder, owner, load_or_create(config.receipt_key, folder))
     layers = build_layers(config, owner, stores, supervisor, attestation)
     group = build_group(owner, stores, layers)
     runs = (layers.jobs.claim_jobs, layers.jobs.give_back, layers.analysis.run_claimed)
@@ -152,6 +112,7 @@ def build(config: Config) -> Service:
         tail=stores.tail,
         registry=layers.registry,
         pool=layers.pool,
+        running=layers.running,
         scheduler=layers.scheduler,
         stored_queue=layers.stored_queue,
         jobs=layers.jobs,
@@ -165,7 +126,7 @@ def build(config: Config) -> Service:
         sampler=layers.sampler,
         recovery=group.recovery,
         neighbours=group.neighbours,
-        begin_runs=partial(layers.scheduler.start, *runs, supervisor.supervise, layers.pool.runs_ahead),
+        begin_runs=partial(layers.scheduler.start, *runs, supervisor.supervise),
         give_back_runs=layers.jobs.release_drained,
     )
 
@@ -184,49 +145,6 @@ def server_info(config: Config, owner: str) -> ServerInfo:
     )
 
 
-def build_stores(config: Config, owner: str) -> Stores:
-    """The stores of one owner process. Raises ReceiptKeyError as build."""
-    database = Database(config.data_dir.absolute())
-    reader = SqliteJobReader(database)
-    tail = LogTail(reader)
-    wakes = OwnerWakes(database.owners, owner)
-
-    def on_commit(job_ids: Sequence[str]) -> None:
-        tail.changed()
-        wakes.tell(Wake.COMMITTED)
-
-    writer = GroupCommitWriter(database, on_commit)
-    writer.turn.shared = lambda: bool(wakes.peers)
-    images = ImageStore(database.images, owner)
-    receipt_keys = load_or_create(config.receipt_key, database.folder)
-    signer, receipts = ReceiptSigner(receipt_keys), ReceiptChain(receipt_keys)
-    store = SqliteJobStore(writer, owner, images.path_of, signer.verify, receipts)
-    removal, loop_reader = SqliteJobRemoval(writer, images.path_of, receipts), LoopReader(database)
-    kept_results = SqliteKeptResults(database, writer, loop_reader)
-    store.on_renewal, removal.before_removal = kept_results.renewals.note, kept_results.renewals.write
-    return Stores(
-        database=database,
-        wakes=wakes,
-        writer=writer,
-        health=StoreHealth(writer),
-        reader=reader,
-        tail=tail,
-        receipt_keys=receipt_keys,
-        signer=signer,
-        store=store,
-        removal=removal,
-        images=images,
-        blobs=SqliteBlobs(writer, database, images, loop_reader),
-        damaged=DamagedBlobs(writer, database, images),
-        uploads=Uploads(database.uploads, images),
-        verifications=SqliteVerifications(writer, database, images.path_of),
-        checkpointer=Checkpointer(database),
-        loop_reader=loop_reader,
-        request_ids=RequestIds(loop_reader),
-        kept_results=kept_results,
-    )
-
-
 def build_layers(
     config: Config, owner: str, stores: Stores, supervisor: Supervisor, attestation: CodeAttestation
 ) -> Layers:
@@ -241,16 +159,18 @@ def build_layers(
     pending = QueueBounds("pending jobs", config.pending_jobs)
     stored_queue = StoredQueue(pending, stores.reader)
     jobs.on_left_queue = stored_queue.left
-    scheduler = Scheduler(registry, config.workers, QueueBounds("waiting calls", config.waiting_calls), pending)
-    stores.writer.in_flight = lambda: scheduler.calls
-    jobs.others_follow = scheduler.others_follow
+    slots, running = Slots(registry, config.workers, pool.runs_ahead), RunningJobs()
+    scheduler = Scheduler(registry, slots, running, QueueBounds("waiting calls", config.waiting_calls), pending)
+    stores.writer.in_flight = lambda: running.calls
+    jobs.others_follow = running.others_follow
     expiry = Expiry(jobs, stores.reader)
     verifier = Verifier(plugins, scheduler, stores.reader, stores.verifications, stores.damaged)
-    sampler = Sampler(config.verify_sample, plugins, scheduler, verifier)
+    sampler = Sampler(config.verify_sample, plugins, slots, verifier)
     jobs.on_success = sampler.ended
     analysis = AnalysisExecutionService(
         jobs,
         scheduler,
+        running,
         pending,
         Watcher(stores.reader, stores.tail),
         LogWatcher(stores.reader, stores.tail),
@@ -262,7 +182,7 @@ def build_layers(
         stores.blobs,
     )
     pool.on_progress = analysis.report_progress
-    return Layers(registry, pool, plugins, jobs, scheduler, stored_queue, expiry, sampler, analysis)
+    return Layers(registry, pool, plugins, jobs, running, scheduler, stored_queue, expiry, sampler, analysis)
 
 
 def build_jobs(

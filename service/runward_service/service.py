@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runward_service.execution.plugin_catalog import PluginCatalog
     from runward_service.execution.recovery import Recovery
     from runward_service.execution.retention import Retention
+    from runward_service.execution.running_jobs import RunningJobs
     from runward_service.execution.sampler import Sampler
     from runward_service.execution.scheduler import Scheduler
     from runward_service.execution.stored_queue import StoredQueue
@@ -75,6 +76,7 @@ class Service:
     tail: LogTail
     registry: PluginRegistry
     pool: LocalWorkerPool
+    running: RunningJobs
     scheduler: Scheduler
     stored_queue: StoredQueue
     jobs: JobExecutionService
@@ -177,7 +179,7 @@ class Service:
         except GovernedError:  # a store that takes no writes: the next start finds the jobs of a dead owner
             logger.exception("running jobs could not be given back")
         self.wakes.tell(Wake.STORED)
-        await self.scheduler.interrupt()
+        await self.running.interrupt()
         await self.tail.close()
 
     async def close(self) -> None:

@@ -188,7 +188,7 @@ async def test_a_call_that_waits_does_not_hold_its_request(tmp_path: Path) -> No
     async with Stage() as stage, serving(tmp_path, "SinglePuppet", calls=bounds) as api:
         calls = [asyncio.ensure_future(_answer(api.jobs.Analyze(analyze(stage, image + b"0"))))]
         visit = await stage.enter()
-        waiting = api.service.scheduler._queue("single_puppet").callers
+        waiting = api.service.scheduler._slots.queue("single_puppet").callers
         for number in range(1, 5):
             calls.append(asyncio.ensure_future(_answer(api.jobs.Analyze(analyze(stage, image + bytes([number]))))))
             await turns_until(lambda number=number: len(waiting) == number or calls[-1].done())  # type: ignore[misc]

@@ -274,7 +274,7 @@ async def test_a_full_queue(api: Api) -> None:
         first_answer = asyncio.ensure_future(first)  # type: ignore[arg-type]
         visit = await stage.enter()
         second = asyncio.ensure_future(api.jobs.Analyze(request))  # type: ignore[arg-type]
-        while len(api.service.scheduler.running) < 2:
+        while len(api.service.running.jobs) < 2:
             await api.jobs.GetServerInfo(jobs_pb2.GetServerInfoRequest())
         refusal = await refused(api.jobs.Analyze(request))
         assert (refusal.code, refusal.reason, refusal.type) == (

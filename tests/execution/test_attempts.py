@@ -90,7 +90,7 @@ async def test_a_cancel_that_a_lost_worker_overtook(service: Service) -> None:
         (worker,) = (worker for group in service.pool._plugins.values() for worker in group.workers if worker.runs)
         visit.die()
         await worker.lost
-        service.scheduler.running[job.id].control.stop(GovernedError(ErrorReason.CANCELLED, "The job was cancelled."))
+        service.running.jobs[job.id].control.stop(GovernedError(ErrorReason.CANCELLED, "The job was cancelled."))
         cancelled = await ended(service, job.id)
         assert stage.visits == 1
     assert cancelled.error is not None
@@ -324,7 +324,7 @@ async def test_a_finish_is_fenced_by_the_owner(service: Service) -> None:
         job = await submit(service, "puppet", stage.options)
         visit = await stage.enter()
         alter(service, "UPDATE job SET owner = 'thief' WHERE id = ?", job.id)
-        task = service.scheduler.running[job.id].task
+        task = service.running.jobs[job.id].task
         before = query(service, "SELECT success_count, error_count FROM plugin_counter WHERE plugin = 'puppet'")
         visit.give()
         assert (await task).status is RUNNING

@@ -98,7 +98,7 @@ async def test_a_caller_that_hangs_up_while_its_job_runs(service: Service) -> No
     async with Stage() as stage:
         call = asyncio.ensure_future(analyze(service, "single_puppet", stage.options))
         visit = await stage.enter()
-        running = service.scheduler.running[visit.job_id].task
+        running = service.running.jobs[visit.job_id].task
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
@@ -113,9 +113,9 @@ async def test_a_caller_that_hangs_up_while_its_job_waits(service: Service) -> N
         busy = asyncio.ensure_future(analyze(service, "single_puppet", stage.options))
         visit = await stage.enter()
         call = asyncio.ensure_future(analyze(service, "single_puppet", stage.options))
-        await turns_until(lambda: len(service.scheduler.running) == 2)
-        (job_id,) = set(service.scheduler.running) - {visit.job_id}
-        running = service.scheduler.running[job_id].task
+        await turns_until(lambda: len(service.running.jobs) == 2)
+        (job_id,) = set(service.running.jobs) - {visit.job_id}
+        running = service.running.jobs[job_id].task
         call.cancel()
         assert reason_of(await running) is ErrorReason.CANCELLED
         assert history(service, job_id) == [(PENDING, 0), (RUNNING, 0), (FAILED, 0)]
@@ -218,7 +218,7 @@ async def test_the_last_caller_that_hangs_up_cancels_a_shared_job(service: Servi
             first = asyncio.ensure_future(begin(service, "single_puppet", stage.options, request_id=request_id))
             visit = await stage.enter()
             second = asyncio.ensure_future(analyze(service, "single_puppet", stage.options, request_id=request_id))
-            running = service.scheduler.running[visit.job_id]
+            running = service.running.jobs[visit.job_id]
             await turns_until(lambda: len(running.callers) == (2 if begin is analyze else 1))  # noqa: B023
             for call in (first, second):
                 assert running.control.error is None
@@ -254,8 +254,8 @@ async def test_a_cancel_that_is_marked_just_before_the_start(service: Service) -
         busy = asyncio.ensure_future(analyze(service, "single_puppet", stage.options))
         visit = await stage.enter()
         call = asyncio.ensure_future(analyze(service, "single_puppet", stage.options, request_id="marked"))
-        await turns_until(lambda: len(service.scheduler.running) == 2)
-        (job_id,) = set(service.scheduler.running) - {visit.job_id}
+        await turns_until(lambda: len(service.running.jobs) == 2)
+        (job_id,) = set(service.running.jobs) - {visit.job_id}
         assert await service.store.request_cancel(job_id)
         visit.give()
         await busy

@@ -44,7 +44,7 @@ async def held_up(service: Service, stage: Stage) -> tuple[Visit, list[Job], lis
     await known_as_short(service)
     jobs = await submitted(service, stage.options, *[{}] * MANY)
     visit = await stage.enter()
-    held = service.scheduler._queue("quick_puppet").held
+    held = service.scheduler._slots.queue("quick_puppet").held
     while len(held) <= held.ready:  # until a claim has taken all that it may
         await service.store.flush()
     return visit, jobs, [job.id for job in held._jobs]

@@ -40,7 +40,7 @@ async def test_nothing_of_a_job_waits_for_the_collector(service: Service, plugin
         for _ in range(CALLS):
             await analyze(service, plugin)
             await ended(service, (await submit(service, plugin)).id)
-        await turns_until(lambda: not service.scheduler.running)  # the last one's task ends after its end is told
+        await turns_until(lambda: not service.running.jobs)  # the last one's task ends after its end is told
         assert all(alive(kind) - count < CALLS / 2 for kind, count in before.items())
     finally:
         gc.enable()
@@ -58,7 +58,7 @@ async def test_nothing_of_a_cancelled_job_waits_for_the_collector(service: Servi
                 await stage.enter()
                 call.cancel()
                 await asyncio.wait([call])
-                await turns_until(lambda: not service.scheduler.running)
+                await turns_until(lambda: not service.running.jobs)
             del call
             assert all(alive(kind) - count < CALLS / 2 for kind, count in before.items())
         finally:

@@ -141,7 +141,7 @@ async def test_a_submitted_job_whose_output_goes_meanwhile_takes_a_slot_again(tm
         slot = await service.scheduler.next_slot("understudy", somebody, RunControl())
         await submit(service, "understudy", options)
         (job,) = await service.jobs.claim_jobs("understudy", 1)
-        queue = service.scheduler._queues["understudy"]
+        queue = service.scheduler._slots.queues["understudy"]
         async with deleting(service, first):
             waiting = asyncio.ensure_future(service.scheduler.next_slot("understudy", somebody, RunControl()))
             await turns_until(lambda: len(queue.callers) == 1)

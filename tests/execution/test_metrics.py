@@ -97,7 +97,7 @@ async def test_waiting_jobs_are_counted(service: Service) -> None:
         visit = await stage.enter()
         submitted = [await submit(service, "single_puppet", stage.options) for _ in range(2)]
         calls.append(asyncio.ensure_future(analyze(service, "single_puppet", stage.options)))
-        await turns_until(lambda: len(service.scheduler.running) == 2)
+        await turns_until(lambda: len(service.running.jobs) == 2)
         await service.store.flush()
         view = await service.catalog.get("single_puppet")
         assert (view.queued, view.entry.in_flight) == (3, 1)

@@ -60,7 +60,7 @@ async def test_a_job_goes_where_a_slot_is_free(tmp_path: Path) -> None:
 
 async def running_at(job_id: str, service: object) -> None:
     """Wait until a service runs a job."""
-    await turns_until(lambda: job_id in service.scheduler.running)  # type: ignore[attr-defined]
+    await turns_until(lambda: job_id in service.running.jobs)  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("way")

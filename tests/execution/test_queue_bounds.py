@@ -256,7 +256,7 @@ async def test_what_a_process_did_before_it_left_is_seen(tmp_path: Path) -> None
                 visits.pop().give()
                 if stage.visits < 3:
                     visits.append(await stage.enter())
-            await turns_until(lambda: not two.scheduler.running)
+            await turns_until(lambda: not two.running.jobs)
         assert await one.reader.owner_count() == 1
         await one.stored_queue.follow()
         assert one.analysis._pending.waiting("single_puppet") == (0, 0)
@@ -270,9 +270,9 @@ async def test_a_backlog_of_calls_does_not_hold_another_caller_up(tmp_path: Path
         calls += [
             asyncio.ensure_future(analyze(service, "single_puppet", stage.options, principal=BUSY)) for _ in range(40)
         ]
-        await turns_until(lambda: len(service.scheduler._queue("single_puppet").callers) == 40)
+        await turns_until(lambda: len(service.scheduler._slots.queue("single_puppet").callers) == 40)
         quiet = asyncio.ensure_future(analyze(service, "single_puppet", stage.options, principal=QUIET))
-        await turns_until(lambda: len(service.scheduler._queue("single_puppet").callers) == 41)
+        await turns_until(lambda: len(service.scheduler._slots.queue("single_puppet").callers) == 41)
         for _ in range(2):
             visit.give()
             visit = await stage.enter()

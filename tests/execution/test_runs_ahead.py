@@ -33,16 +33,16 @@ async def known_as_short(service: Service) -> None:
 
 async def begun(service: Service, *options: dict[str, object]) -> list[asyncio.Task[Job]]:
     """Callers whose jobs have all got a slot, in order."""
-    before = len(service.scheduler.running)
+    before = len(service.running.jobs)
     calls = [asyncio.ensure_future(analyze(service, "quick_puppet", one)) for one in options]
-    await turns_until(lambda: len(service.scheduler.running) == before + len(options))
+    await turns_until(lambda: len(service.running.jobs) == before + len(options))
     return calls
 
 
 async def cancelling(service: Service, job_id: str) -> asyncio.Task[Job]:
     """A cancel that has reached its job."""
     await turns_until(lambda: query(service, "SELECT 1 FROM job WHERE id = ?", job_id) != [])
-    control = service.scheduler.running[job_id].control
+    control = service.running.jobs[job_id].control
     cancel = asyncio.ensure_future(service.analysis.cancel(job_id, ANONYMOUS))
     await turns_until(lambda: control.error is not None)
     return cancel
@@ -96,7 +96,7 @@ async def test_a_run_that_waits_at_a_worker_is_cancelled(service: Service) -> No
     async with Stage() as stage:
         calls = await begun(service, stage.options, stage.options, {})
         visit = await stage.enter()
-        waiting = list(service.scheduler.running)[-2]
+        waiting = list(service.running.jobs)[-2]
         cancel = await cancelling(service, waiting)
         visit.give(first=True)
         first, cancelled, third = await asyncio.gather(*calls)

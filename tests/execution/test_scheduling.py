@@ -50,19 +50,19 @@ async def test_calls_are_counted_apart(service: Service) -> None:
     async with Stage() as stage:
         submitted = await submit(service, "single_puppet", stage.options)
         visit = await stage.enter()
-        assert (len(service.scheduler.running), service.scheduler.calls) == (1, 0)
+        assert (len(service.running.jobs), service.running.calls) == (1, 0)
         call = asyncio.ensure_future(analyze(service, "single_puppet", stage.options))
-        await turns_until(lambda: len(service.scheduler.running) == 2)
-        assert service.scheduler.calls == 1
+        await turns_until(lambda: len(service.running.jobs) == 2)
+        assert service.running.calls == 1
         visit.give()
         await ended(service, submitted.id)
         visit = await stage.enter()
-        await turns_until(lambda: len(service.scheduler.running) == 1)
-        assert service.scheduler.calls == 1
+        await turns_until(lambda: len(service.running.jobs) == 1)
+        assert service.running.calls == 1
         visit.give()
         assert (await call).status is SUCCESS
-        await turns_until(lambda: not service.scheduler.running)
-        assert service.scheduler.calls == 0
+        await turns_until(lambda: not service.running.jobs)
+        assert service.running.calls == 0
 
 
 async def test_callers_and_stored_jobs_take_turns(service: Service) -> None:
@@ -145,8 +145,8 @@ async def test_a_caller_that_leaves_as_its_turn_comes(service: Service) -> None:
     slot = await service.scheduler.slot(place, RunControl())
     async with Stage() as stage:
         calls = [asyncio.ensure_future(analyze(service, "single_puppet", stage.options)) for _ in range(2)]
-        await turns_until(lambda: len(service.scheduler._queue("single_puppet").callers) == 2)
-        first, second = service.scheduler.running.values()
+        await turns_until(lambda: len(service.scheduler._slots.queue("single_puppet").callers) == 2)
+        first, second = service.running.jobs.values()
         first.control.stop(cancelled_error())
         slot.free()
         visit = await stage.enter()

@@ -67,7 +67,7 @@ async def test_a_hundred_equal_submitted_jobs_make_one_run(service: Service) -> 
     async with Stage() as stage:
         jobs = [await submit(service, "understudy", stage.options) for _ in range(100)]
         visit = await stage.enter()
-        queue = service.scheduler._queues["understudy"]
+        queue = service.scheduler._slots.queues["understudy"]
         await turns_until(lambda: queue.lent >= MOST_LENT and not queue.claiming and queue.taken == 1)
         assert following(service) == queue.lent <= MOST_LENT + 2
         other = await submit(service, "understudy", stage.options | {"other": True})
@@ -165,7 +165,7 @@ async def test_a_submitted_job_that_leads_takes_a_slot_again(service: Service) -
         jobs = [await submit(service, "understudy", stage.options) for _ in range(3)]
         leader = await stage.enter()
         await followed(service, 2)
-        queue = service.scheduler._queues["understudy"]
+        queue = service.scheduler._slots.queues["understudy"]
         await turns_until(lambda: (queue.taken, queue.lent, queue.claiming) == (1, 2, False))
         others = [await submit(service, "understudy", stage.options | {"other": number}) for number in range(2)]
         busy = [await stage.enter() for _ in others]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -48,18 +47,6 @@ async def failed(service: Service, plugin: str, options: dict[str, Any]) -> Job:
     job = await analyze(service, plugin, options)
     assert job.status is JobStatus.FAILED
     return job
-
-
-async def test_a_stored_result_that_nobody_can_read(service: Service) -> None:
-    """There is nothing to compare with, and the plugin is not to blame."""
-    job = await analyze(service, "steady", {"unreadable": True})
-    with closing(sqlite3.connect(service.database.path)) as connection, connection:
-        ((trigger,),) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'job_terminal_is_final'")
-        connection.execute("DROP TRIGGER job_terminal_is_final")
-        connection.execute("UPDATE job SET result = x'ff' WHERE id = ?", (job.id,))
-        connection.execute(trigger)
-    verification = await verify(service, job)
-    assert (verification.verdict, verification.reason) == (Verdict.UNVERIFIABLE, "its stored result is damaged")
 
 
 @pytest.mark.parametrize("image", [PNG, LARGE], ids=["small", "large"])
@@ -192,7 +179,7 @@ async def test_verifications_wait_in_the_queue_of_calls(tmp_path: Path) -> None:
         (tmp_path / "open").unlink()
         request = job_request("gate", {"folder": str(tmp_path)}, image=PNG + b"2")
         running = asyncio.ensure_future(service.analysis.analyze(request))
-        await turns_until(lambda: bool(service.scheduler.running))
+        await turns_until(lambda: bool(service.running.jobs))
         await turns_until(lambda: len(list(tmp_path.glob("running-*"))) == 2)
         waiting = asyncio.ensure_future(verify(service, job))
         await turns_until(lambda: service.scheduler._calls.count == 1)

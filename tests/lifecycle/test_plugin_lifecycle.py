@@ -213,7 +213,7 @@ async def test_disabling_persists_and_its_jobs_wait(tmp_path_factory: pytest.Tem
             assert error.reason is ErrorReason.PLUGIN_UNAVAILABLE
             assert error.details == {"state_reason": "disabled: under repair"}
             visit.give()
-            await service.scheduler.running[first.id].task
+            await service.running.jobs[first.id].task
             assert query(service, "SELECT status FROM job ORDER BY seq") == [(3,), (1,)]
         async with running_service(folder, "SinglePuppet") as service:
             entry = await service.registry.resolve("single_puppet")
@@ -225,7 +225,7 @@ async def test_disabling_persists_and_its_jobs_wait(tmp_path_factory: pytest.Tem
             visit = await stage.enter()
             assert (visit.job_id, visit.attempt) == (waiting.id, 1)
             visit.give()
-            await service.scheduler.running[waiting.id].task
+            await service.running.jobs[waiting.id].task
         async with running_service(folder, "SinglePuppet") as service:
             assert (await service.registry.resolve("single_puppet")).state is not PluginState.UNAVAILABLE
 

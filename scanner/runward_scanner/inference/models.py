@@ -106,7 +106,6 @@ MODELS: dict[str, Model] = {
     "dataclasses.asdict": elements.as_container,
     "dataclasses.astuple": elements.as_container,
     "itertools.groupby": elements.grouped,
-    "itertools.tee": elements.tee,
     "functools.singledispatch.register": callables.register,
     "functools.singledispatch.registered": callables.registered,
     "asyncio.to_thread": callables.thread_call,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runward_service.execution.finished_jobs import FinishedJobs
     from runward_service.execution.job_execution_service import JobExecutionService
     from runward_service.execution.queue_bounds import QueueBounds
+    from runward_service.execution.running_jobs import RunningJobs
     from runward_service.execution.scheduler import Scheduler
     from runward_service.execution.slot import Slot
     from runward_service.execution.verifier import Verifier
@@ -42,6 +43,7 @@ class AnalysisExecutionService:
         self,
         jobs: JobExecutionService,
         scheduler: Scheduler,
+        running: RunningJobs,
         pending: QueueBounds,
         watcher: Watcher,
         log_watcher: LogWatcher,
@@ -52,14 +54,16 @@ class AnalysisExecutionService:
         store_health: StoreHealth,
         blobs: SqliteBlobs,
     ) -> None:
-        """Create and run through the job service, in the order that the scheduler gives, with as many stored jobs
-        ``pending`` as those bounds allow; ``admit`` raises GovernedError where this server may take no work;
-        ``store_health`` knows whether the store takes any; ``blobs`` has the images that requests name by digest.
+        """Create and run through the job service, among the ``running`` jobs and in the order that the scheduler gives,
+        with as many stored jobs ``pending`` as those bounds allow; ``admit`` raises GovernedError where this server may
+        take no work; ``store_health`` knows whether the store takes any; ``blobs`` has the images that requests name by
+        digest.
         """
         self._finished = finished
         self._verifier = verifier
         self._jobs = jobs
         self._scheduler = scheduler
+        self._running = running
         self._pending = pending
         self._watcher = watcher
         self._log_watcher = log_watcher
@@ -88,7 +92,7 @@ class AnalysisExecutionService:
         job = await (self._uninterrupted(beginning) if request.image_bytes > INLINE_BYTES else beginning)
         del request, beginning
         on_begun()
-        running = self._scheduler.running.get(job.id)
+        running = self._running.jobs.get(job.id)
         if running is None:
             return await self._end_of(job, principal)
         try:
@@ -180,7 +184,7 @@ class AnalysisExecutionService:
         if task.cancelled() or task.exception() is not None:
             return
         job = task.result()
-        running = self._scheduler.running.get(job.id)
+        running = self._running.jobs.get(job.id)
         if running is not None and job.mode is JobMode.SYNC and not running.callers:
             running.control.stop(hung_up_error())
 
@@ -194,7 +198,7 @@ class AnalysisExecutionService:
         try:
             job, existing = await self._jobs.create_job(request, control)
             if not existing:
-                self._scheduler.run(job, lambda control: self._run_when_due(job, control, place), control)
+                self._running.run(job, lambda control: self._run_when_due(job, control, place), control)
                 begun = True
             return job
         finally:
@@ -285,7 +289,7 @@ class AnalysisExecutionService:
 
     def report_progress(self, job_id: str, fraction: float, message: str) -> None:
         """A worker tells how far a job is."""
-        if job_id in self._scheduler.running:
+        if job_id in self._running.jobs:
             self._jobs.report_progress(job_id, fraction, message)
 
     async def _run_when_due(self, job: Job, control: RunControl, place: Place) -> Job:

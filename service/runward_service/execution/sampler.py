@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from runward_service.domain.job import Job
     from runward_service.execution.plugin_execution_service import PluginExecutionService
-    from runward_service.execution.scheduler import Scheduler
+    from runward_service.execution.slots import Slots
     from runward_service.execution.verifier import Verifier
 
 MOST_WAITING = 1000
@@ -35,13 +35,13 @@ class Sampler:
     waits for it. It begins while its plugin is idle.
     """
 
-    def __init__(self, rate: float, plugins: PluginExecutionService, scheduler: Scheduler, verifier: Verifier) -> None:
+    def __init__(self, rate: float, plugins: PluginExecutionService, slots: Slots, verifier: Verifier) -> None:
         """Verify a fraction, from 0 to 1, of the jobs that end SUCCESS, of plugins that say that they are
         deterministic.
         """
         self._rate = rate
         self._plugins = plugins
-        self._scheduler = scheduler
+        self._slots = slots
         self._verifier = verifier
         self._waiting: OrderedDict[str, tuple[str, float]] = OrderedDict()
         """The plugin of each job that waits, and since when."""
@@ -100,7 +100,7 @@ class Sampler:
         idle: dict[str, bool] = {}
         for job_id, (plugin, _) in self._waiting.items():
             if plugin not in idle:
-                idle[plugin] = self._scheduler.idle(plugin)
+                idle[plugin] = self._slots.idle(plugin)
             if idle[plugin]:
                 return job_id
         now = time.monotonic()
