@@ -14,6 +14,7 @@ from runward_scanner.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+DEFAULTS = Settings()
 SKIPPED = frozenset(
     {".git", ".hg", ".svn", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".tox", ".nox"}
 )
@@ -32,11 +33,12 @@ MARKERS = Pattern(
 SHEBANG = Pattern(rb"#![^\n]*\bpython[0-9.]*\b")
 
 
-def python_files(path: Path) -> Iterator[Path]:
+def python_files(path: Path, settings: Settings = DEFAULTS) -> Iterator[Path]:
     """Give the Python files at or below a path in order: ``.py``, ``.pyw``, scripts that name Python in line 1."""
     if not path.is_dir():
         yield path
         return
+    roots = {os.path.realpath(settings.base / root) for root in settings.roots}
     pending = [path]
     seen: set[str] = set()
     while pending:
@@ -49,15 +51,19 @@ def python_files(path: Path) -> Iterator[Path]:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError:
             continue
-        pending.extend(Path(entry.path) for entry in reversed(entries) if _is_searched(entry))
+        named = f"{os.sep}{settings.sdk_package}{os.sep}" in f"{real}{os.sep}"
+        inside = named or any(lies_in(Path(real), Path(root)) for root in roots)
+        pending.extend(Path(entry.path) for entry in reversed(entries) if _is_searched(entry, inside=inside))
         yield from (Path(entry.path) for entry in entries if _is_python(entry))
 
 
-def _is_searched(entry: os.DirEntry[str]) -> bool:
-    """Whether a folder is searched: not a tool's own, not a virtual environment below the path given."""
-    if not entry.is_dir() or entry.name in SKIPPED:
+def _is_searched(entry: os.DirEntry[str], *, inside: bool) -> bool:
+    """Whether a folder is searched: not a tool's own, not a virtual environment, unless it lies inside what is
+    governed, where neither belongs.
+    """
+    if not entry.is_dir():
         return False
-    return not Path(entry.path, "pyvenv.cfg").exists()
+    return inside or not (entry.name in SKIPPED or Path(entry.path, "pyvenv.cfg").exists())
 
 
 def _is_python(entry: os.DirEntry[str]) -> bool:

@@ -124,5 +124,5 @@ class Rule:
     def on_dict(self, frame: Frame, node: ast.Dict) -> None:
         """A dict display."""
 
-    def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
-        """A value is returned that the rule minds."""
+    def on_return(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> None:
+        """A value is returned that the rule minds, or yielded where it is a plugin's ``run``."""

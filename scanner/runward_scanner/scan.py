@@ -45,7 +45,7 @@ def scan(
     if not path.exists():
         raise NothingToScanError(f"{path} does not exist")
     settings = settings or load_settings(path)
-    sources, unreadable = _read(path)
+    sources, unreadable = _read(path, settings)
     resolved = path.resolve()
     scanned = resolved if resolved.is_dir() else resolved.parent
     roots = governed_roots(settings, scanned, {file: source.data for file, source in sources.items()})
@@ -86,13 +86,13 @@ def _analysed(project: Project) -> Kept:
     return analyse(project)
 
 
-def _read(path: Path) -> tuple[dict[Path, Source], list[Finding]]:
+def _read(path: Path, settings: Settings) -> tuple[dict[Path, Source], list[Finding]]:
     """Read every Python file at or below a path, by resolved path; a finding for each that the system refuses."""
     sources: dict[Path, Source] = {}
     unreadable: list[Finding] = []
     resolved = path.resolve()
     same, above = path == resolved, len(path.parts)
-    for file in python_files(path):
+    for file in python_files(path, settings):
         place = file if same else resolved.joinpath(*file.parts[above:])
         try:
             sources[place] = read(file, str(file))

@@ -77,7 +77,7 @@ def decode(data: bytes) -> str:
     """Decode as Python does: BOM first, then the coding line, else UTF-8. Raises UnreadableError."""
     try:
         head = data[: data.find(b"\n", data.find(b"\n") + 1)]
-        if not (b"coding:" in head or b"coding=" in head or head.startswith(codecs.BOM_UTF8)):
+        if not (b"coding:" in head or b"coding=" in head or data.startswith(codecs.BOM_UTF8)):
             return data.decode().replace("\r\n", "\n").replace("\r", "\n")  # the usual file, told quickest
     except UnicodeDecodeError:
         pass  # the reason is told below

@@ -45,6 +45,38 @@ def test_what_cannot_be_read_is_a_violation(data: bytes, tmp_path: Path) -> None
     assert [finding.code for finding in scan(tmp_path).findings] == ["RWD000"]
 
 
+@pytest.mark.parametrize(
+    "text", ["x.run(1)" + " + 1" * 400, "x.run(1)" + ".next()" * 150, "[" * 80 + "x.run(1)" + "]" * 80]
+)
+def test_depth_hides_nothing(text: str, tmp_path: Path) -> None:
+    """A violation deep within an expression is found."""
+    (tmp_path / "case.py").write_text(CODE.replace("x.run(1)", text), encoding="utf-8")
+    assert [finding.code for finding in scan(tmp_path).findings] == ["RWD001"]
+
+
+@pytest.mark.parametrize("count", [700, 5000])
+def test_what_is_nested_too_deep_is_a_violation(count: int, tmp_path: Path) -> None:
+    """Code that nests deeper than anybody can follow is one, whether Python's own parser takes it or not."""
+    (tmp_path / "case.py").write_text(CODE.replace("x.run(1)", "1" + " + 1" * count), encoding="utf-8")
+    assert {finding.code for finding in scan(tmp_path).findings} == {"RWD000"}
+
+
+@pytest.mark.parametrize("name", ["pyvenv.cfg", ".git/x"])
+def test_no_folder_of_a_governed_root_is_passed_over(name: str, tmp_path: Path) -> None:
+    """Neither what a virtual environment is known by nor a tool's folder keeps files below a root from being read."""
+    folder = tmp_path / "runward_service" / "part"
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).touch()
+    ((folder / name).parent / "case.py").write_text(CODE, encoding="utf-8")
+    assert [finding.code for finding in scan(tmp_path).findings] == ["RWD001"]
+
+
+def test_a_byte_order_mark_alone_is_an_empty_file(tmp_path: Path) -> None:
+    """Python takes such a file, so it is no violation."""
+    (tmp_path / "case.py").write_bytes(b"\xef\xbb\xbf")
+    assert scan(tmp_path).findings == ()
+
+
 def test_dangling_link_is_a_violation(tmp_path: Path) -> None:
     """A Python file that cannot be opened is a violation."""
     (tmp_path / "case.py").symlink_to(tmp_path / "absent.py")

@@ -101,7 +101,8 @@ def define_class(frame: Frame, node: ast.ClassDef) -> None:
     for item in reversed(node.decorator_list):
         decorator = frame.value(item)
         info.decorators.update(atom.path for atom in decorator if isinstance(atom, External))
-        frame.call(decorator, Arguments([value]), item)
+        given = frame.call(decorator, Arguments([value]), item)
+        value |= frozenset(atom for atom in given if isinstance(atom, Class))
     frame.bind(node.name, value, node)
     _tell_bases(frame, info, node)
 

@@ -16,11 +16,12 @@ from runward_scanner.inference import (  # noqa: F401 - some only read nodes
     statements,
 )
 from runward_scanner.inference.attributes import put
-from runward_scanner.inference.frame import Frame
+from runward_scanner.inference.frame import TOO_DEEP, Frame
 from runward_scanner.inference.heap import Heap
 from runward_scanner.inference.known import Known
 from runward_scanner.inference.model import Activation
 from runward_scanner.inference.parameters import bind_parameters
+from runward_scanner.inference.reporting import finding_at
 from runward_scanner.inference.telling import Telling
 from runward_scanner.inference.values import (
     INSTANCES,
@@ -155,7 +156,10 @@ class Engine(Known, Telling):
         try:
             self._read_body(activation)
         except RecursionError:
-            activation.result = UNKNOWN
+            function = activation.function
+            node = function.node if function is not None else activation.module.tree.body[0]
+            finding = finding_at(activation, node, "RWD000", TOO_DEEP, ())
+            activation.findings = [finding] if finding is not None else []
         finally:
             self._nesting -= 1
             activation.running = False
@@ -212,8 +216,8 @@ class Engine(Known, Telling):
         return "plugin" in info.module.local or "sdk" in info.module.local or info.module.local.count(".") == 0
 
     def is_tool_runner_code(self, frame: Frame) -> bool:
-        """Whether the code being read stands within the one class ToolRunner."""
-        return any(self.is_tool_runner(info) for info in frame.inside)
+        """Whether the code being read stands within the one class ToolRunner, and in no class made there."""
+        return bool(frame.inside) and self.is_tool_runner(frame.inside[0])
 
     def is_tool_runner(self, info: ClassInfo) -> bool:
         """Whether a class is the one ToolRunner: in its file where there is one, else the first of that name."""

@@ -24,6 +24,7 @@ from runward_scanner.inference.values import (
     Class,
     Container,
     Instance,
+    PluginRun,
     Text,
     Thing,
     Value,
@@ -213,6 +214,8 @@ def _none() -> Any:
 def yield_(frame: Frame, node: ast.Yield) -> Value:
     """``yield x``: the generator gives x."""
     value = frame.value(node.value) if node.value is not None else OPAQUE
+    if PluginRun in map(type, value):
+        frame.engine.hook_return(frame, node, value)
     _yield(frame, value)
     if frame.function is None:
         return UNKNOWN

@@ -41,8 +41,9 @@ WHOLE: frozenset[type] = frozenset(
 )
 """Statements that are one part."""
 NO_NAMES: frozenset[str] = frozenset()
-DEEPEST = 150
-"""How deep expressions may nest before they count as unknown; Python's own stack is the limit behind it."""
+DEEPEST = 500
+"""How deep expressions may nest; past that nobody can check them. Python's own stack is the limit behind it."""
+TOO_DEEP = "The code is nested too deep to be checked"
 
 
 class Frame:
@@ -161,6 +162,7 @@ class Frame:
         elif kind is ATTRIBUTE:
             return EXPRESSIONS[kind](self, node)  # which is no deeper than what it is of
         elif self.depth > DEEPEST:
+            self.report("RWD000", node, TOO_DEEP)
             return UNKNOWN
         self.depth += 1
         value = EXPRESSIONS[kind](self, node)

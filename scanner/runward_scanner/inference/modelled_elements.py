@@ -98,6 +98,11 @@ def grouped(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Val
     return one(pairs)
 
 
+def tee(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``itertools.tee``: several iterators over the same elements."""
+    return containers.make(frame, "tuple", [], node, arguments.at(0) or UNKNOWN)
+
+
 def replaced(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``dataclasses.replace``: an object of the same class, with some fields that may be something else."""
     for atom in arguments.at(0):

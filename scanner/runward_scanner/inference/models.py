@@ -106,6 +106,7 @@ MODELS: dict[str, Model] = {
     "dataclasses.asdict": elements.as_container,
     "dataclasses.astuple": elements.as_container,
     "itertools.groupby": elements.grouped,
+    "itertools.tee": elements.tee,
     "functools.singledispatch.register": callables.register,
     "functools.singledispatch.registered": callables.registered,
     "asyncio.to_thread": callables.thread_call,

@@ -12,7 +12,7 @@ TRANSPARENT = frozenset(
         "functools.cache", "functools.lru_cache", "functools.singledispatch", "functools.singledispatchmethod",
         "functools.total_ordering", "functools.update_wrapper", "functools.wraps", "inspect.unwrap",
         "itertools.compress", "itertools.cycle", "itertools.dropwhile", "itertools.islice", "itertools.takewhile",
-        "itertools.tee", "pickle.dumps", "pickle.loads", "types.MappingProxyType", "types.coroutine",
+        "pickle.dumps", "pickle.loads", "types.MappingProxyType", "types.coroutine",
         "typing.assert_type", "typing.final", "typing.overload", "typing.override", "typing.reveal_type",
         "typing.runtime_checkable", "typing_extensions.override", "weakref.proxy",
     }

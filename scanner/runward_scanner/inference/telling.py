@@ -191,7 +191,7 @@ class Telling:
         for hook in self._hooks["on_dict"]:
             hook(frame, node)
 
-    def hook_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
+    def hook_return(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> None:
         """A value is returned."""
         bits = self._return_of[value]
         if bits:

@@ -130,10 +130,17 @@ def _executes(engine: Engine, methods: Methods, node: ast.Call) -> bool:
     if is_run(engine, node):
         return True
     functions = methods.functions(node)
+    if functions and all(_governs(function) for function in functions):
+        return False
     if functions and all(_belongs(function, methods) for function in functions):
         executing = any(_body_executes(engine, methods, function) for function in functions)
         return executing or (any(function.owner is None for function in functions) and dispatches(node))
     return dispatches(node)
+
+
+def _governs(function: FunctionInfo) -> bool:
+    """Whether a function is the ``run`` of a ToolRunner, which is held to the rules itself."""
+    return function.name == "run" and function.owner is not None and "tool_runner" in function.owner.traits
 
 
 def _belongs(function: FunctionInfo, methods: Methods) -> bool:

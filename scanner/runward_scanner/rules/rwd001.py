@@ -6,16 +6,19 @@ import ast
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from runward_scanner.finding import Finding
 from runward_scanner.inference.attention import always
-from runward_scanner.inference.externals import is_run
 from runward_scanner.inference.interest import FILLING
 from runward_scanner.inference.proof import steps_to
+from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import (
     Class,
     Container,
+    Function,
     Instance,
     Method,
     Module,
+    Partial,
     PluginRun,
     Role,
     Thing,
@@ -24,13 +27,16 @@ from runward_scanner.inference.values import (
 )
 from runward_scanner.patterns import ends_with
 from runward_scanner.rule import Rule
+from runward_scanner.rules.execution import is_run as is_call_of_run
+from runward_scanner.walking import find
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from runward_scanner.inference.arguments import Arguments
+    from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
-    from runward_scanner.inference.model import ClassInfo
+    from runward_scanner.inference.model import ClassInfo, FunctionInfo
     from runward_scanner.settings import Settings
 
 
@@ -47,14 +53,14 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
 """
 
     attributes_of = MappingProxyType({Class: lambda settings, atom: _is_permit(settings, atom.info)})
-    stores_of = MappingProxyType({PluginRun: always})
-    returns_of = stores_of
+    stores_of = MappingProxyType({PluginRun: always, Function: always, Partial: always})
+    returns_of = MappingProxyType({PluginRun: always, Function: always, Partial: always, Container: always})
 
     calls_named = FILLING
 
     def stores_named(self, settings: Settings) -> Collection[str]:
         """``run`` and ToolRunner."""
-        return "run", settings.tool_runner_class
+        return "run", "__class__", settings.tool_runner_class
 
     def minds_class(self, settings: Settings, info: ClassInfo) -> bool:
         """Permits."""
@@ -69,15 +75,32 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
             message = f"{_described(owner)}'s run is reached outside ToolRunner"
         frame.report(self.code, node, message, steps_to(frame, receiver) if receiver is not None else ())
 
-    def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
-        """Report where ToolRunner itself hands ``run`` out."""
-        if is_run(value) and node.value is not None and frame.engine.is_tool_runner_code(frame):
-            frame.report(self.code, node.value, "ToolRunner hands a plugin's run out instead of calling it")
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self._given: list[tuple[Finding, tuple[FunctionInfo, ...]]] = []
+        """What to report where one of these functions runs a plugin, which shows once all is read."""
+
+    def on_return(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> None:
+        """Report where ToolRunner itself hands ``run`` out, or a function made there that calls it."""
+        if node.value is not None and frame.inside and frame.engine.is_tool_runner_code(frame):
+            self._hands(frame, node.value, value, "ToolRunner hands a plugin's run out instead of calling it")
+
+    def _hands(self, frame: Frame, node: ast.AST, value: Value, what: str) -> None:
+        """Report a value that is a plugin's ``run``, or holds it; a function that may call it once all is read."""
+        functions: list[FunctionInfo] = []
+        if _holds_run(frame, value, functions, 3):
+            frame.report(self.code, node, what)
+        elif functions:
+            finding = frame.finding(self.code, node, what)
+            if finding is not None:
+                self._given.append((finding, tuple(functions)))
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """Report a plugin's ``run`` being replaced or kept by ToolRunner, and ToolRunner itself being replaced."""
-        if is_run(value) and self._outlives(frame, name, receiver):
-            frame.report(self.code, node, "ToolRunner keeps a plugin's run, where others can reach it")
+        if frame.inside and self._outlives(frame, name, receiver):
+            self._hands(frame, node, value, "ToolRunner keeps a plugin's run, where others can reach it")
+        if name == "__class__" and receiver is not None and any(_is_plugin(atom) for atom in receiver):
+            frame.report(self.code, node, "A plugin's class, and its run with it, is replaced")
         named = name == frame.engine.settings.tool_runner_class
         if named and receiver is not None and any(isinstance(atom, Module) for atom in receiver):
             frame.report(self.code, node, f"The class {name} is replaced")
@@ -116,10 +139,10 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
                 self._kept(frame, node, frozenset({atom.receiver}), arguments.every())
 
     def _kept(self, frame: Frame, node: ast.AST, receiver: Value, value: Value) -> None:
-        if not is_run(value) or not frame.engine.is_tool_runner_code(frame):
+        if not frame.inside or not frame.engine.is_tool_runner_code(frame):
             return
         if any(isinstance(atom, (Container, Thing)) and atom.activation is not frame.activation for atom in receiver):
-            frame.report(self.code, node, "ToolRunner keeps a plugin's run, where others can reach it")
+            self._hands(frame, node, value, "ToolRunner keeps a plugin's run, where others can reach it")
 
     def on_class(self, frame: Frame, info: ClassInfo) -> None:
         """Report every class named ToolRunner but the one."""
@@ -131,13 +154,11 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
         if frame.engine.settings.tool_runner_class in texts(arguments.at(0)):
             frame.report(self.code, node, "A second class named ToolRunner is made")
 
-    def finish(self, engine: Any) -> list[Any]:
-        """Give the second classes named ToolRunner."""
-        from runward_scanner.finding import Finding  # noqa: PLC0415
-        from runward_scanner.inference.reporting import place_of  # noqa: PLC0415
-
+    def finish(self, engine: Engine) -> list[Finding]:
+        """Give the second classes named ToolRunner, and what ToolRunner hands out that runs a plugin."""
         name = engine.settings.tool_runner_class
-        return [
+        given = [finding for finding, functions in self._given if any(_runs(engine, info) for info in functions)]
+        return given + [
             Finding(
                 place_of(info.module, info.node),
                 self.code,
@@ -146,6 +167,31 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
             for info in engine.classes.values()
             if info.name == name and info.module.governed and not engine.is_tool_runner(info)
         ]
+
+
+def _holds_run(frame: Frame, value: Value, functions: list[FunctionInfo], levels: int) -> bool:
+    """Whether a value is a plugin's ``run``, or holds it; ``functions`` takes the ones made in ToolRunner among it."""
+    for atom in value:
+        kind = atom.__class__
+        if kind is PluginRun:
+            if not atom.reported:  # type: ignore[union-attr]
+                return True
+        elif isinstance(atom, Function):
+            if atom.closure is not None and atom.bound is None and atom.info.inside:
+                functions.append(atom.info)
+        elif levels and isinstance(atom, (Partial, Container)):
+            held = frame.engine.heap.values_of(atom) if isinstance(atom, Container) else [atom.function]
+            if any(_holds_run(frame, inner, functions, levels - 1) for inner in held):
+                return True
+    return False
+
+
+def _runs(engine: Engine, info: FunctionInfo) -> bool:
+    """Whether a function calls a plugin's ``run``."""
+    return any(is_call_of_run(engine, node) for node in find(info.node, CALLS))
+
+
+CALLS = frozenset({ast.Call})
 
 
 def _is_permit(settings: Settings, info: ClassInfo) -> bool:

@@ -14,6 +14,7 @@ from runward_scanner.rule import Rule
 from runward_scanner.rules.execution import METRICS, FinallyEffects, Methods, executes, metric_calls, own_nodes
 from runward_scanner.rules.overridden import dropped_by, method_of, rebound
 from runward_scanner.rules.validators import is_abstract, is_empty, is_stub
+from runward_scanner.walking import find
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -44,7 +45,7 @@ finally.
 
     def stores_named(self, settings: Settings) -> Collection[str]:
         """What ToolRunner is replaced by."""
-        return REPLACED | {"__code__"}
+        return REPLACED | {"__code__", "__class__"}
 
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """Report ``ToolRunner.run`` or its metrics being replaced."""
@@ -52,6 +53,8 @@ finally.
             return
         if name == "__code__" and any(isinstance(atom, Function) and _is_governing(frame, atom) for atom in receiver):
             frame.report(self.code, node, "The code of a method of ToolRunner is replaced")
+        if name == "__class__" and any(_is_runner(atom) for atom in receiver):
+            frame.report(self.code, node, "The class of a ToolRunner is replaced")
         if name not in REPLACED:
             return
         if any(_is_runner(atom) for atom in receiver):
@@ -91,6 +94,10 @@ finally.
             changed = rebound(info, name) or dropped_by(engine, info.module, method_of(info, name) or ast.Pass())
             if changed is not None:
                 yield self._finding(info, changed, f"{name} is replaced where it is defined")
+        asked = method_of(info, "__getattribute__")
+        if asked is not None:
+            yield self._finding(info, asked, "what run calls may be replaced by __getattribute__")
+        yield from self._made_by_metaclass(info)
         method = method_of(info, "run")
         if method is None:
             if required and not any(_has_run(base) for base in ancestors(info)[1:]):
@@ -110,6 +117,14 @@ finally.
             yield problems[0]
             return
         yield from self._uncovered(engine, methods, info, method, counting)
+
+    def _made_by_metaclass(self, info: ClassInfo) -> Iterator[Finding]:
+        """Report a class of ToolRunner's class that says what ``run`` is."""
+        for atom in info.keywords.get("metaclass", ()):
+            if isinstance(atom, Class):
+                named = find(atom.info.node, frozenset({ast.Constant}))
+                if any(node.value in {"run", METRICS} for node in named):
+                    yield self._finding(info, info.node, "run may be replaced by the class's own class")
 
     def _problems(
         self, engine: Engine, methods: Methods, info: ClassInfo, node: ast.Try | ast.TryStar

@@ -233,7 +233,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         if pattern is not None:
             frame.report(self.code, pattern, internal_parts.REACHES)
 
-    def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
+    def on_return(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> None:
         """Report an exception's text that the API answers with."""
         answered = node.value is not None and not isinstance(node.value, ast.Dict)
         if answered and raw_errors.is_raw(value) and raw_errors.is_api(frame):
@@ -241,7 +241,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         elif answered and raw_errors.is_api(frame) and self._answers_whole(frame, node, value):
             frame.report(self.code, node, "The API answers with an envelope and its _internal part")
 
-    def _answers_whole(self, frame: Frame, node: ast.Return, value: Value) -> bool:
+    def _answers_whole(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> bool:
         """Whether a public function of the API returns an envelope just made, its ``_internal`` part in it."""
         public = frame.function is not None and not frame.function.name.startswith("_")
         return public and isinstance(node.value, ast.Call) and internal_parts.holds_internal(frame.engine, value)

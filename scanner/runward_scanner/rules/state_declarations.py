@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import texts
+from runward_scanner.rules.state_sql import words_in_sql
 from runward_scanner.rules.state_words import is_loose_name, is_state_enum, keeps_state
 from runward_scanner.walking import walk
 
@@ -23,6 +24,8 @@ def declared(engine: Engine) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
     """Give the words that are written for what is declared to be a state, each with its place."""
     enums = Enums(engine)
     for module in engine.governed:
+        for text, words in words_in_sql(module):
+            yield module, text, words
         for node in module.statements(ast.AnnAssign):
             if _may_hold_words(node.value):
                 yield from _written(enums, module, node.annotation, node.value)

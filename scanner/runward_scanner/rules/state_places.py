@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
 
+PLACES = {"list": containers.POSITIONS[0], "set": containers.POSITIONS[0], "tuple": containers.POSITIONS[0]}
+"""Where in a container a state stands if all that it holds are states; a record begins with a name."""
+
+
 def listed(frame: Frame, container: Container, levels: int) -> Iterator[str]:
     """The words that a container holds, or has for keys, beside lifecycle states or as the lifecycle's."""
     heap = frame.engine.heap
@@ -22,7 +26,7 @@ def listed(frame: Frame, container: Container, levels: int) -> Iterator[str]:
     words = texts(held)
     if makes_lifecycle(words):
         yield from words
-    elif is_state(heap.peek(container, containers.ANY) if container.kind == "dict" else held):
+    elif is_state(heap.peek(container, PLACES.get(container.kind, containers.ANY))):
         yield from filter(str.isupper, words)
     keys = heap.peek(container, containers.KEYS)
     words = texts(keys)

@@ -296,7 +296,7 @@ class StateReading(Rule, ABC):
                 if loose or is_state_name(key.value):
                     self.check(frame, value, texts(frame.value(value)))
 
-    def on_return(self, frame: Frame, node: ast.Return, value: Value) -> None:
+    def on_return(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> None:
         """A word returned by what is declared to give a state."""
         function = frame.function.node if frame.function is not None else None
         if (

@@ -27,6 +27,7 @@ from runward_scanner.rules.state_words import (
     is_state_enum,
     is_state_name,
     is_wrong_word,
+    keeps_plugins,
     keeps_state,
     last_name,
     named_class,
@@ -93,12 +94,7 @@ def _set_by(frame: Frame, node: ast.Call, callee: Value, given: list[Value]) -> 
         spec = info.node.args
         parameters = [item.arg for item in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
         owner = info.owner.name.lower() if info.owner is not None else ""
-        if (
-            keeps_state(owner)
-            or "registr" in owner
-            or "lifecycle" in owner
-            or any("plugin" in item for item in parameters)
-        ):
+        if keeps_plugins(owner) or any("plugin" in item for item in parameters):
             return given
     if functions or (receiver and not is_open(receiver)):
         return []
@@ -169,7 +165,7 @@ def _state_parameters(engine: Engine, info: FunctionInfo) -> Slots:
         noted = [(index, item.arg, item.annotation) for index, item in given if item.annotation is not None]
         known = _slots(engine, info, noted, engine.frame_of_module(info.module))
         owner = info.owner.name.lower() if info.owner is not None else ""
-        if keeps_state(owner) or owner == "registry" or "lifecycle" in owner:
+        if keeps_plugins(owner):
             named = tuple((i, item.arg) for i, item in given if is_loose_name(item.arg) and _may_be_word(item))
             known = (*known, *(slot for slot in named if slot not in known))
             if info in engine.state_slots:

@@ -86,6 +86,18 @@ def keeps_state(name: str) -> bool:
     return "plugin" in low and not low.endswith(("service", "servicer", "error", "job"))
 
 
+KEEPERS = Pattern(
+    r"(?:.*\.)?(?:\w*(?:plugin|lifecycle)\w*|(?:\w*_)?(?:in_?memory|memory|local|default|base|abstract|state|simple)?_?registry)"
+)
+"""Classes and modules that keep plugins' states: registries, unless they are named for something else."""
+
+
+@functools.lru_cache(maxsize=4096)
+def keeps_plugins(owner: str) -> bool:
+    """Whether a class or a module keeps plugins' states, by its name in lower case."""
+    return keeps_state(owner) or KEEPERS.fullmatch(owner) is not None
+
+
 def outcomes_of(value: Value) -> list[str]:
     """The word to report where a job's status, or a member of an enum of outcomes, stands for a lifecycle state."""
     for atom in value:
@@ -129,7 +141,7 @@ def holds_states(frame: Frame, node: ast.expr) -> bool:
         return True
     owners = [info.name.lower() for info in frame.inside] or [frame.module.name.lower()]
     owners += [atom.info.name.lower() for atom in receivers if isinstance(atom, Instance)]
-    return any(keeps_state(owner) or "registr" in owner or "lifecycle" in owner for owner in owners)
+    return any(map(keeps_plugins, owners))
 
 
 def last_name(node: ast.AST) -> str:

@@ -1,0 +1,52 @@
+"""Words that SQL texts write where a table of plugins keeps the lifecycle state."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from runward_scanner.patterns import Pattern
+from runward_scanner.walking import find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runward_scanner.inference.model import ModuleInfo
+
+VERBS = (b"UPDATE ", b"INSERT ", b"SELECT ", b"CREATE TABLE", b"DELETE ")
+CONSTANTS = frozenset({ast.Constant})
+TABLE = Pattern(
+    r"\b(?:UPDATE|INTO|FROM|JOIN|TABLE(?:\s+IF\s+NOT\s+EXISTS)?)\s+[\"`\[]?(?:plugins?|plugin_(?:states?|registry|entries))\b",
+    re.IGNORECASE,
+)
+COLUMN = r"\b(?:plugin_|lifecycle_)?state\b[\"`\]]?"
+COMPARED = Pattern(rf"{COLUMN}\s*(?:=|<>|!=|==|\bIS\b)\s*'(\w+)'", re.IGNORECASE)
+LISTED = Pattern(rf"{COLUMN}\s+(?:NOT\s+)?IN\s*\(([^()]*)\)", re.IGNORECASE)
+DEFAULT = Pattern(rf"{COLUMN}[^,()]*\bDEFAULT\s+'(\w+)'", re.IGNORECASE)
+INSERTED = Pattern(r"\bINTO\s+\S+\s*\(([^()]*)\)\s*VALUES\s*\(([^()]*)\)", re.IGNORECASE)
+STATE = Pattern(r"[\"`\[]?(?:plugin_|lifecycle_)?state[\"`\]]?", re.IGNORECASE)
+QUOTED = Pattern(r"'(\w+)'")
+
+
+def words_in_sql(module: ModuleInfo) -> Iterator[tuple[ast.AST, list[str]]]:
+    """Give the words of each SQL text of a module that stand for a plugin's state."""
+    data = module.source.data
+    if b"state" not in data or not any(verb in data for verb in VERBS):
+        return
+    for node in find(module.tree, CONSTANTS):
+        if isinstance(node.value, str) and "state" in node.value and TABLE.search(node.value):
+            words = list(_words(node.value))
+            if words:
+                yield node, words
+
+
+def _words(text: str) -> Iterator[str]:
+    yield from COMPARED.findall(text)
+    yield from DEFAULT.findall(text)
+    for listed in LISTED.findall(text):
+        yield from QUOTED.findall(listed)
+    for columns, values in INSERTED.findall(text):
+        for column, value in zip(columns.split(","), values.split(","), strict=False):
+            if STATE.fullmatch(column.strip()):
+                yield from QUOTED.findall(value)
