@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from runward_service.service import Service
 
-PLUGINS = ("Understudy", "Puppet", "changing:Clock", "changing:Steady")
+PLUGINS = ("Understudy", "Puppet", "changing:Clock", "changing:Constant", "changing:Steady")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PENDING, RUNNING, SUCCESS, FAILED = JobStatus
 
@@ -137,6 +137,20 @@ async def test_a_damaged_output_is_never_answered(service: Service) -> None:
             job = await ran(service, stage, "good")
             assert (job.cached, result_of(job)) == (False, {"text": "good"})
         assert (await analyze(service, "understudy", stage.options)).cached
+
+
+async def test_outputs_that_changed_places_are_never_answered(service: Service) -> None:
+    """Each under the other's key, both are forgotten, and the plugin runs."""
+    sizes = {size: PNG + bytes(size) for size in (1, 2)}
+    jobs = [await analyze(service, "constant", image=image) for image in sizes.values()]
+    kept = "SELECT key FROM kept_result JOIN job ON job.seq = job_seq WHERE job.id = ?"
+    (one,), (other,) = [query(service, kept, job.id)[0] for job in jobs]
+    with closing(sqlite3.connect(service.database.path)) as connection, connection:
+        for new, old in ((bytes(32), one), (one, other), (other, bytes(32))):
+            connection.execute("UPDATE kept_result SET key = ? WHERE key = ?", (new, old))
+    for size, image in sizes.items():
+        job = await analyze(service, "constant", image=image)
+        assert (job.cached, result_of(job)) == (False, {"size": len(PNG) + size})
 
 
 def overwrite(service: Service, job_id: str, column: str, value: object) -> None:

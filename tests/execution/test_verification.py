@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,18 @@ async def failed(service: Service, plugin: str, options: dict[str, Any]) -> Job:
     job = await analyze(service, plugin, options)
     assert job.status is JobStatus.FAILED
     return job
+
+
+async def test_a_stored_result_that_nobody_can_read(service: Service) -> None:
+    """There is nothing to compare with, and the plugin is not to blame."""
+    job = await analyze(service, "steady", {"unreadable": True})
+    with closing(sqlite3.connect(service.database.path)) as connection, connection:
+        ((trigger,),) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'job_terminal_is_final'")
+        connection.execute("DROP TRIGGER job_terminal_is_final")
+        connection.execute("UPDATE job SET result = x'ff' WHERE id = ?", (job.id,))
+        connection.execute(trigger)
+    verification = await verify(service, job)
+    assert (verification.verdict, verification.reason) == (Verdict.UNVERIFIABLE, "its stored result is damaged")
 
 
 @pytest.mark.parametrize("image", [PNG, LARGE], ids=["small", "large"])

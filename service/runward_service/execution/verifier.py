@@ -167,7 +167,10 @@ def compared(job: Job, outcome: Outcome) -> Verification:
         reason = f"it failed with {job.error.reason.value}, and did not fail again"
         return Verification(Verdict.DIVERGED, "$.error", described(job.error), reason=reason)
     recorded, observed = job.result or b"", outcome.result or b""
-    found = None if recorded == observed else first_difference(decode_result(recorded), decode_result(observed))
+    try:
+        found = None if recorded == observed else first_difference(decode_result(recorded), decode_result(observed))
+    except ValueError:
+        return unverifiable("its stored result is damaged")
     if found is not None:
         return Verification(Verdict.DIVERGED, found.path, found.recorded, found.observed, "the run gave another output")
     found = first_difference(listed(job.artifacts), listed(outcome.artifacts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
 from runward_service.domain.digests import json_digest
@@ -27,8 +28,14 @@ def encode_result(result: Mapping[str, Any]) -> bytes:
 
 
 def decode_result(encoded: bytes) -> dict[str, Any]:
-    """The result that encode_result has encoded, its numbers as the doubles that they were sent as."""
-    return {key: _decoded(value) for key, value in Struct.FromString(encoded).fields.items()}
+    """The result that encode_result has encoded, its numbers as the doubles that they were sent as. Raises ValueError
+    for what is none.
+    """
+    try:
+        struct = Struct.FromString(encoded)
+    except DecodeError as error:
+        raise ValueError("these bytes are no result") from error
+    return {key: _decoded(value) for key, value in struct.fields.items()}
 
 
 def _decoded(value: Value) -> Any:

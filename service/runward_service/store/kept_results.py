@@ -72,7 +72,7 @@ class SqliteKeptResults:
             return None
         result, output_digest, checksum, listed = row
         artifacts = load_artifacts(listed)
-        if checksum_of(result, output_digest, artifacts) != checksum:
+        if checksum_of(key, result, output_digest, artifacts) != checksum:
             logger.error("a kept output is damaged, and is not used: %s", output_digest)
             self._forget(key)
             return None
@@ -133,7 +133,7 @@ def _write(tx: Transaction, name: str, outcomes: Sequence[Outcome]) -> None:
     rows = [
         (
             outcome.cache_key,
-            checksum_of(outcome.result, outcome.output_digest, outcome.artifacts),
+            checksum_of(outcome.cache_key, outcome.result, outcome.output_digest, outcome.artifacts),
             len(outcome.result) + sum(artifact.size_bytes for artifact in outcome.artifacts),
             outcome.job_id,
         )
@@ -144,7 +144,7 @@ def _write(tx: Transaction, name: str, outcomes: Sequence[Outcome]) -> None:
         tx.execute(sql, parameters)
 
 
-def checksum_of(result: bytes, output_digest: str, artifacts: Sequence[Artifact]) -> bytes:
-    """What tells whether an output, with the files that came with it, is what it was."""
+def checksum_of(key: bytes, result: bytes, output_digest: str, artifacts: Sequence[Artifact]) -> bytes:
+    """What tells whether an output, with the files that came with it, is what was kept under a key."""
     files = "".join(json.dumps([one.name, one.digest, one.size_bytes, one.mime_type]) for one in artifacts)
-    return hashlib.sha256((files + output_digest).encode() + result).digest()
+    return hashlib.sha256(key + (files + output_digest).encode() + result).digest()

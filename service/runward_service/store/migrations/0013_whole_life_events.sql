@@ -75,3 +75,6 @@ BEGIN
   DELETE FROM job_event
   WHERE revision BETWEEN OLD.revision - 2 AND OLD.revision AND job_seq = OLD.seq AND of_whole_life = 1;
 END;
+
+-- Their checksums are over their keys too, from now on.
+DELETE FROM kept_result;
