@@ -9,6 +9,11 @@ if __name__ == "__main__":
 
 import os
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the working directory, or what is scanned: nothing there stands in for a module of Python's
+
+import io
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,14 +25,29 @@ from runward_scanner.run import UNUSABLE, Answer, explained, scanned
 def main(arguments: list[str] | None = None, *, is_last: bool = False) -> int:
     """Read the command line, print the report, give the exit code; ``is_last`` where the process ends after it."""
     given = sys.argv[1:] if arguments is None else arguments
-    if len(given) == 1 and not given[0].startswith("-"):
+    if len(given) == 1 and given[0] and not given[0].startswith("-"):
         answer = scanned(Path(given[0]), "text", is_last=is_last)  # no options: what reads them need not be loaded
     else:
         answer = _asked(given, is_last=is_last)
-    sys.stdout.write(answer.output)
     if answer.problem:
         sys.stderr.write(f"runward_scanner: {answer.problem}\n")
-    return answer.code
+    return answer.code if _printed(answer.output) else UNUSABLE
+
+
+def _printed(output: str) -> bool:
+    """Write to standard output. Whether it was taken: also by a reader that wanted only the beginning, such as head."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        sys.stdout.write(output)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
+        if isinstance(error, BrokenPipeError):
+            return True
+        sys.stderr.write(f"runward_scanner: The report cannot be written: {error.strerror}.\n")
+        return False
+    return True
 
 
 def _asked(arguments: list[str], *, is_last: bool) -> Answer:
@@ -35,7 +55,7 @@ def _asked(arguments: list[str], *, is_last: bool) -> Answer:
     import argparse  # noqa: PLC0415 - as above
 
     parser = argparse.ArgumentParser("runward_scanner", description="Prove that nothing but ToolRunner runs a plugin.")
-    parser.add_argument("path", nargs="?", type=Path, help="a file or a folder")
+    parser.add_argument("path", nargs="?", default="", help="a file or a folder")
     parser.add_argument("--format", choices=sorted(FORMATS), default="text", help="how to write the findings (text)")
     parser.add_argument("--explain", metavar="RULE", help="say what a rule means, and stop")
     parser.add_argument(
@@ -47,10 +67,10 @@ def _asked(arguments: list[str], *, is_last: bool) -> Answer:
     options = parser.parse_args(arguments)
     if options.explain is not None:
         return explained(options.explain)
-    if options.path is None:
+    if not options.path:
         return Answer("", "Give a path to scan.", UNUSABLE)
     return scanned(
-        options.path,
+        Path(options.path),
         options.format,
         options.cache,
         isolated=options.isolated,

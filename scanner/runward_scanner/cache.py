@@ -1,14 +1,17 @@
 """The cache: a report, the readings that it came from, and which of them outlive a change.
 
-The base covers the scanner itself, the settings, the roots and the names of all files: where it differs, nothing is
-kept. A reading is good for as long as none of the files changed that it read or led to. A file whose syntax tree is the
-same as before (a comment, a line break) did not change for a reading that found nothing in it.
+The base covers Python, the scanner itself, the settings, the roots and the names of all files: where it differs,
+nothing is kept. A reading is good for as long as none of the files changed that it read or led to. A file whose syntax
+tree is the same as before (a comment, a line break) did not change for a reading that found nothing in it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -75,26 +78,35 @@ class Cache:
 
 
 def _load(file: Path) -> dict[str, Any]:
+    """What was stored, to the byte; empty where it is anything else."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        digest, _, body = file.read_bytes().partition(b"\n")
+        data = json.loads(body) if digest == _digest(body) else {}
+    except OSError:
         return {}
     return data if isinstance(data, dict) else {}
 
 
 def _store(file: Path, data: dict[str, Any]) -> None:
+    partial = file.with_suffix(f".{os.getpid()}.partial")  # other scans may store theirs at the same time
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        partial.write_text(json.dumps(data), encoding="utf-8")
+        body = json.dumps(data).encode()
+        partial.write_bytes(_digest(body) + b"\n" + body)
         partial.replace(file)
     except OSError:
-        return
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=16).hexdigest().encode()
 
 
 def key_of(settings: Settings, roots: Iterable[Path], sources: Collection[Source]) -> Key:
-    """The key of a scan."""
-    digest = hashlib.blake2b(repr((settings, sorted(map(str, roots)))).encode(errors="replace"), digest_size=32)
+    """The key of a scan. What parses, and as what, is this Python's to say."""
+    told = repr((sys.version, settings, sorted(map(str, roots))))
+    digest = hashlib.blake2b(told.encode(errors="backslashreplace"), digest_size=32)
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(hashlib.blake2b(file.read_bytes(), digest_size=16).digest())
     for source in sources:

@@ -12,7 +12,7 @@ from runward_scanner.run import UNUSABLE, Answer, explained, scanned
 
 
 @click.command("scan")
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", default="", type=click.Path())
 @click.option(
     "--format", "report_format", type=click.Choice(sorted(FORMATS)), default="text", help="How to write the findings."
 )
@@ -22,7 +22,7 @@ from runward_scanner.run import UNUSABLE, Answer, explained, scanned
 @click.option("--isolated", is_flag=True, help="Use the default settings; look for no pyproject.toml.")
 @click.option("--compiled", is_flag=True, help="Find compiled files that are not their sources', too.")
 def scan(  # noqa: PLR0917 - click passes each option by name
-    path: Path | None,
+    path: str,
     report_format: str,
     as_json: bool,
     explain: str | None,
@@ -36,10 +36,10 @@ def scan(  # noqa: PLR0917 - click passes each option by name
     """
     if explain is not None:
         answer = explained(explain)
-    elif path is None:
+    elif not path:
         answer = Answer("", "Give a path to scan.", UNUSABLE)
     else:
-        answer = scanned(path, "json" if as_json else report_format, cache, isolated=isolated, compiled=compiled)
+        answer = scanned(Path(path), "json" if as_json else report_format, cache, isolated=isolated, compiled=compiled)
     click.echo(answer.output, nl=False)
     if answer.problem:
         click.echo(f"runward scan: {answer.problem}", err=True)

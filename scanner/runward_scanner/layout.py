@@ -1,23 +1,21 @@
-"""Which files are scanned, and which of them are governed."""
+"""Which of the files that are scanned are governed."""
 
 from __future__ import annotations
 
 import os
 import re
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runward_scanner.patterns import Pattern
-from runward_scanner.settings import Settings, SettingsError
+from runward_scanner.settings import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
-DEFAULTS = Settings()
-SKIPPED = frozenset(
-    {".git", ".hg", ".svn", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".tox", ".nox"}
-)
+    from runward_scanner.settings import Settings
+
 FOREIGN = frozenset(
     {"site-packages", "dist-packages", "node_modules", "vendor", "vendored", "_vendor", "third_party", "thirdparty"}
 )
@@ -30,53 +28,6 @@ MARKERS = Pattern(
     rb"^[ \t]*class[ \t]+(ToolRunner|(?:Plugin|Job|Analysis)ExecutionService|PluginState)\b",
     re.MULTILINE,
 )
-SHEBANG = Pattern(rb"#![^\n]*\bpython[0-9.]*\b")
-
-
-def python_files(path: Path, settings: Settings = DEFAULTS) -> Iterator[Path]:
-    """Give the Python files at or below a path in order: ``.py``, ``.pyw``, scripts that name Python in line 1."""
-    if not path.is_dir():
-        yield path
-        return
-    roots = {os.path.realpath(settings.base / root) for root in settings.roots}
-    pending = [path]
-    seen: set[str] = set()
-    while pending:
-        folder = pending.pop()
-        real = os.path.realpath(folder)
-        if real in seen:
-            continue
-        seen.add(real)
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        named = f"{os.sep}{settings.sdk_package}{os.sep}" in f"{real}{os.sep}"
-        inside = named or any(lies_in(Path(real), Path(root)) for root in roots)
-        pending.extend(Path(entry.path) for entry in reversed(entries) if _is_searched(entry, inside=inside))
-        yield from (Path(entry.path) for entry in entries if _is_python(entry))
-
-
-def _is_searched(entry: os.DirEntry[str], *, inside: bool) -> bool:
-    """Whether a folder is searched: not a tool's own, not a virtual environment, unless it lies inside what is
-    governed, where neither belongs.
-    """
-    if not entry.is_dir():
-        return False
-    return inside or not (entry.name in SKIPPED or Path(entry.path, "pyvenv.cfg").exists())
-
-
-def _is_python(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a Python file; a dangling link with that name is one too, for it cannot be read."""
-    if entry.name.endswith((".py", ".pyw")):
-        return not entry.is_dir()
-    if "." in entry.name or not entry.is_file():
-        return False
-    try:
-        with Path(entry.path).open("rb") as file:
-            return SHEBANG.match(file.read(128)) is not None
-    except OSError:
-        return False
 
 
 def is_foreign(path: Path, base: Path) -> bool:

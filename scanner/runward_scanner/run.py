@@ -44,10 +44,29 @@ def scanned(
 ) -> Answer:
     """Scan and write a report; ``isolated`` by the default settings, whatever pyproject.toml lies above the path,
     ``compiled`` with a look at compiled files, ``is_last`` where the process ends after it.
+
+    A fault of the scanner itself is no finding: it ends as a scan that could not be made.
     """
+    try:
+        return _scanned(path, report_format, cache, isolated=isolated, compiled=compiled, is_last=is_last)
+    except Exception as error:  # noqa: BLE001 - whatever it is; Python's own exit code for it would read as findings
+        import traceback  # noqa: PLC0415 - as above
+
+        told = "".join(traceback.format_exception(error))
+        return Answer("", _printable(f"{told}The scan failed: {type(error).__name__}."), UNUSABLE)
+
+
+def _scanned(
+    path: Path, report_format: str, cache: Path | None, *, isolated: bool, compiled: bool, is_last: bool
+) -> Answer:
     try:
         settings = default_settings(path) if isolated else None
         report = scan(path, settings, cache, compiled=compiled, is_last=is_last)
     except (NothingToScanError, SettingsError) as error:
-        return Answer("", f"{error}.", UNUSABLE)
-    return Answer(FORMATS[report_format](report), "", FOUND if report.findings else CLEAN)
+        return Answer("", _printable(f"{error}."), UNUSABLE)
+    return Answer(_printable(FORMATS[report_format](report)), "", FOUND if report.findings else CLEAN)
+
+
+def _printable(text: str) -> str:
+    """The text with what stands for the bytes of names that are no UTF-8 written as escapes."""
+    return text.encode(errors="backslashreplace").decode()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from runward_scanner.finding import Finding, Place
-from runward_scanner.layout import excluded, governed_roots, python_files
+from runward_scanner.layout import excluded, governed_roots
 from runward_scanner.project import Project
+from runward_scanner.search import Search
 from runward_scanner.settings import Settings, load_settings
 from runward_scanner.source import Source, UnreadableError, read
 
@@ -42,25 +43,29 @@ def scan(
     sources too, ``is_last`` says that the process ends after it: nothing is let go of then, which takes a while.
     Raises NothingToScanError and SettingsError.
     """
-    if not path.exists():
-        raise NothingToScanError(f"{path} does not exist")
+    try:
+        path.stat()
+    except OSError as error:
+        gone = isinstance(error, FileNotFoundError)
+        raise NothingToScanError(f"{path} does not exist" if gone else f"{path}: {error.strerror}") from error
     settings = settings or load_settings(path)
     sources, unreadable = _read(path, settings)
     resolved = path.resolve()
     scanned = resolved if resolved.is_dir() else resolved.parent
     roots = governed_roots(settings, scanned, {file: source.data for file, source in sources.items()})
     sources = {file: source for file, source in sources.items() if not excluded(settings, file, roots)}
-    if not sources and not unreadable:
+    problems = [problem for file, problem in unreadable.items() if not excluded(settings, file, roots)]
+    if not sources and not problems:
         raise NothingToScanError(f"{path} holds no Python file to scan")
-    count = len(sources) + len(unreadable)
+    count = len(sources) + len(problems)
     project = Project(settings, scanned, sources, roots)
     project.is_last = is_last
     kept = _analysed(project) if cache is None else _cached(cache, resolved, project)
     if compiled:
         from runward_scanner.compiled import foreign_bytecode  # noqa: PLC0415 - what is not asked for is not loaded
 
-        unreadable.extend(foreign_bytecode(sources.values()))
-    findings = tuple(sorted(_unique([*unreadable, *kept.findings])))
+        problems.extend(foreign_bytecode(sources.values()))
+    findings = tuple(sorted(_unique([*problems, *kept.findings])))
     return Report(findings, count, kept.governed, _named_lines(findings, sources.values()))
 
 
@@ -86,18 +91,18 @@ def _analysed(project: Project) -> Kept:
     return analyse(project)
 
 
-def _read(path: Path, settings: Settings) -> tuple[dict[Path, Source], list[Finding]]:
-    """Read every Python file at or below a path, by resolved path; a finding for each that the system refuses."""
+def _read(path: Path, settings: Settings) -> tuple[dict[Path, Source], dict[Path, Finding]]:
+    """Read every Python file at or below a path, by the place where it lies; a finding for each that cannot be read."""
     sources: dict[Path, Source] = {}
-    unreadable: list[Finding] = []
-    resolved = path.resolve()
-    same, above = path == resolved, len(path.parts)
-    for file in python_files(path, settings):
-        place = file if same else resolved.joinpath(*file.parts[above:])
+    unreadable: dict[Path, Finding] = {}
+    for file, place, problem in Search(path, settings).entries():
         try:
+            if problem:
+                raise UnreadableError(problem)
             sources[place] = read(file, str(file))
         except UnreadableError as error:
-            unreadable.append(Finding(Place(str(file), 1), "RWD000", f"The file cannot be checked: {error.reason}"))
+            message = f"The file cannot be checked: {error.reason}"
+            unreadable[place] = Finding(Place(str(file), 1), "RWD000", message)
     return sources, unreadable
 
 

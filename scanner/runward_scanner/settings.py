@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 SECTION = "runward_scanner"
 
@@ -73,7 +73,7 @@ LAYERS = (
 
 
 class Settings(NamedTuple):
-    """How the governed code is laid out. ``explicit`` where a pyproject.toml has the section."""
+    """How the governed code is laid out. ``explicit`` where a pyproject.toml names the roots."""
 
     base: Path = Path()
     explicit: bool = False
@@ -125,7 +125,10 @@ def read_settings(file: Path) -> Settings:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from error
-    section = data.get("tool", {}).get(SECTION)
+    tool = data.get("tool", {})
+    if not isinstance(tool, dict):
+        raise SettingsError(f"{file}: tool is not a table")
+    section = tool.get(SECTION)
     defaults = Settings(base=file.parent)
     if section is None:
         return defaults
@@ -138,7 +141,10 @@ def read_settings(file: Path) -> Settings:
         if name not in known:
             raise SettingsError(f"{file}: [tool.{SECTION}] has no setting {key!r}")
         changes[name] = _setting(file, name, value)
-    return defaults._replace(explicit=True, **changes)
+    for root in changes.get("roots", ()):
+        if not (file.parent / root).exists():
+            raise SettingsError(f"{file}: the governed root {root} does not exist")
+    return defaults._replace(explicit="roots" in changes, **changes)
 
 
 def _setting(file: Path, name: str, value: object) -> object:
@@ -149,23 +155,23 @@ def _setting(file: Path, name: str, value: object) -> object:
         raise SettingsError(f"{file}: {name} is not the name of a class")
     if name == "layers":
         return _layers(file, value)
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+    if not _is_names(value):
         raise SettingsError(f"{file}: {name} is not a list of strings")
     if name in {"roots", "sdk"} and not value:
         raise SettingsError(f"{file}: {name} is empty, so that nothing would be governed")
     return tuple(value)
 
 
+def _is_names(value: object) -> TypeGuard[list[str]]:
+    """Whether a value is a list of strings, none of them empty."""
+    return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
+
+
 def _layers(file: Path, value: object) -> tuple[Layer, ...]:
     """Read the layers. Raises SettingsError where one is malformed, doubled, or imports one that does not exist."""
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not value:
         raise SettingsError(f"{file}: layers is not an array of tables")
-    layers = []
-    for item in value:
-        try:
-            layers.append(Layer(str(item["name"]), tuple(item["modules"]), tuple(item.get("may_import", ()))))
-        except (TypeError, KeyError) as error:
-            raise SettingsError(f"{file}: a layer needs a name and modules") from error
+    layers = [_layer(file, item) for item in value]
     names = [layer.name for layer in layers]
     if len(set(names)) != len(names):
         raise SettingsError(f"{file}: a layer stands twice in layers")
@@ -173,3 +179,15 @@ def _layers(file: Path, value: object) -> tuple[Layer, ...]:
         if unknown := set(layer.may_import) - set(names):
             raise SettingsError(f"{file}: layer {layer.name!r} may import {sorted(unknown)}, which are no layers")
     return tuple(layers)
+
+
+def _layer(file: Path, item: object) -> Layer:
+    """Read one layer. Raises SettingsError."""
+    if not isinstance(item, dict) or not isinstance(name := item.get("name"), str) or "modules" not in item:
+        raise SettingsError(f"{file}: a layer needs a name and modules")
+    if unknown := set(item) - set(Layer._fields):
+        raise SettingsError(f"{file}: layer {name!r} has {sorted(unknown)}, which no layer has")
+    lists = (item["modules"], item.get("may_import", []))
+    if not all(map(_is_names, lists)) or not lists[0]:
+        raise SettingsError(f"{file}: the modules of layer {name!r}, or what it may import, are not lists of strings")
+    return Layer(name, *map(tuple, lists))

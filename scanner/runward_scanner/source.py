@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 import codecs
 import io
+import os
 import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of one file: to parse it takes a hundred times as much."""
 
 
 class UnreadableError(Exception):
@@ -65,9 +69,11 @@ class Source:
 
 
 def read(path: Path, shown: str) -> Source:
-    """Read a file's bytes. Raises UnreadableError where the system refuses."""
+    """Read a file's bytes. Raises UnreadableError where the system refuses, and for more than anybody writes."""
     try:
         with path.open("rb", buffering=0) as file:  # read at one go
+            if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                raise UnreadableError(f"it is larger than {MOST_BYTES >> 20} MiB")
             return Source(path, shown, file.read())
     except OSError as error:
         raise UnreadableError(f"it cannot be read: {error.strerror or error}") from error

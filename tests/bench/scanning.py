@@ -21,8 +21,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runward_scanner.layout import python_files
 from runward_scanner.scan import scan
+from runward_scanner.search import Search
+from runward_scanner.settings import Settings
 from tests.bench.figure import Figure, Target
 from tests.bench.statistics import ratios
 
@@ -66,7 +67,7 @@ def measure(scale: Scale, say: Callable[[str], None]) -> Sequence[Figure]:
 
 def _beside_parser(path: Path, name: str, target: Target, rounds: int, say: Callable[[str], None]) -> Sequence[Figure]:
     """Give the scanner's speed as a share of the parser's."""
-    files = list(python_files(path))
+    files = [entry.file for entry in Search(path, Settings(base=path)).entries()]
     size = sum(file.stat().st_size for file in files) / MEGABYTE
     found = _in_turns(
         {"parse": lambda: _parse(files), "scan": lambda: _scan(path)}, rounds, f"{name}, beside ast.parse", say

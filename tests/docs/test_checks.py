@@ -61,6 +61,8 @@ def test_the_pre_commit_hook_runs(tmp_path: Path, code: str, status: int) -> Non
         module = tmp_path / "runward_service" / "case.py"
         module.parent.mkdir()
         module.write_text(code)
+        for name in ("json", "runward_scanner"):  # which are not imported
+            (tmp_path / f"{name}.py").write_text("raise SystemExit(5)\n")
     program, *arguments = [*shlex.split(hook["entry"]), *hook["args"]]
     assert program == "python"
     assert subprocess.run([sys.executable, *arguments], cwd=tmp_path, check=False).returncode == status

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +66,63 @@ def test_a_damaged_cache_is_ignored(tmp_path: Path) -> None:
     for file in cache.iterdir():
         file.write_text("{", encoding="utf-8")
     assert scan(code, cache=cache) == first
+
+
+def test_a_cache_with_one_other_byte_is_ignored(tmp_path: Path) -> None:
+    """A report that is not as it was written is no report, though it reads."""
+    code, cache = tmp_path / "code", tmp_path / "cache"
+    tree(code)
+    (code / USER).write_text("from runward_service.plugins import Plugin\nPlugin.run(1)\n", encoding="utf-8")
+    cold = scan(code, cache=cache)
+    for file in cache.iterdir():
+        before = file.read_bytes()
+        assert b"RWD001" in before or b"Plugin.run" in before
+        file.write_bytes(before.replace(b"RWD001", b"RWD003").replace(b"Plugin.run", b"Plugin.ran"))
+    assert scan(code, cache=cache) == cold
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"{}", b"[" * 100_000, json.dumps({"base": 1}).encode()])
+def test_what_another_wrote_is_ignored(tmp_path: Path, data: bytes) -> None:
+    """Whatever stands in the cache's files, it ends in a scan."""
+    code, cache = tmp_path / "code", tmp_path / "cache"
+    tree(code)
+    first = scan(code, cache=cache)
+    for file in cache.iterdir():
+        file.write_bytes(data)
+    assert scan(code, cache=cache) == first
+
+
+def test_another_python_reads_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one release of Python parses, another may not: a report is of the one that made it."""
+    code, cache = tmp_path / "code", tmp_path / "cache"
+    tree(code)
+    scan(code, cache=cache)
+    read = counting(monkeypatch)
+    scan(code, cache=cache)
+    assert read == []
+    monkeypatch.setattr(sys, "version", f"{sys.version} of another day")
+    scan(code, cache=cache)
+    assert len(read) == 1
+
+
+def test_scans_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each scan writes to a file of its own before it takes a report's place, and leaves none where it cannot."""
+    code, cache = tmp_path / "code", tmp_path / "cache"
+    tree(code)
+    written: list[str] = []
+    replace = Path.replace
+
+    def noted(file: Path, target: Path) -> Path:
+        written.append(file.name)
+        return replace(file, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    for process in (1, 2):
+        monkeypatch.setattr("os.getpid", lambda process=process: process)
+        scan(code, cache=cache)
+        (code / USER).write_text(f"x = {process}\n", encoding="utf-8")
+    assert len(set(written)) == len(written) == 4
+    assert not list(cache.glob("*.partial"))
 
 
 OUTSIDE = "vendorless/other.py"

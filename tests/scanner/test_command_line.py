@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,3 +89,97 @@ def test_click_command(bad: Path) -> None:
     assert json.loads(result.output)["findings"][0]["rule"] == "RWD001"
     assert CliRunner().invoke(scan_command, ["--explain", "RWD002"]).exit_code == 0
     assert CliRunner().invoke(scan_command, []).exit_code == 2
+
+
+ODD = (b"\xff.py", b"a\nb c.py", "\u202eo.py".encode())
+"""Names that are no UTF-8, have a line break, turn the direction of letters."""
+
+
+def program(*arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """Run the scanner as a program."""
+    command = [sys.executable, "-m", "runward_scanner", *arguments]
+    return subprocess.run(command, check=False, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_names_of_any_bytes(tmp_path: Path, encoding: str) -> None:
+    """Every format is written, whatever bytes are in names and whatever the output's encoding can hold: JSON and SARIF
+    parse and name the files, a finding's line of text or annotation is one line.
+    """
+    for name in ODD:
+        (tmp_path / os.fsdecode(name)).write_text(BAD, encoding="utf-8")
+    variables = {**os.environ, "PYTHONIOENCODING": encoding}
+    said = {}
+    for name in ("text", "json", "sarif", "github"):
+        done = program(".", "--format", name, cwd=tmp_path, env=variables, stdout=subprocess.PIPE)
+        assert (done.returncode, done.stderr) == (1, b"")
+        said[name] = done.stdout.decode()
+    assert {os.fsencode(finding["path"]) for finding in json.loads(said["json"])["findings"]} == set(ODD)
+    uris = {
+        result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        for result in json.loads(said["sarif"])["runs"][0]["results"]
+    }
+    assert uris == {"%FF.py", "a%0Ab%20c.py", "%E2%80%AEo.py"}
+    assert len(said["github"].splitlines()) == len(ODD)
+    assert "\\udcff.py:6:9: RWD001" in said["text"]
+    assert "a\\nb c.py:6:9: RWD001" in said["text"]
+    assert "\\u202eo.py:6:9: RWD001" in said["text"]
+
+
+def test_a_reader_that_wants_only_the_beginning(tmp_path: Path) -> None:
+    """Where the output is closed early, as head does it, the exit code is that of the findings and nothing is said."""
+    for number in range(400):
+        (tmp_path / f"case_{number}.py").write_text(BAD, encoding="utf-8")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = program(str(tmp_path), stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_report_that_cannot_be_written_is_none(bad: Path) -> None:
+    """Findings that nobody could read end as a scan that could not be made."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = program(str(bad), stdout=full)
+    assert (done.returncode, b"cannot be written" in done.stderr) == (2, True)
+
+
+def test_a_fault_of_the_scanner_is_no_finding(
+    bad: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever goes wrong within, the exit code is not that of findings."""
+    monkeypatch.setattr("runward_scanner.run.FORMATS", {})
+    assert main([str(bad)]) == 2
+    assert "The scan failed: KeyError." in capsys.readouterr().err
+
+
+def test_nothing_of_the_scanned_folder_is_run(tmp_path: Path) -> None:
+    """Files named as modules of Python's are read, not imported, in whatever folder the scanner is started."""
+    for name in ("io", "pathlib", "ast", "json", "argparse", "tokenize", "tomllib"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(5)\n", encoding="utf-8")
+    assert program(".", "--format", "json", cwd=tmp_path, stdout=subprocess.PIPE).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [[""], ["--format", "json", ""]])
+def test_an_empty_path_is_none(arguments: list[str]) -> None:
+    """A variable that is not set does not have the working directory scanned."""
+    assert main(arguments) == 2
+    assert CliRunner().invoke(scan_command, arguments).exit_code == 2
+
+
+def test_the_caret_stands_below_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tabs are one column, wide letters two, and nothing in the line moves the cursor."""
+    line = "\tg = '\uff21\U00020000e\u0301\x1b[2K\u202e'; p.run(1)"
+    (tmp_path / "case.py").write_text(
+        f"from runward_service.plugins import Plugin\ndef f(p: Plugin):\n{line}\n", "utf-8"
+    )
+    assert main([str(tmp_path)]) == 1
+    shown, caret = capsys.readouterr().out.split("\n")[1:3]
+    assert shown == "     g = '\uff21\U00020000e\u0301\ufffd[2K\ufffd'; p.run(1)"
+    assert caret.index("^") == shown.index("p.run") + 2 - 1
+    assert caret.count("^") == len("p.run")
+    main([str(tmp_path), "--format", "sarif"])
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert run["columnKind"] == "unicodeCodePoints"
+    region = run["results"][0]["locations"][0]["physicalLocation"]["region"]
+    assert line[region["startColumn"] - 1 : region["endColumn"] - 1] == "p.run"

@@ -21,4 +21,4 @@ def as_json(report: Report) -> str:
         "governed": report.governed,
         "findings": [finding.to_json() for finding in report.findings],
     }
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(data, indent=2) + "\n"
