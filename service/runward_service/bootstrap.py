@@ -12,11 +12,13 @@ import uuid_utils
 from runward_service.domain.clock import now_us
 from runward_service.domain.server_info import ServerInfo
 from runward_service.execution.analysis_execution_service import AnalysisExecutionService
+from runward_service.execution.attempts import Attempts
 from runward_service.execution.blob_transfer import BlobTransfer
 from runward_service.execution.cache_eviction import CacheEviction
 from runward_service.execution.canary import Canary
 from runward_service.execution.expiry import Expiry
 from runward_service.execution.finished_jobs import FinishedJobs
+from runward_service.execution.job_ends import JobEnds
 from runward_service.execution.job_execution_service import JobExecutionService
 from runward_service.execution.job_intake import JobIntake
 from runward_service.execution.neighbours import Neighbours
@@ -155,14 +157,13 @@ def build_layers(
     cache = ResultCache(stores.kept_results, enabled=config.cache.enabled)
     tool_runner = ToolRunner(registry, pool, cache, stores.signer)
     plugins = PluginExecutionService(registry, tool_runner)
-    jobs = build_jobs(config, owner, stores, plugins, supervisor)
     pending = QueueBounds("pending jobs", config.pending_jobs)
-    stored_queue = StoredQueue(pending, stores.reader)
-    jobs.on_left_queue = stored_queue.left
     slots, running = Slots(registry, config.workers, pool.runs_ahead), RunningJobs()
     scheduler = Scheduler(registry, slots, running, QueueBounds("waiting calls", config.waiting_calls), pending)
+    jobs = build_jobs(config, owner, stores, plugins, running, supervisor)
+    stored_queue = StoredQueue(pending, stores.reader)
+    jobs.on_left_queue = stored_queue.left
     stores.writer.in_flight = lambda: running.calls
-    jobs.others_follow = running.others_follow
     expiry = Expiry(jobs, stores.reader)
     verifier = Verifier(plugins, scheduler, stores.reader, stores.verifications, stores.damaged)
     sampler = Sampler(config.verify_sample, plugins, slots, verifier)
@@ -185,21 +186,21 @@ def build_layers(
     return Layers(registry, pool, plugins, jobs, running, scheduler, stored_queue, expiry, sampler, analysis)
 
 
-def build_jobs(
-    config: Config, owner: str, stores: Stores, plugins: PluginExecutionService, supervisor: Supervisor
+def build_jobs(  # noqa: PLR0917 - all that jobs are made of
+    config: Config,
+    owner: str,
+    stores: Stores,
+    plugins: PluginExecutionService,
+    running: RunningJobs,
+    supervisor: Supervisor,
 ) -> JobExecutionService:
     """The layer of jobs."""
+    store, reader = stores.store, stores.reader
     whole_images = WholeImages(plugins, stores.damaged)
-    return JobExecutionService(
-        plugins,
-        stores.store,
-        stores.reader,
-        JobIntake(whole_images, stores.images, owner, config.max_retention_us),
-        whole_images,
-        stores.request_ids,
-        owner,
-        supervisor.supervise,
-    )
+    intake = JobIntake(whole_images, stores.images, owner, config.max_retention_us)
+    ends = JobEnds(plugins, store, reader, intake, running.others_follow, supervisor.supervise)
+    attempts = Attempts(plugins, store)
+    return JobExecutionService(plugins, store, reader, intake, whole_images, stores.request_ids, attempts, ends, owner)
 
 
 def build_group(owner: str, stores: Stores, layers: Layers) -> Group:

@@ -10,7 +10,7 @@ import pytest
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import ANONYMOUS, JobMode, JobStatus
-from runward_service.execution import job_execution_service
+from runward_service.execution import attempts
 from runward_service.runtime.run_control import RunControl
 from tests.harness.service import alter, analyze, changes, ended, history, query, refusal, result_of, submit
 from tests.harness.stage import Stage
@@ -269,8 +269,8 @@ async def test_what_no_retry_policy_repeats(service: Service, order: str) -> Non
 
 async def test_a_cancel_ends_the_pause_between_attempts(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the pause, a cancel within it ends the job at once, and its slot goes to the next one."""
-    monkeypatch.setattr(job_execution_service, "BACKOFF_SECONDS", 3600.0)
-    monkeypatch.setattr(job_execution_service, "LONGEST_BACKOFF_SECONDS", 3600.0)
+    monkeypatch.setattr(attempts, "BACKOFF_SECONDS", 3600.0)
+    monkeypatch.setattr(attempts, "LONGEST_BACKOFF_SECONDS", 3600.0)
     async with Stage() as stage:
         job = await submit(service, "stubborn_puppet", stage.options)
         updates = changes(service, job.id)

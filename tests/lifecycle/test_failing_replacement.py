@@ -64,7 +64,7 @@ async def test_a_replacement_that_is_lost(tmp_path: Path, monkeypatch: pytest.Mo
     the next attempt finds another. Nobody is refused meanwhile, for those before it came up.
     """
     # The next attempt is there before the replacement has come so far as to die.
-    monkeypatch.setattr("runward_service.execution.job_execution_service.BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr("runward_service.execution.attempts.BACKOFF_SECONDS", 0.0)
     monkeypatch.setenv("FRAIL_FILE", str(tmp_path / "frail"))
     states: set[PluginState] = set()
     async with running_service(tmp_path / "data", "Frail") as service:

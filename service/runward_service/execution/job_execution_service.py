@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from runward_service.domain.clock import now_us
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import Job, JobMode, JobStatus
+from runward_service.execution.job_ends import unstored_end
 from runward_service.execution.job_intake import or_refusal
 from runward_service.execution.terms import payload_of
-from runward_service.store.images import is_large
-from runward_service.store.job_artifacts import ArtifactGone, ArtifactRemoved
+from runward_service.store.job_artifacts import ArtifactGone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from runward_service.domain.job import JobRequest
     from runward_service.domain.outcome import Outcome
+    from runward_service.execution.attempts import Attempts
+    from runward_service.execution.job_ends import JobEnds
     from runward_service.execution.job_intake import JobIntake
     from runward_service.execution.plugin_execution_service import PluginExecutionService
     from runward_service.execution.whole_images import WholeImages
@@ -29,12 +30,6 @@ if TYPE_CHECKING:
     from runward_service.store.request_ids import RequestIds
     from runward_service.store.transitions import Creation
 
-T = TypeVar("T")
-FIRST_STORE_RETRY_SECONDS = 0.2
-LAST_STORE_RETRY_SECONDS = 5.0
-BACKOFF_SECONDS = 0.1
-LONGEST_BACKOFF_SECONDS = 5.0
-"""The pause before the second attempt doubles with each further one, up to the longest."""
 logger = logging.getLogger(__name__)
 
 
@@ -49,25 +44,22 @@ class JobExecutionService:
         intake: JobIntake,
         whole_images: WholeImages,
         request_ids: RequestIds,
+        attempts: Attempts,
+        ends: JobEnds,
         owner: str,
-        supervise: Callable[[Awaitable[None], str], object],
     ) -> None:
-        """Run through the plugin service; write and read the given stores as one owner process.
-
-        ``supervise`` runs what goes on after a call has ended.
-        """
-        self._supervise = supervise
+        """Run through the plugin service; write and read the given stores as one owner process."""
         self._plugins = plugins
         self._store = store
         self._reader = reader
         self._intake = intake
         self._whole_images = whole_images
         self._request_ids = request_ids
+        self._attempts = attempts
+        self._ends = ends
         self._owner = owner
         self.on_left_queue: Callable[[Job], None] = lambda job: None
         """Hears of every stored job that ended while it waited."""
-        self.others_follow: Callable[[Job], bool] = lambda job: False
-        """Tells whether the store will soon be written for other jobs, so that a job's end may wait for that."""
         self.on_success: Callable[[Job], None] = lambda job: None
         """Hears of every job of this process that ended SUCCESS."""
 
@@ -175,24 +167,24 @@ class JobExecutionService:
             raise GovernedError(ErrorReason.JOB_STATUS_CONFLICT, message, {"status": job.status.name, "job_id": job.id})
         while True:
             outcome = await self._plugins.execute(job, control)
-            following = await self._following_attempt(job, outcome, control) if outcome.repeatable else None
+            following = await self._attempts.following(job, outcome, control) if outcome.repeatable else None
             if following is None:
-                outcome = self._without_following(job, outcome, control)
+                outcome = self._attempts.without_following(job, outcome, control)
                 break
             job = following
         on_ran()
         outcome = await self._whole_images.outcome(job, outcome)
         try:
-            revision = await self._finish(job, outcome)
+            revision = await self._ends.store(job, outcome)
         except ArtifactGone:  # the job whose output this was has been deleted: an equal one's now, or a run of its own
             return await self.run_job(job, control, on_ran)
         except GovernedError as error:
-            self._supervise(self._store_later(job, outcome), "storing the end of a job")
+            self._ends.store_later(job, outcome)
             raise unstored_end(job) from error
         except Exception as error:  # the store cannot hold this end: the job gets another rather than none
             logger.exception("job %s: its end cannot be stored as it is", job.id)
             instead = self._plugins.end_without_run(job, unstored_end(job))
-            self._supervise(self._store_later(job, instead), "storing the end of a job")
+            self._ends.store_later(job, instead)
             raise unstored_end(job) from error
         finally:
             self._plugins.stored(job, control)
@@ -200,75 +192,6 @@ class JobExecutionService:
         if revision and ended.status is JobStatus.SUCCESS:
             self.on_success(ended)
         return ended
-
-    async def _finish(self, job: Job, outcome: Outcome) -> int:
-        """Store an end; the revision, 0 where the job is not this process's any more.
-
-        The large artifacts of its run are put in files before, so that the commit may name them; again where those were
-        removed with an earlier job in between. Raises GovernedError STORE_UNAVAILABLE, ArtifactGone.
-        """
-        while True:
-            for artifact in outcome.artifacts:
-                if artifact.data is not None and is_large(artifact.data):
-                    await self._intake.put(artifact.data)
-            with suppress(ArtifactRemoved):
-                revision = await self._store.finish_job(job, outcome, deferred=self.others_follow(job))
-                if not revision and await self._start_lost(job):
-                    self._store.defer_start(job.id, job.start_time_us)
-                    revision = await self._store.finish_job(job, outcome)
-                return revision
-
-    async def _start_lost(self, job: Job) -> bool:
-        """Whether the store failed to take the start of a SYNC job, which nobody waited for."""
-        if job.mode is not JobMode.SYNC:
-            return False
-        with suppress(GovernedError):  # nor has it the job itself
-            stored = await self._reader.get_job(job.id, None)
-            return stored.status is JobStatus.PENDING and stored.owner == self._owner
-        return False
-
-    async def _following_attempt(self, job: Job, outcome: Outcome, control: RunControl) -> Job | None:
-        """The job in its next attempt, after a pause; None where this attempt was the last."""
-        if control.error is not None or job.lost_attempts + 1 >= job.max_attempts:
-            return None
-        reason = outcome.envelope.reason.name if outcome.envelope else ""
-        logger.warning("job %s: attempt %d of %d ended %s", job.id, job.attempt, job.max_attempts, reason)
-        try:
-            if not await self._store.next_attempt(job, outcome):
-                return None  # it is no longer this process's, so its end will not be stored either
-        except GovernedError:  # the store takes no further attempt, so this one was the last
-            logger.exception("job %s: no further attempt can be stored", job.id)
-            return None
-        await control.pause(min(BACKOFF_SECONDS * 2.0 ** min(job.lost_attempts, 30), LONGEST_BACKOFF_SECONDS))
-        return job._replace(attempt=job.attempt + 1, lost_attempts=job.lost_attempts + 1)
-
-    def _without_following(self, job: Job, outcome: Outcome, control: RunControl) -> Outcome:
-        """What a job comes to with its last attempt: what stopped it, where another attempt was left but for that.
-
-        A worker may be lost just before a cancel reaches its run.
-        """
-        stop = control.error
-        if stop is None or not outcome.repeatable or job.lost_attempts + 1 >= job.max_attempts:
-            return outcome
-        same = outcome.envelope is not None and outcome.envelope.reason is stop.reason
-        return outcome if same else self._plugins.end_without_run(job, stop)
-
-    async def _store_later(self, job: Job, outcome: Outcome) -> None:
-        """Try to store an end until the store takes it, so that no job stays RUNNING after its run."""
-        delay = FIRST_STORE_RETRY_SECONDS
-        while not self._store.closed:
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, LAST_STORE_RETRY_SECONDS)
-            try:
-                revision = await self._finish(job, outcome)
-            except GovernedError:
-                continue
-            except ArtifactGone:
-                outcome = self._plugins.end_without_run(job, unstored_end(job))
-                continue
-            stored = "its end is stored now" if revision else "it is not this process's any more, its end is not stored"
-            logger.warning("job %s: %s", job.id, stored)
-            return
 
     async def end_unrun_job(self, job: Job, error: GovernedError) -> Job:
         """End a job FAILED that is not running here: cancelled while PENDING, expired, or left by a dead owner.
@@ -342,15 +265,6 @@ class JobExecutionService:
             message = "The request_id was used before with another payload. Use a new one."
             raise GovernedError(ErrorReason.REQUEST_ID_REUSED, message, {"job_id": existing_id}, plugin=job.plugin)
         return existing
-
-
-def unstored_end(job: Job) -> GovernedError:
-    """The error of a job that ran and whose end the store did not take. Not the store's own, which asks to call again:
-    that would run the plugin once more.
-    """
-    logger.error("job %s ran, but its end could not be stored", job.id)
-    message = "The job ran, but its end could not be stored. Its operator finds the cause by the job's id."
-    return GovernedError(ErrorReason.INTERNAL, message, {"job_id": job.id}, plugin=job.plugin)
 
 
 def ignore_result(write: Awaitable[object]) -> None:

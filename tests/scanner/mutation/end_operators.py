@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.scanner.mutation.service_source import ServiceSource
 
 JOBS, RECOVERY = "execution/job_execution_service.py", "execution/recovery.py"
+ENDS = "execution/job_ends.py"
 PLUGINS = "execution/plugin_execution_service.py"
 IMPORT = "from runward_service.domain.outcome import Outcome"
 MADE = 'Outcome(job.id, job.attempt, job.plugin, job.create_time_us, 0, ran=True, result=b"")'
@@ -58,7 +59,8 @@ def forged(source: ServiceSource) -> Iterator[Change]:
     yield "run_job", jobs.begun("JobExecutionService.run_job", f"await self._store.finish_job(job, {MADE})")
     unrun = jobs.statement(jobs.function("JobExecutionService.end_unrun_job"), "self._plugins.end_without_run(")
     yield "end_unrun_job", jobs.exchanged(unrun, f"outcome = {MADE}")
-    yield "_store_later", jobs.begun("JobExecutionService._store_later", f"outcome = {MADE}")
+    ends = source.draft(ENDS).importing(IMPORT)
+    yield "_store_later", ends.begun("JobEnds._store_later", f"outcome = {MADE}")
     recovery = source.draft(RECOVERY).importing(IMPORT)
     left = recovery.statement(recovery.function("Recovery.recover_from"), "left = [")
     loop = f"for job in left:\n    await self._store.end_unrun_job(job, {MADE})"
