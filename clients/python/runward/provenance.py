@@ -42,13 +42,7 @@ def statement_of(job: Job) -> dict[str, Any]:
 
 def statement_of_receipt(receipt: Receipt) -> dict[str, Any]:
     """Give the statement that a receipt bears out: all of it follows from the receipt's document."""
-    annotations = {
-        "chain_mac": receipt.chain_mac,
-        "key_id": receipt.key_id,
-        "mac": receipt.mac,
-        "sequence": receipt.sequence,
-    }
-    return _statement(json.loads(receipt.document), receipt.document.encode(), annotations)
+    return _statement(json.loads(receipt.document), receipt.document.encode(), receipt.key_id, receipt.mac)
 
 
 def verify_statement(statement: Mapping[str, Any], secrets: Sequence[bytes]) -> list[str]:
@@ -56,15 +50,14 @@ def verify_statement(statement: Mapping[str, Any], secrets: Sequence[bytes]) -> 
 
     Raises ProvenanceError for what holds no receipt, or one of a key that is not among `secrets`.
     """
-    data, annotations = _receipt_in(statement)
-    by_id = {key_id_of(secret): secret for secret in secrets}
-    secret = by_id.get(annotations.get("key_id", ""))
+    data, key_id, mac = _receipt_in(statement)
+    secret = {key_id_of(secret): secret for secret in secrets}.get(key_id)
     if secret is None:
-        raise ProvenanceError(f"The receipt was made with key {annotations.get('key_id')}, which is not at hand.")
+        raise ProvenanceError(f"The receipt was made with key {key_id}, which is not at hand.")
     found = hmac.new(secret, data, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(found.encode(), str(annotations.get("mac", "")).encode()):
+    if not hmac.compare_digest(found.encode(), mac.encode()):
         return ["the receipt is not what the server signed"]
-    return list(_differences("$", _statement(json.loads(data), data, annotations), statement))
+    return list(_differences("$", _statement(json.loads(data), data, key_id, mac), statement))
 
 
 def read_secrets(text: str) -> list[bytes]:
@@ -84,7 +77,7 @@ def key_id_of(secret: bytes) -> str:
     return hashlib.sha256(KEY_PREFIX + secret).hexdigest()[:16]
 
 
-def _statement(told: dict[str, Any], data: bytes, annotations: Mapping[str, Any]) -> dict[str, Any]:
+def _statement(told: dict[str, Any], data: bytes, key_id: str, mac: str) -> dict[str, Any]:
     job, plugin, outcome, times = told["job"], told["plugin"], told["outcome"], told["times"]
     failed = outcome["status"] == "FAILED"
     subject = {"name": "error" if failed else "result"}
@@ -93,7 +86,8 @@ def _statement(told: dict[str, Any], data: bytes, annotations: Mapping[str, Any]
     image = {"name": "image", "digest": _digest(told["input"]["digest"]), "mediaType": told["input"]["mime_type"]}
     code = [{"name": "code", "digest": _digest(plugin["code_digest"])}] if plugin["code_digest"] else []
     content = base64.b64encode(data).decode()
-    receipt = {"name": "receipt", "mediaType": RECEIPT_TYPE, "content": content, "annotations": dict(annotations)}
+    annotations = {"key_id": key_id, "mac": mac}
+    receipt = {"name": "receipt", "mediaType": RECEIPT_TYPE, "content": content, "annotations": annotations}
     return {
         "_type": STATEMENT_TYPE,
         "subject": subjects,
@@ -133,11 +127,13 @@ def _time(time_us: int) -> str:
     return (EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _receipt_in(statement: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
+def _receipt_in(statement: Mapping[str, Any]) -> tuple[bytes, str, str]:
+    """Give a statement's receipt, the id of the key that made it, and its MAC."""
     try:
         byproducts = statement["predicate"]["runDetails"]["byproducts"]
         (found,) = [one for one in byproducts if one["name"] == "receipt"]
-        return base64.b64decode(found["content"], validate=True), dict(found["annotations"])
+        annotations = found["annotations"]
+        return base64.b64decode(found["content"], validate=True), str(annotations["key_id"]), str(annotations["mac"])
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise ProvenanceError("This is no statement that Runward made: it holds no receipt.") from error
 

@@ -49,7 +49,7 @@ def verify_provenance(file: Path, receipt_key: Path, json_output: bool) -> None:
     try:
         statement = json.loads(file.read_bytes())
         differences = verify_statement(statement, read_secrets(receipt_key.read_text(encoding="ascii")))
-    except (ProvenanceError, OSError, ValueError) as error:
+    except (ProvenanceError, OSError, ValueError, RecursionError) as error:
         raise click.ClickException(str(error)) from error
     if json_output:
         click.echo(json_line({"holds": not differences, "differences": differences}))
