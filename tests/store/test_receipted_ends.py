@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -53,6 +56,33 @@ def replayed(job: Job, earlier: Job) -> Outcome:
     return with_receipt_of(replace(outcome(earlier), job_id=job.id, attempt=job.attempt), outcome(earlier))
 
 
+class Posing(Outcome):
+    """An outcome of a class that might say one thing when it is verified and another when it is written."""
+
+
+def posing(job: Job) -> Outcome:
+    """ToolRunner's own outcome, of another class and with all that it has."""
+    own = outcome(job)
+    made = object.__new__(Posing)
+    for name in own.__dataclass_fields__:
+        object.__setattr__(made, name, getattr(own, name))
+    return made
+
+
+def altered(job: Job, name: str, value: object) -> Outcome:
+    """ToolRunner's own outcome, changed where it stands."""
+    own = outcome(job)
+    object.__setattr__(own, name, value)
+    return own
+
+
+def look_alike(job: Job) -> Any:
+    """Something that has all that an outcome has, and is none."""
+    own = outcome(job)
+    names = (*own.__dataclass_fields__, "status", "repeatable")
+    return SimpleNamespace(**{name: getattr(own, name) for name in names})
+
+
 FORGED: dict[str, Callable[[Job], Outcome]] = {
     "made elsewhere": bare,
     "signed with another key": another_key,
@@ -67,6 +97,21 @@ FORGED: dict[str, Callable[[Job], Outcome]] = {
     "replayed of another job": lambda job: replayed(job, job._replace(id="another")),
     "replayed of another attempt": lambda job: replayed(job, job._replace(attempt=job.attempt + 1)),
     "for other options": lambda job: outcome(job._replace(options={"n": -1})),
+    "a copy": lambda job: copy.copy(outcome(job)),
+    "a deep copy": lambda job: copy.deepcopy(outcome(job)),
+    "a pickled copy": lambda job: pickle.loads(pickle.dumps(outcome(job))),
+    "a copy by replace, signed by hand": edited,
+    "never initialised": lambda job: object.__new__(Outcome),
+    "a look-alike": look_alike,
+    "nothing": lambda job: None,  # type: ignore[arg-type, return-value]
+    "of a subclass": posing,
+    "of another plugin": lambda job: altered(job, "plugin", "another"),
+    "said not to have run": lambda job: altered(job, "ran", False),  # noqa: FBT003
+    "of another duration": lambda job: altered(job, "duration_us", 1_000_000),
+    "kept for other jobs": lambda job: altered(job, "cache_key", b"another"),
+    "to be tried again": lambda job: altered(job, "retryable", True),  # noqa: FBT003
+    "altered in place": lambda job: altered(job, "end_time_us", 7),
+    "its receipt taken away": lambda job: altered(job, "receipt", None),
     "for another tenant": lambda job: outcome(job._replace(tenant="other")),
 }
 
