@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import functools
+import gc
 import inspect
+import logging
 import operator
+import os
+import sys
 import threading
+import warnings
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +21,9 @@ import pytest
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.violation import GovernanceViolation
+from runward_service.plugins import guard
 from runward_service.plugins.base import Payload, Plugin, RunContext
-from runward_service.plugins.guard import GuardedRun, Permit
+from runward_service.plugins.guard import CURRENT, GuardedRun, Permit, PluginType
 from runward_service.runtime.tool_runner import ToolRunner
 
 if TYPE_CHECKING:
@@ -363,3 +370,225 @@ def test_tool_runner_within_a_run() -> None:
     with pytest.raises(GovernanceViolation, match=r"Doing runs plugin .*Counting within its own run"):
         run(Doing(lambda _: run(other)))
     assert other.runs == 0
+
+
+def change_class(plugin: Plugin) -> Any:
+    """Become another plugin within the run."""
+    plugin.__class__ = Counting
+    try:
+        plugin.runs = 0  # type: ignore[attr-defined]
+        return plugin.run(PAYLOAD, CONTEXT)
+    finally:
+        plugin.__class__ = Doing
+
+
+def forged(plugin: Plugin) -> Permit:
+    """A permit that was never entered, with all that it can be given."""
+    made = object.__new__(Permit)
+    made.plugin, made.violation = plugin, None
+    return made
+
+
+def dig_out(plugin: Plugin) -> Any:
+    """Have the permit of this run, found among all objects, say that it is another's."""
+    for permit in [one for one in gc.get_objects() if type(one) is Permit]:
+        permit.plugin = plugin
+    assert CURRENT.get() is not None
+    CURRENT.get().plugin = plugin  # type: ignore[union-attr]
+    return plugin.run(PAYLOAD, CONTEXT)
+
+
+def in_forged_context(plugin: Plugin, permit: Permit) -> Any:
+    """Put a permit where that of this run is."""
+    token = CURRENT.set(permit)
+    try:
+        return plugin.run(PAYLOAD, CONTEXT)
+    finally:
+        CURRENT.reset(token)
+
+
+def from_a_thread(action: Callable[[], Any]) -> Any:
+    """Do something in a thread of its own; what it raises is raised here."""
+    caught: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            action()
+        except BaseException as error:  # noqa: BLE001 - is raised below
+            caught.append(error)
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+    raise caught[0]
+
+
+async def in_a_task(plugin: Plugin) -> Any:
+    """Run it in a task."""
+    return await asyncio.create_task(asyncio.to_thread(lambda: None)) or plugin.run(PAYLOAD, CONTEXT)
+
+
+AROUND: dict[str, Callable[[Counting, Doing], Any]] = {
+    "another class's, of its own instance": lambda _, own: Counting.run(own, PAYLOAD, CONTEXT),
+    "another class's, after a change of class": lambda _, own: change_class(own),
+    "a permit that was changed": lambda other, _: dig_out(other),
+    "a forged permit": lambda other, _: in_forged_context(other, forged(other)),
+    "a copied permit": lambda other, _: in_forged_context(other, copy.copy(CURRENT.get()) or forged(other)),
+    "a permit that is entered again": lambda _, own: CURRENT.get().__enter__(),  # type: ignore[union-attr]
+    "no permit": lambda other, _: contextvars.Context().run(other.run, PAYLOAD, CONTEXT),
+    "a task": lambda other, _: asyncio.run(in_a_task(other)),
+    "a task of its own": lambda _, own: asyncio.run(in_a_task(own)),
+    "ToolRunner in a thread": lambda other, _: from_a_thread(lambda: run(other)),
+    "ToolRunner in an empty context": lambda other, _: contextvars.Context().run(run, other),
+    "begin, taken from the module": lambda other, _: guard.begin(forged(other), other),
+}
+
+
+@pytest.mark.parametrize("way", AROUND.values(), ids=AROUND)
+def test_ways_around_a_permit(caplog: pytest.LogCaptureFixture, way: Callable[[Counting, Doing], Any]) -> None:
+    """Whatever a run does with the permits that it can get hold of, another plugin's run raises, and is logged."""
+    other = Counting()
+    with pytest.raises(GovernanceViolation):
+        run(Doing(lambda own: way(other, own)))
+    assert other.runs == 0
+    assert {record.name for record in caplog.records} == {"runward.governance"}
+    assert run(other) == {"runs": 1}
+
+
+def test_a_violation_is_laid_to_the_run_of_its_thread() -> None:
+    """A run that leaves the context in which it would be told of its violation fails all the same."""
+
+    def hide(_: Doing) -> None:
+        with suppress(Exception):
+            contextvars.Context().run(Counting().run, PAYLOAD, CONTEXT)
+
+    with pytest.raises(GovernanceViolation, match=WITHOUT):
+        run(Doing(hide))
+
+
+REPLACED: dict[str, Any] = {
+    "CURRENT": contextvars.ContextVar("another", default=forged(Counting())),  # noqa: B039 - a permit is what it holds
+    "get_ident": lambda: 0,
+    "violated": RuntimeError,
+    "granted_to": lambda plugin, run, owners: guard.Granted(forged(plugin), plugin, (), [], [], []),
+    "HOLDER": (__name__, "take_permit"),
+    "named": str,
+}
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_replacing_what_the_guard_is_made_of(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Other values for the names of the guard's module let no run through, and hide none."""
+    monkeypatch.setattr(guard, name, REPLACED[name])
+    monkeypatch.setitem(sys.modules, guard.__name__, None)
+    plugin = Counting()
+    for call in (lambda: plugin.run(PAYLOAD, CONTEXT), lambda: take_permit(plugin)):
+        with pytest.raises(GovernanceViolation):
+            call()
+    assert plugin.runs == 0
+    assert len(caplog.records) == 2
+
+
+def test_replacing_the_permits_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A permit that is entered by other code is none."""
+    plugin = Counting()
+    monkeypatch.setattr(Permit, "__enter__", lambda permit: permit)
+    with pytest.raises(GovernanceViolation, match=WITHOUT):
+        run(plugin)
+    assert plugin.runs == 0
+
+
+def test_a_forked_process_has_no_permit() -> None:
+    """A process that is forked within a run does not go on with the run of the base class."""
+
+    def fork(plugin: Doing) -> int:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of threads that other tests left, from Python 3.12 on
+            child = os.fork()
+        if child == 0:
+            try:
+                Doing.run(plugin, PAYLOAD, CONTEXT)
+            except GovernanceViolation:
+                os._exit(7)
+            finally:
+                os._exit(1)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    class Forking(Doing):
+        def run(self, payload: Payload, context: RunContext) -> dict[str, Any]:
+            return {"child": fork(self), **super().run(payload, context)}
+
+    assert run(Forking(lambda _: None)) == {"child": 7, "given": None}
+
+
+def test_a_class_that_finds_its_run_in_its_own_way() -> None:
+    """``__getattribute__``, whether of the class, a mixin or set later, finds the guarded run and nothing else."""
+
+    def find(plugin: Any, name: str) -> Any:
+        if name in {"run", "other"}:
+            return lambda *given: {"found": len(given)}
+        return object.__getattribute__(plugin, name)
+
+    class Finding:
+        __getattribute__ = find
+
+    class Own(Counting):
+        __getattribute__ = find
+
+    class Mixing(Finding, Counting):
+        pass
+
+    class Later(Counting):
+        pass
+
+    Later.__getattribute__ = find  # type: ignore[method-assign]
+    for kind in (Own, Mixing, Later, PluginType("Derived", (Mixing,), {})):
+        plugin = kind()
+        with pytest.raises(GovernanceViolation, match=WITHOUT):
+            plugin.run(PAYLOAD, CONTEXT)
+        assert run(plugin) == {"runs": 1}
+        assert plugin.other(1) == {"found": 1}
+
+
+def test_a_metaclass_that_makes_its_classes_itself() -> None:
+    """A run that the guard's metaclass did not see is guarded when the class is done, or not run at all."""
+
+    def answer(self: Plugin, payload: Payload, context: RunContext) -> dict[str, Any]:
+        return {"ran": True}
+
+    class Making(PluginType):
+        def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **_: Any) -> Making:
+            return type.__new__(mcls, name, bases, namespace)
+
+    class Skipping(Making):
+        def __init__(cls, *given: Any) -> None:  # noqa: N805 - of a metaclass
+            pass
+
+    made, skipped = (kind("Made", (Counting,), {"run": answer}) for kind in (Making, Skipping))
+    assert run(made()) == {"ran": True}
+    with pytest.raises(GovernanceViolation, match=WITHOUT):
+        made().run(PAYLOAD, CONTEXT)
+    with pytest.raises(GovernanceViolation, match="is not guarded"):
+        run(skipped())
+    type.__setattr__(made, "run", answer)
+    with pytest.raises(GovernanceViolation, match="is not guarded"):
+        run(made())
+
+
+@pytest.mark.parametrize("what", ["all", "this one", "a level"])
+def test_what_is_done_to_loggers_hides_no_violation(
+    what: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Libraries disable all loggers, or those that their configuration does not name; violations are logged then."""
+    logger = logging.getLogger("runward.governance")
+    if what == "all":
+        monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    elif what == "this one":
+        monkeypatch.setattr(logger, "disabled", True)
+    else:
+        monkeypatch.setattr(logger, "level", logging.CRITICAL + 1)
+    with pytest.raises(GovernanceViolation):
+        Counting().run(PAYLOAD, CONTEXT)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]

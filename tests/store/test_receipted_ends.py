@@ -106,10 +106,10 @@ FORGED: dict[str, Callable[[Job], Outcome]] = {
     "nothing": lambda job: None,  # type: ignore[arg-type, return-value]
     "of a subclass": posing,
     "of another plugin": lambda job: altered(job, "plugin", "another"),
-    "said not to have run": lambda job: altered(job, "ran", False),  # noqa: FBT003
+    "said not to have run": lambda job: altered(job, "ran", False),
     "of another duration": lambda job: altered(job, "duration_us", 1_000_000),
     "kept for other jobs": lambda job: altered(job, "cache_key", b"another"),
-    "to be tried again": lambda job: altered(job, "retryable", True),  # noqa: FBT003
+    "to be tried again": lambda job: altered(job, "retryable", True),
     "altered in place": lambda job: altered(job, "end_time_us", 7),
     "its receipt taken away": lambda job: altered(job, "receipt", None),
     "for another tenant": lambda job: outcome(job._replace(tenant="other")),
