@@ -21,6 +21,8 @@ from runward_service.execution.finished_jobs import FinishedJobs
 from runward_service.execution.job_ends import JobEnds
 from runward_service.execution.job_execution_service import JobExecutionService
 from runward_service.execution.job_intake import JobIntake
+from runward_service.execution.job_submission import JobSubmission
+from runward_service.execution.named_images import NamedImages
 from runward_service.execution.neighbours import Neighbours
 from runward_service.execution.plugin_catalog import PluginCatalog
 from runward_service.execution.plugin_execution_service import PluginExecutionService
@@ -70,6 +72,7 @@ class Layers:
     stored_queue: StoredQueue
     expiry: Expiry
     sampler: Sampler
+    submission: JobSubmission
     analysis: AnalysisExecutionService
 
 
@@ -168,22 +171,25 @@ def build_layers(
     verifier = Verifier(plugins, scheduler, stores.reader, stores.verifications, stores.damaged)
     sampler = Sampler(config.verify_sample, plugins, slots, verifier)
     jobs.on_success = sampler.ended
+    images = NamedImages(stores.blobs)
+    submission = JobSubmission(jobs, scheduler, pending, expiry, images)
     analysis = AnalysisExecutionService(
         jobs,
         scheduler,
         running,
-        pending,
+        submission,
         Watcher(stores.reader, stores.tail),
         LogWatcher(stores.reader, stores.tail),
-        expiry,
         FinishedJobs(stores.reader, stores.removal, stores.images, stores.uploads, stores.checkpointer),
         verifier,
         attestation.admit,
         stores.health,
-        stores.blobs,
+        images,
     )
     pool.on_progress = analysis.report_progress
-    return Layers(registry, pool, plugins, jobs, running, scheduler, stored_queue, expiry, sampler, analysis)
+    return Layers(
+        registry, pool, plugins, jobs, running, scheduler, stored_queue, expiry, sampler, submission, analysis
+    )
 
 
 def build_jobs(  # noqa: PLR0917 - all that jobs are made of
@@ -213,7 +219,7 @@ def build_group(owner: str, stores: Stores, layers: Layers) -> Group:
     neighbours = Neighbours(
         wakes, database.owners, owner, reader, layers.scheduler, recovery, catalog, stores.tail.changed
     )
-    layers.analysis.on_stored = neighbours.job_stored
+    layers.submission.on_stored = neighbours.job_stored
     layers.scheduler.on_given_back = neighbours.job_stored
     layers.analysis.on_cancel_requested = neighbours.cancel_requested
     return Group(recovery, catalog, neighbours)

@@ -180,7 +180,7 @@ async def test_stored_jobs_have_bounds(tmp_path: Path) -> None:
         visit.give()
         for job in (first, *jobs, answers[0]):
             assert (await ended(service, job.id)).status is JobStatus.SUCCESS
-        assert service.analysis._pending.waiting("single_puppet") == (0, 0)
+        assert service.analysis._submission._pending.waiting("single_puppet") == (0, 0)
 
 
 async def test_what_is_refused_or_exists_takes_no_room(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ async def test_what_is_refused_or_exists_takes_no_room(tmp_path: Path) -> None:
             await refusal(submit(service, "absent"))
         same = job_request("single_puppet", stage.options, mode=JobMode.ASYNC, request_id="one")
         await submit_batch(service, same, job_request("absent", mode=JobMode.ASYNC))
-        assert service.analysis._pending.waiting("single_puppet") == (0, 0)
+        assert service.analysis._submission._pending.waiting("single_puppet") == (0, 0)
         visit.give()
         await ended(service, running.id)
 
@@ -210,7 +210,7 @@ async def test_the_count_survives_a_restart(tmp_path: Path) -> None:
             await service.drain(0)
         async with running_service(tmp_path, "SinglePuppet", pending_jobs=LIMITS) as service:
             visit = await stage.enter()  # the one that the drain gave back, or another
-            assert service.analysis._pending.waiting("single_puppet") == (3, 3 * len(PNG))
+            assert service.analysis._submission._pending.waiting("single_puppet") == (3, 3 * len(PNG))
             error = await refusal(submit(service, "single_puppet", stage.options))
             assert error.reason is ErrorReason.QUEUE_FULL
             for _ in range(3):
@@ -230,7 +230,7 @@ async def test_processes_that_share_a_store_see_what_the_others_queue(tmp_path: 
         visits = [await stage.enter()]
         jobs += [await submit(one, "single_puppet", stage.options) for _ in range(3)]
         await two.stored_queue.sync()
-        assert two.analysis._pending.waiting("single_puppet") == (3, 3 * len(PNG))
+        assert two.analysis._submission._pending.waiting("single_puppet") == (3, 3 * len(PNG))
         assert (await refusal(submit(two, "single_puppet", stage.options))).reason is ErrorReason.QUEUE_FULL
         assert await two.reader.owner_count() == 2
         for _ in jobs:
@@ -240,7 +240,7 @@ async def test_processes_that_share_a_store_see_what_the_others_queue(tmp_path: 
         for job in jobs:
             await ended(one, job.id)
         await two.stored_queue.sync()
-        assert two.analysis._pending.waiting("single_puppet") == (0, 0)
+        assert two.analysis._submission._pending.waiting("single_puppet") == (0, 0)
 
 
 async def test_what_a_process_did_before_it_left_is_seen(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ async def test_what_a_process_did_before_it_left_is_seen(tmp_path: Path) -> None
                 await submit(two, "single_puppet", stage.options)
             visits = [await stage.enter()]
             await one.stored_queue.follow()
-            assert one.analysis._pending.waiting("single_puppet")[0] == 2
+            assert one.analysis._submission._pending.waiting("single_puppet")[0] == 2
             for _ in range(3):
                 visits.pop().give()
                 if stage.visits < 3:
@@ -259,7 +259,7 @@ async def test_what_a_process_did_before_it_left_is_seen(tmp_path: Path) -> None
             await turns_until(lambda: not two.running.jobs)
         assert await one.reader.owner_count() == 1
         await one.stored_queue.follow()
-        assert one.analysis._pending.waiting("single_puppet") == (0, 0)
+        assert one.analysis._submission._pending.waiting("single_puppet") == (0, 0)
 
 
 async def test_a_backlog_of_calls_does_not_hold_another_caller_up(tmp_path: Path) -> None:

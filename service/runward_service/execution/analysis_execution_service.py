@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runward_service.domain.blob_errors import blob_not_found
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.job import JobMode
 from runward_service.execution.scheduler import cancelled_error
@@ -20,15 +18,14 @@ if TYPE_CHECKING:
 
     from runward_service.domain.job import Job, JobRequest, Principal
     from runward_service.domain.verification import Verification
-    from runward_service.execution.expiry import Expiry
     from runward_service.execution.finished_jobs import FinishedJobs
     from runward_service.execution.job_execution_service import JobExecutionService
-    from runward_service.execution.queue_bounds import QueueBounds
+    from runward_service.execution.job_submission import JobSubmission
+    from runward_service.execution.named_images import NamedImages
     from runward_service.execution.running_jobs import RunningJobs
     from runward_service.execution.scheduler import Scheduler
     from runward_service.execution.slot import Slot
     from runward_service.execution.verifier import Verifier
-    from runward_service.store.blobs import SqliteBlobs
     from runward_service.store.job_reader import JobPage, JobQuery
     from runward_service.store.store_health import StoreHealth
     from runward_service.watch.log_watcher import LogWatcher
@@ -44,35 +41,30 @@ class AnalysisExecutionService:
         jobs: JobExecutionService,
         scheduler: Scheduler,
         running: RunningJobs,
-        pending: QueueBounds,
+        submission: JobSubmission,
         watcher: Watcher,
         log_watcher: LogWatcher,
-        expiry: Expiry,
         finished: FinishedJobs,
         verifier: Verifier,
         admit: Callable[[], None],
         store_health: StoreHealth,
-        blobs: SqliteBlobs,
+        images: NamedImages,
     ) -> None:
-        """Create and run through the job service, among the ``running`` jobs and in the order that the scheduler gives,
-        with as many stored jobs ``pending`` as those bounds allow; ``admit`` raises GovernedError where this server may
-        take no work; ``store_health`` knows whether the store takes any; ``blobs`` has the images that requests name by
-        digest.
+        """Create and run through the job service, among the ``running`` jobs and in the order that the scheduler gives.
+        ``admit`` raises GovernedError where this server may take no work; ``store_health`` knows whether the store
+        takes any; ``images`` finds those that requests name by digest.
         """
         self._finished = finished
         self._verifier = verifier
         self._jobs = jobs
         self._scheduler = scheduler
         self._running = running
-        self._pending = pending
+        self._submission = submission
         self._watcher = watcher
         self._log_watcher = log_watcher
-        self._expiry = expiry
         self._admit = admit
         self._store_health = store_health
-        self._blobs = blobs
-        self.on_stored: Callable[[], None] = lambda: None
-        """Hears whenever jobs were stored."""
+        self._images = images
         self.on_cancel_requested: Callable[[], None] = lambda: None
         """Hears whenever a job was marked to be cancelled."""
 
@@ -86,7 +78,7 @@ class AnalysisExecutionService:
         self._admit()
         if self._store_health.failing:
             await self._store_health.probe()  # else the plugin would run, and its end could not be stored
-        request = self._with_image(request)
+        request = self._images.found(request)
         beginning, principal = self._begin(request), request.principal
         # A large image's job is written before it runs; all others are begun before anything could be hung up on.
         job = await (self._uninterrupted(beginning) if request.image_bytes > INLINE_BYTES else beginning)
@@ -109,67 +101,13 @@ class AnalysisExecutionService:
         """
         self._admit()
         self._scheduler.check_open()
-        request = self._with_image(request)
-        self._pending.enter(request.plugin, request.image_bytes)
-        # Shielded: a caller that hangs up does not call back what is on its way to disk, and that has to be run.
-        return await asyncio.shield(self._submit(request))
+        return await self._submission.submit(request)
 
     async def submit_batch(self, requests: Sequence[JobRequest]) -> list[Job | GovernedError]:
-        """Store many requests as jobs that run later; for each in order its job, or why it was refused.
-
-        Those accepted are stored in one transaction and on disk when this returns. Raises GovernedError where none can
-        be.
-        """
+        """Store many requests as jobs that run later; see JobSubmission.submit_batch."""
         self._admit()
         self._scheduler.check_open()
-        refusals: dict[int, GovernedError] = {}
-        entered: list[JobRequest] = []
-        for place, request in enumerate(requests):
-            try:
-                found = self._with_image(request)
-                self._pending.enter(found.plugin, found.image_bytes)
-                entered.append(found)
-            except GovernedError as error:
-                refusals[place] = error
-        answers = iter(await asyncio.shield(self._submit_batch(entered)))
-        return [refusals.get(place) or next(answers) for place in range(len(requests))]
-
-    def _with_image(self, request: JobRequest) -> JobRequest:
-        """A request whose image, where it is named by digest, was found. Raises GovernedError BLOB_NOT_FOUND or
-        STORE_UNAVAILABLE.
-        """
-        if not request.image_digest:
-            return request
-        found = self._blobs.find(request.principal.tenant, request.image_digest)
-        if found is None:
-            raise blob_not_found(request.image_digest, request.plugin)
-        return replace(request, stored=found)
-
-    async def _submit_batch(self, requests: Sequence[JobRequest]) -> list[Job | GovernedError]:
-        """Store requests for which there is room."""
-        stored: dict[int, Job] = {}
-        answers: list[Job | GovernedError] = []
-        claims: dict[str, int] = {}
-
-        def handed_over(plugin: str) -> None:
-            claims[plugin] = self._scheduler.job_coming(plugin)
-
-        try:
-            for created in await self._jobs.create_jobs(requests, handed_over):
-                if not isinstance(created, GovernedError) and not created[1]:
-                    stored[len(answers)] = created[0]
-                answers.append(created if isinstance(created, GovernedError) else created[0])
-        finally:
-            for place, request in enumerate(requests):
-                if place not in stored:
-                    self._pending.leave(request.plugin, request.image_bytes, drained=False)
-        for job in stored.values():
-            self._expiry.watch_for(job.queue_deadline_us)
-        for plugin in {job.plugin for job in stored.values()}:
-            self._scheduler.job_stored(plugin, claims.get(plugin))
-        if stored:
-            self.on_stored()
-        return answers
+        return await self._submission.submit_batch(requests)
 
     async def _uninterrupted(self, beginning: Coroutine[Any, Any, Job]) -> Job:
         """Begin a job that is written before it runs. A caller that hangs up meanwhile cancels it once it is there."""
@@ -204,25 +142,6 @@ class AnalysisExecutionService:
         finally:
             if not begun:
                 self._scheduler.leave(place)
-
-    async def _submit(self, request: JobRequest) -> Job:
-        """Store a request for which there is room."""
-        existing = True
-        claims: list[int] = []
-
-        def handed_over(plugin: str) -> None:
-            claims.append(self._scheduler.job_coming(plugin))
-
-        try:
-            job, existing = await self._jobs.create_job(request, on_handed_over=handed_over)
-        finally:
-            if existing:
-                self._pending.leave(request.plugin, request.image_bytes, drained=False)
-        if not existing:
-            self._expiry.watch_for(job.queue_deadline_us)
-            self._scheduler.job_stored(job.plugin, *claims)
-            self.on_stored()
-        return job
 
     async def run_claimed(self, job: Job, control: RunControl, slot: Slot | None) -> Job:
         """Run a job that the scheduler claimed from the store; without a slot where it is to end without a run."""
