@@ -13,11 +13,10 @@ import click
 import uvloop
 
 from runward_service.commands.data_dir import data_dir_option
-from runward_service.commands.duration import DurationParameter
 from runward_service.commands.limit_options import limit_options, limits_of
 from runward_service.commands.receipt_key_option import receipt_key_option
+from runward_service.commands.retention_options import retention_of, retention_options
 from runward_service.config import Config
-from runward_service.domain.retention_policy import RetentionPolicy
 from runward_service.governance.receipt_key_file import ReceiptKeyError
 from runward_service.listen_address import ListenError, check_address
 from runward_service.log_writer import start_logging
@@ -92,41 +91,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds that a stop waits for running jobs.",
 )
-@click.option(
-    "--retain-for",
-    envvar="RUNWARD_RETAIN_FOR",
-    type=DurationParameter(),
-    default="30d",
-    show_default=True,
-    metavar="DURATION",
-    help="How long finished jobs and their changes are kept, such as 12h or 30d.",
-)
-@click.option(
-    "--retain-jobs",
-    envvar="RUNWARD_RETAIN_JOBS",
-    type=click.IntRange(0),
-    default=1_000_000,
-    show_default=True,
-    help="How many finished jobs are kept at most, the newest; 0: any number.",
-)
-@click.option(
-    "--max-retention",
-    envvar="RUNWARD_MAX_RETENTION",
-    type=DurationParameter(),
-    default="30d",
-    show_default=True,
-    metavar="DURATION",
-    help="The longest time that a request may have its job kept.",
-)
-@click.option(
-    "--retain-uploads",
-    envvar="RUNWARD_RETAIN_UPLOADS",
-    type=DurationParameter(),
-    default="1d",
-    show_default=True,
-    metavar="DURATION",
-    help="How long an uploaded blob is kept that no job has.",
-)
+@retention_options
 @click.option(
     "--verify-sample",
     envvar="RUNWARD_VERIFY_SAMPLE",
@@ -157,21 +122,16 @@ def serve(  # noqa: PLR0917 - click passes each option by name
     plugins: tuple[str, ...],
     discover: bool,
     grace: float,
-    retain_for: int,
-    retain_jobs: int,
-    max_retention: int,
-    retain_uploads: int,
     verify_sample: float,
     log_level: str,
     as_json: bool,
-    **limits: int,
+    **bounds: int,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C; a second one hurries the stop.
 
     Every option can also be set by its RUNWARD_ variable. Prints "runward: serving on HOST:PORT" when calls are taken.
     """
     start_logging(log_level)
-    retention = RetentionPolicy(retain_for, retain_jobs)
     config = Config(
         listen=listen,
         data_dir=data_dir,
@@ -181,27 +141,31 @@ def serve(  # noqa: PLR0917 - click passes each option by name
         plugins=plugins,
         discover=discover,
         grace=grace,
-        retention=retention,
         verify_sample=verify_sample,
-        max_retention_us=max_retention,
-        retain_uploads_us=retain_uploads,
         lifeline=lifeline,
-        **limits_of(limits),
+        **retention_of(bounds),
+        **limits_of(bounds),
     )
     on_ready = announce_json if as_json else announce
+    if processes > 1:
+        serving = ServerGroup(sys.argv[1:], processes, workers).serve(listen, on_ready)
+    else:
+        serving = run_server(config, on_ready)
+    raise SystemExit(status_of(serving, data_dir))
+
+
+def status_of(serving: Coroutine[Any, Any, int], data_dir: Path) -> int:
+    """Serve; the exit status. Raises ClickException for what an operator can put right, OSError where nobody could be
+    told that the server is ready.
+    """
     try:
-        if processes > 1:
-            serving = ServerGroup(sys.argv[1:], processes, workers).serve(listen, on_ready)
-        else:
-            serving = run_server(config, on_ready)
-        status = uvloop.run(to_the_end(serving))
+        return uvloop.run(to_the_end(serving))
     except (ListenError, SchemaError, ReceiptKeyError) as error:
         raise click.ClickException(str(error)) from error
     except UntoldError as error:
         raise error.problem from None
     except OSError as error:
         raise click.ClickException(f"the data folder {data_dir} cannot be used: {error}") from error
-    raise SystemExit(status)
 
 
 def listen_address(address: str) -> str:
