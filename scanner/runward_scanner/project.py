@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from runward_scanner.settings import Settings
 
+IMPORTING = frozenset({"__import__", "find_spec", "import_module", "run_module"})
 CODING = Pattern(rb"^[ \t\f]*#[^\n]*coding[:=]", re.MULTILINE)
 
 
@@ -167,6 +168,11 @@ class Project:
                     return True
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(named):
                 return True
+            elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                # an import by a call
+                called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if called in IMPORTING and str(node.args[0].value).partition(".")[0] in tops:
+                    return True
         return False
 
     def _package_name(self, path: Path) -> str:
@@ -248,7 +254,9 @@ class Project:
         known = self._of_python.get(name)
         if known is None:
             top = name.partition(".")[0]
-            known = self._of_python[name] = top in sys.stdlib_module_names and top not in self._own_tops
+            known = self._of_python[name] = top == "__main__" or (
+                top in sys.stdlib_module_names and top not in self._own_tops
+            )
         return known
 
     def is_own_name(self, name: str) -> bool:

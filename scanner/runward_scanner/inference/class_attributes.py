@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 RUN = "run"
+MEMBER = frozenset({"name", "value"})
 MEMBERS = frozenset({"__members__", "_member_map_", "_value2member_map_"})
 GIVING = frozenset({Function, Instance})
 """What an instance may give out as something else: a method bound, a descriptor asked."""
@@ -75,8 +76,8 @@ def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value
             return plugin_run(frame, mixed, node, bound=True)
         for sub in descendants(info):
             found |= frame.engine.heap.read(sub, name, frame.activation)
-    if name == "value" and "enum" in info.traits:
-        found |= _member_values(frame, info, node)
+    if name in MEMBER and "enum" in info.traits:
+        found |= _member_values(frame, info, node) if name == "value" else _outcome_names(frame, info, node)
     result = found
     for item in found:
         if item.__class__ in GIVING:
@@ -104,6 +105,19 @@ def _given(frame: Frame, found: Value, owner: Value, node: ast.AST, info: ClassI
         else:
             result |= {item}
     return result
+
+
+def _outcome_names(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
+    """The names of metrics' outcomes that a member may have: its own where it is written out, else any."""
+    if OUTCOMES.isdisjoint(frame.engine.heap.cells_of(info)):
+        return NOTHING
+    member = getattr(getattr(node, "value", None), "attr", "")
+    if frame.engine.heap.is_written(info, member):
+        return one(Text(member)) if member in OUTCOMES else NOTHING
+    return frozenset(Text(word) for word in OUTCOMES if frame.engine.heap.is_written(info, word)) | UNKNOWN
+
+
+OUTCOMES = frozenset({"SUCCESS", "ERROR"})
 
 
 def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
@@ -239,8 +253,8 @@ def _is_in_own_run(frame: Frame, info: ClassInfo) -> bool:
     activation: Activation | None = frame.activation
     while activation is not None:
         function = activation.function
-        if function is not None and function.name == RUN and function.owner is info:
-            return True
+        if function is not None and function.name == RUN and function.owner is not None:
+            return derives(function.owner, info)
         activation = activation.parent
     return False
 

@@ -70,6 +70,15 @@ def make_dict(frame: Frame, pairs: Sequence[tuple[Value, Value]], node: ast.AST,
     return one(container)
 
 
+def copy_cells(frame: Frame, source: Container, target: Value, node: ast.AST) -> None:
+    """Put what a container holds into others, each element under its key, without its place."""
+    heap = frame.engine.heap
+    for cell in tuple(heap.names_of(source)):
+        held = heap.read(source, cell, frame.activation)
+        for atom in target:
+            heap.write(atom, ANY if cell.startswith("#") else cell, held, frame.module, node)
+
+
 def contents(frame: Frame, container: Container | Thing) -> Value:
     """Every element of a container, but no keys."""
     return frame.engine.heap.read_elements(container, frame.activation, but=KEYS)

@@ -11,6 +11,7 @@ from runward_scanner.inference.narrowing import narrow
 from runward_scanner.inference.targets import bind_target
 from runward_scanner.inference.values import (
     NOTHING,
+    OPAQUE,
     Container,
     Role,
     Value,
@@ -68,7 +69,11 @@ def comprehension(frame: Frame, node: Any) -> Value:
             narrow(frame, test, True)
     if isinstance(node, ast.DictComp):
         key, value = frame.value(node.key), frame.value(node.value)
-        made = containers.make_dict(frame, [(key, value)], node)
+        if any(generator.ifs for generator in node.generators):
+            # Which keys a condition leaves is not followed.
+            made = containers.make_dict(frame, [(OPAQUE, value)], node)
+        else:
+            made = containers.make_dict(frame, [(key, value)], node)
     else:
         made = containers.make(frame, "list", [], node, frame.value(node.elt))
     inner = frame.env

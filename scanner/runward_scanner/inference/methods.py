@@ -8,6 +8,7 @@ from runward_scanner.inference import containers
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.interest import interesting
 from runward_scanner.inference.names import role_of_call
+from runward_scanner.inference.tables import ENTRY_POINTS
 from runward_scanner.inference.text_methods import of_text
 from runward_scanner.inference.values import (
     NOTHING,
@@ -31,6 +32,7 @@ from runward_scanner.inference.values import (
     idle_thing,
     is_open,
     one,
+    texts,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ EXTENDERS = frozenset({"__iadd__", "__ior__", "extend", "extendleft", "update"})
 FUTURE = "asyncio.Future"
 CONTEXT_VARIABLE = "contextvars.ContextVar"
 LOOPS = frozenset({"asyncio.get_event_loop", "asyncio.get_running_loop", "asyncio.new_event_loop"})
+LOOP_METHODS = frozenset({"create_future", "create_task", "run_in_executor", "run_until_complete"})
 REGISTRY_GETTERS = frozenset(
     {
         "__getitem__", "acquire", "build", "by_name", "checkout", "create", "fetch", "find", "find_one", "get",
@@ -180,20 +183,26 @@ def _extend(frame: Frame, container: Container, arguments: Arguments, node: ast.
     return OPAQUE
 
 
+def _of_loop(frame: Frame, name: str, arguments: Arguments, results: Value, node: ast.AST) -> Value:
+    """An event loop gives back what this very call hands it, not what others did."""
+    if name == "create_future":
+        return one(Thing(FUTURE, node, frame.activation))
+    if name == "run_in_executor":
+        return results or idle_thing("asyncio.get_event_loop")
+    return arguments.at(0, "coro") or UNKNOWN
+
+
 def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     thing, name = method.receiver, method.name
     if not isinstance(thing, Thing):
         return OPAQUE
     heap = frame.engine.heap
     results = frame.engine.callbacks(frame, arguments, node)
-    if thing.path in LOOPS:
-        # An event loop gives back what this very call hands it, not what others did.
-        if name in {"create_task", "run_until_complete"}:
-            return arguments.at(0, "coro") or UNKNOWN
-        if name == "create_future":
-            return one(Thing(FUTURE, node, frame.activation))
-        if name == "run_in_executor":
-            return results or idle_thing(thing.path)
+    if thing.path == ENTRY_POINTS and name in {"select", "get"}:
+        chosen = any("plugin" in group for group in texts(arguments.every()))
+        return one(Role.ENTRY_POINTS) if chosen else idle_thing(ENTRY_POINTS)
+    if thing.path in LOOPS and name in LOOP_METHODS:
+        return _of_loop(frame, name, arguments, results, node)
     if thing.site is not None and (name in ADDERS or name in GETTERS):
         for value in (*arguments.positional, *arguments.keywords.values(), arguments.rest):
             if interesting(frame, value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference import containers
+from runward_scanner.inference.tables import ENTRY_POINTS
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
@@ -126,7 +127,7 @@ def import_module(frame: Frame, path: str, arguments: Arguments, node: ast.AST) 
 def entry_points(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """Entry points; those of plugins are known by their group."""
     named = texts(arguments.every())
-    return one(Role.ENTRY_POINTS) if any("plugin" in name for name in named) else one(Thing(path, None, None))
+    return one(Role.ENTRY_POINTS) if any("plugin" in name for name in named) else one(Thing(ENTRY_POINTS, None, None))
 
 
 def loaded_module(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:

@@ -84,6 +84,8 @@ MODELS: dict[str, Model] = {
     "builtins.__import__": reflection.import_module,
     "importlib.reload": reflection.import_module,
     "importlib.metadata.entry_points": reflection.entry_points,
+    "importlib_metadata.entry_points": reflection.entry_points,
+    "pkg_resources.iter_entry_points": reflection.entry_points,
     "typing.cast": callables.cast,
     "typing_extensions.cast": callables.cast,
     "dataclasses.field": callables.field,

@@ -10,7 +10,6 @@ from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
     OPAQUE_ROLE,
-    UNKNOWN,
     Class,
     Container,
     External,
@@ -52,8 +51,11 @@ def _union(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
     """``X | Y`` of classes is an alias for either; of dicts, both."""
     merged = left | right
     if any(isinstance(atom, Container) for atom in merged):
-        held = NOTHING.union(*(containers.contents(frame, atom) for atom in merged if isinstance(atom, Container)))
-        return containers.make_dict(frame, [], node, held or UNKNOWN)
+        made = containers.make_dict(frame, [], node)
+        for atom in merged:
+            if isinstance(atom, Container):
+                containers.copy_cells(frame, atom, made, node)
+        return made
     classes = all(isinstance(atom, (Class, External)) or atom in {Role.PLUGIN_CLASS, OPAQUE_ROLE} for atom in merged)
     return merged if classes and merged else _operator(frame, node, left, right)
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import annotated
+from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.names import role_of_name
-from runward_scanner.inference.values import NOTHING, OPAQUE, UNKNOWN, Container, Instance, Value, is_open, one
+from runward_scanner.inference.values import (
+    NOTHING,
+    OPAQUE,
+    UNKNOWN,
+    Container,
+    Function,
+    Instance,
+    Value,
+    is_open,
+    one,
+)
 
 if TYPE_CHECKING:
-    import ast
-
-    from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import FunctionInfo, FunctionNode
 
@@ -107,12 +116,36 @@ def _default(frame: Frame, info: FunctionInfo, index: int, parameter: ast.arg, g
     value = annotated(frame, parameter.annotation) if parameter.annotation is not None else UNKNOWN
     value |= given - OPAQUE
     if is_open(value):
+        fixture = _fixture(frame, parameter.arg)
+        if fixture:
+            return fixture
         role = role_of_name(parameter.arg)
         if any(isinstance(atom, Instance) for atom in value):
             return value - UNKNOWN  # a default of a known class says more than the name
         if role is not None:
             return (value - UNKNOWN) | {role}
     return value or UNKNOWN
+
+
+def _fixture(frame: Frame, name: str) -> Value:
+    """What pytest hands over under a name: what the module's fixture of that name gives; nothing where it has none."""
+    cell = frame.cells.get(name)
+    if cell is None or not cell.value:
+        return NOTHING
+    found = NOTHING
+    for atom in cell.value:
+        if isinstance(atom, Function) and any(map(_is_fixture, getattr(atom.info.node, "decorator_list", ()))):
+            made = frame.call(one(atom), Arguments(), atom.info.node)
+            for item in made:
+                held = item if not (isinstance(item, Container) and item.kind == "generator") else None
+                found |= one(held) if held is not None else frame.engine.heap.read(item, "*", frame.activation)
+    return found - UNKNOWN - OPAQUE
+
+
+def _is_fixture(decorator: ast.expr) -> bool:
+    """Whether a decorator is pytest's ``fixture``."""
+    named = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return getattr(named, "attr", getattr(named, "id", "")) == "fixture"
 
 
 def own_parameter(info: FunctionInfo, index: int) -> Value | None:

@@ -70,3 +70,5 @@ HOLDING = (
     "typing.TypeVar", "weakref.",
 )  # fmt: skip
 """Classes of elsewhere whose objects are remembered though nothing of interest was put in yet."""
+
+ENTRY_POINTS = "importlib.metadata.entry_points"

@@ -6,13 +6,15 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from runward_scanner.inference.classes import find_attribute
+from runward_scanner.inference.classes import ancestors, find_attribute
 from runward_scanner.inference.parameters import match_parameters
 from runward_scanner.inference.values import (
     NOTHING,
     Class,
     Container,
+    External,
     Function,
+    Instance,
     Role,
     Value,
     texts,
@@ -128,10 +130,10 @@ def in_call(frame: Frame, node: ast.Call, name: str, callee: Value, arguments: A
         return "An error is made from a raw exception's text, not from its envelope" if fault else ""
     if "envelope" in name.lower():
         return ""
-    for keyword, value in arguments.keywords.items():
+    for keyword, value in arguments.keywords.items() if name != "format" else ():
         if is_error_field(keyword) and is_raw(value):
             return "An exception's text is handed on as an error, past the envelope"
-    if is_failing(name) and tells_raw(frame, every):
+    if is_failing(name) and tells_raw(frame, every) and not _is_testing(frame, node, callee):
         return "An exception's text is stored as an error, past the envelope"
     if name in ANSWERING and name != "write" and (is_raw(every) or _holds_raw(frame, every, 3)):
         return "An error response is made from a raw exception, not the envelope"
@@ -193,10 +195,10 @@ def in_dict(frame: Frame, node: ast.Dict) -> ast.AST | None:
     for key, value in zip(node.keys, node.values, strict=True):
         if not isinstance(key, ast.Constant):
             continue
-        bad = (
-            (key.value in ERROR_KEYS and (_is_raw_value(frame, value) or _is_partial(frame, value)))
-            or (key.value in TEXT_KEYS and keys & ANSWER_KEYS and _answers_failure(node) and is_raw(frame.value(value)))
-        )  # fmt: skip
+        raw = key.value in ERROR_KEYS and not _is_report(frame, key.value, value)
+        bad = (raw and (_is_raw_value(frame, value) or _is_partial(frame, value))) or (
+            key.value in TEXT_KEYS and keys & ANSWER_KEYS and _answers_failure(node) and is_raw(frame.value(value))
+        )
         if bad and node not in frame.engine.logged_nodes(frame.module):
             return value
     return None
@@ -205,6 +207,28 @@ def in_dict(frame: Frame, node: ast.Dict) -> ast.AST | None:
 def _is_raw_value(frame: Frame, node: ast.expr) -> bool:
     value = frame.value(node)
     return is_raw(value) or (Role.EXCEPTION in value and not isinstance(node, ast.Dict))
+
+
+def _is_report(frame: Frame, key: object, node: ast.expr) -> bool:
+    """Whether an exception itself is noted beside others of a report, as asyncio's handlers take it."""
+    return key == "exception" and not is_raw(frame.value(node)) and not is_api(frame)
+
+
+def _is_testing(frame: Frame, node: ast.Call, callee: Value) -> bool:
+    """Whether a call lets a test fail."""
+    if any(isinstance(atom, External) and atom.path.startswith(TESTING) for atom in callee):
+        return True
+    return any(
+        isinstance(base, External) and base.path.startswith(TESTING)
+        for atom in frame.engine.receivers.get(node.func, ())
+        if isinstance(atom, Instance)
+        for current in ancestors(atom.info)
+        for value in current.bases
+        for base in value
+    )
+
+
+TESTING = ("pytest.", "_pytest.", "unittest.")
 
 
 def _is_partial(frame: Frame, node: ast.expr) -> bool:

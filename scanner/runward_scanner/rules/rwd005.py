@@ -235,16 +235,20 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def on_return(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> None:
         """Report an exception's text that the API answers with."""
-        answered = node.value is not None and not isinstance(node.value, ast.Dict)
+        answered = node.value is not None and (not isinstance(node.value, ast.Dict) or None in node.value.keys)
         if answered and raw_errors.is_raw(value) and raw_errors.is_api(frame):
             frame.report(self.code, node, "The API answers with an exception's text")
         elif answered and raw_errors.is_api(frame) and self._answers_whole(frame, node, value):
             frame.report(self.code, node, "The API answers with an envelope and its _internal part")
 
     def _answers_whole(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> bool:
-        """Whether a public function of the API returns an envelope just made, its ``_internal`` part in it."""
-        public = frame.function is not None and not frame.function.name.startswith("_")
-        return public and isinstance(node.value, ast.Call) and internal_parts.holds_internal(frame.engine, value)
+        """Whether a public function of the API returns an envelope, its ``_internal`` part in it: one just made, or
+        what can be nothing else.
+        """
+        if frame.function is None or frame.function.name.startswith("_"):
+            return False
+        held = [internal_parts.holds_internal(frame.engine, frozenset({atom})) for atom in value]
+        return all(held) or (isinstance(node.value, ast.Call) and any(held))
 
 
 def _is_outcome(settings: Settings, info: ClassInfo) -> bool:

@@ -150,6 +150,8 @@ class StateReading(Rule, ABC):
                 held = containers.elements(frame, frozenset({atom}), node)
                 names.extend(texts(held))
                 for pair in held:
+                    if isinstance(pair, Text):
+                        continue
                     names.extend(texts(containers.item(frame, frozenset({pair}), frozenset(), node, 0)))
         self.check(frame, node, names)
 

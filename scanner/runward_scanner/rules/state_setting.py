@@ -80,7 +80,14 @@ def handed_states(frame: Frame, node: ast.Call, callee: Value, arguments: Argume
     for atom in callee:
         if atom.__class__ is Function:
             handed.extend(_declared_states(frame, atom, arguments))
+        elif atom == PARTIAL:
+            for held in arguments.at(0):
+                if held.__class__ is Function:
+                    handed.extend(_declared_states(frame, held, arguments.after(1)))
     return handed
+
+
+PARTIAL = External("functools.partial")
 
 
 def _set_by(frame: Frame, node: ast.Call, callee: Value, given: list[Value]) -> list[Value]:
