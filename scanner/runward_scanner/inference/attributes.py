@@ -212,12 +212,30 @@ def _of_role(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:
     if role is Role.FAULT:
         kept = {"args": Role.FAULT_TEXT, "__cause__": Role.FAULT, "__context__": Role.FAULT}
         return one(kept.get(name, OPAQUE_ROLE)) if not name.startswith("__str") else one(Method(role, name))
+    if role in SERVICES:
+        return _of_service(frame, SERVICES[role], name, node)
     if role is Role.STATE:
         return one(role) if name in {"name", "value"} else one(Method(role, name))
     if role is not Role.EXCEPTION:
         return UNKNOWN
     carried = frame.engine.heap.read_anywhere(CARRIED_AS, frame.activation) if name == "args" else NOTHING
     return of_exception(name) | carried
+
+
+SERVICES = {
+    Role.ANALYSIS_SERVICE: "AnalysisExecutionService",
+    Role.JOB_SERVICE: "JobExecutionService",
+    Role.PLUGIN_SERVICE: "PluginExecutionService",
+}
+
+
+def _of_service(frame: Frame, named: str, name: str, node: ast.AST) -> Value:
+    """An attribute of a service that is one by its name: what the class of that name has."""
+    found = NOTHING
+    for info in tuple(frame.engine.classes.values()):
+        if info.name == named and info.module.governed:
+            found |= of_instance(frame, Instance(info), name, node)
+    return found | UNKNOWN
 
 
 def _of_plugin(frame: Frame, role: Role, name: str, node: ast.AST) -> Value:

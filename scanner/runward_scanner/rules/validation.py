@@ -285,9 +285,11 @@ class Effects:
             ways = Walk(inner).body(node.body, START)
             ends = [*ways.normal, *ways.returned]
             facts = frozenset.intersection(*ends) if ends else frozenset()
-            return facts & {"checked"} | (
-                {"valid"} if inner.executions and not inner.unvalidated else facts & {"valid"}
-            )
+            if not inner.executions:
+                return facts & {"checked", "valid"}
+            # What is refused within runs no plugin, so it is enough that every execution within was checked.
+            kept = frozenset({"checked"}) if not inner.unchecked else facts & {"checked"}
+            return kept | ({"valid"} if not inner.unvalidated else facts & {"valid"})
         finally:
             self.methods.done(("facts", function))
 
