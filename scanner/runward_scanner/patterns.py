@@ -55,6 +55,19 @@ def ends_with(patterns: tuple[str, ...], module: str) -> bool:
     return any(end == len(names) for pattern in patterns for end in _ends(pattern, names))
 
 
+ELSEWHERE = frozenset({"api", "domain", "servicers", "store", "watch"})
+"""Folders in which no module is what its own name alone would make it: the loader, a worker, the composition root."""
+
+
+@functools.lru_cache(maxsize=8192)
+def stands(patterns: tuple[str, ...], module: str) -> bool:
+    """Whether a module is one that a setting names, by a dotted pattern or in a folder where such a module may be."""
+    around = module.split(".")[:-1]
+    if ELSEWHERE.isdisjoint(around):
+        return matches(patterns, module)
+    return matches(tuple(pattern for pattern in patterns if "." in pattern), module)
+
+
 @functools.lru_cache(maxsize=8192)
 def _lasts(patterns: tuple[str, ...]) -> frozenset[str] | None:
     """The last components of patterns, one of which a name has to end with; None where any letters may stand there."""

@@ -35,9 +35,19 @@ SUPPORT = ("sdk", "domain", "config")
 
 LAYERS = (
     Layer(
+        "serving",
+        ("api.server$", "api.main$", "api.app$", "api.__main__$"),
+        ("composition", "api", "analysis", "registry", "watch", "reads", "governance", "other", *SUPPORT),
+    ),
+    Layer(
+        "api",
+        ("api", "servicers"),
+        ("serving", "analysis", "registry", "watch", "reads", "governance", "other", *SUPPORT),
+    ),
+    Layer(
         "composition",
         ("bootstrap$", "server$", "commands", "cli$", "main$", "__main__$"),
-        (*CHAIN, *SUPPORT, *BELOW, "workers", "governance"),
+        (*CHAIN, *SUPPORT, *BELOW, "serving", "workers", "governance"),
     ),
     Layer(
         "analysis",
@@ -51,7 +61,6 @@ LAYERS = (
         ("plugin_execution", *BELOW, *SUPPORT),
     ),
     Layer("tool_runner", ("tool_runner",), ("plugins", "own_plugins", "workers", *BELOW, *SUPPORT)),
-    Layer("api", ("api", "servicers"), ("analysis", "registry", "watch", "reads", "governance", "other", *SUPPORT)),
     Layer("workers", ("worker", "worker_*", "host"), ("tool_runner", "runtime", "registry", "other", *SUPPORT)),
     Layer("runtime", ("runtime",), ("other", *SUPPORT)),
     Layer(

@@ -21,7 +21,7 @@ from runward_scanner.inference.values import (
     texts,
 )
 from runward_scanner.logging_calls import name_of
-from runward_scanner.patterns import ends_with, matches
+from runward_scanner.patterns import ends_with, stands
 from runward_scanner.rule import Rule
 from runward_scanner.rules import admission, internal_parts, raw_errors, swallowing, validation, validators
 from runward_scanner.rules.execution import is_run
@@ -172,7 +172,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         if (
             (named or halves)
             and not frame.engine.is_tool_runner_code(frame)
-            and not matches(settings.worker, frame.module.local or frame.module.name)
+            and not stands(settings.worker, frame.module.local or frame.module.name)
         ):
             what = f"ToolRunner.{name} runs the plugin without governing it; only the worker calls it"
             finding = frame.finding(self.code, node, what)

@@ -12,7 +12,7 @@ from runward_scanner.inference.imports import absolute
 from runward_scanner.inference.proof import steps_to
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value
-from runward_scanner.patterns import matches
+from runward_scanner.patterns import matches, stands
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ builds them. Imports under TYPE_CHECKING are fine.
             frame.report(self.code, node, f"{built} is built outside the composition root")
             return
         layer = layer_of(frame.engine, frame.module.local)
-        if matches(settings.composition, frame.module.local) or layer is None or layer.name == name:
+        if stands(settings.composition, frame.module.local) or layer is None or layer.name == name:
             return
         frame.report(self.code, node, f"{built} is built outside the composition root")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.proof import steps_to
 from runward_scanner.inference.values import Class, External, Instance, Role, Value, is_open
-from runward_scanner.patterns import ends_with
+from runward_scanner.patterns import ends_with, stands
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def _short(atom: object) -> str:
 
 def _is_loader(frame: Frame) -> bool:
     name = frame.module.local or frame.module.name
-    return ends_with(frame.engine.settings.loader, name)
+    loader = frame.engine.settings.loader
+    return ends_with(loader, name) and stands(loader, name) and "execution" not in name.split(".")[:-1]
 
 
 def _is_plugin(atom: object) -> bool:
