@@ -124,10 +124,12 @@ def wrong_counters(connection: sqlite3.Connection, jobs: list[JobRow], *, some_d
 
 
 def wrong_kept_results(connection: sqlite3.Connection) -> Iterator[str]:
-    """Kept outputs that are not those of a job that ended SUCCESS, byte for byte, its list of files included."""
-    sql = """SELECT kept.job_seq, kept.checksum, kept.size_bytes, job.status, job.result, job.output_digest
+    """Kept outputs that are not those of a job that ended SUCCESS, byte for byte, its list of files included, or that
+    were kept under another key.
+    """
+    sql = """SELECT kept.job_seq, kept.key, kept.checksum, kept.size_bytes, job.status, job.result, job.output_digest
              FROM kept_result AS kept LEFT JOIN job ON job.seq = kept.job_seq"""
-    for seq, checksum, size, status, result, digest in connection.execute(sql):
+    for seq, key, checksum, size, status, result, digest in connection.execute(sql):
         if status != JobStatus.SUCCESS.value:
             yield f"an output is kept of job {seq}, whose status is {status}"
             continue
@@ -135,7 +137,7 @@ def wrong_kept_results(connection: sqlite3.Connection) -> Iterator[str]:
                  WHERE job_seq = ? ORDER BY place"""
         files = connection.execute(sql, (seq,)).fetchall()
         listed = "".join(json.dumps(file) for file in files)
-        found = hashlib.sha256((listed + digest).encode() + result).digest()
+        found = hashlib.sha256(key + (listed + digest).encode() + result).digest()
         if found != checksum or len(result) + sum(file[2] for file in files) != size:
             yield f"the kept output of job {seq} is another"
 
