@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from runward.v1 import blobs_pb2, jobs_pb2
+from runward_service.api import call_interceptor
 from runward_service.domain.errors import ErrorReason
 from runward_service.domain.job import ANONYMOUS, JobMode, Principal
 from runward_service.domain.limits import MAX_CHUNK_BYTES, CallBounds
@@ -161,6 +162,14 @@ async def test_a_refusal_reaches_who_goes_on_sending(api: Api) -> None:
             setattr(messages[wrong], field, {"digest": "sha256:none"}.get(field, len(data) - 1))
             assert (await refused(upload(api, messages))).details["field"] == field
     assert await upload(api, chunks_of(data)) == len(data)
+
+
+async def test_a_refusal_reaches_who_waits_for_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who stops sending, and does not end the stream, is answered soon all the same."""
+    monkeypatch.setattr(call_interceptor, "PAUSE_SECONDS", 0.01)
+    call = api.blobs.UploadBlob()
+    await call.write(blobs_pb2.UploadBlobRequest(digest="sha256:none", size_bytes=1))
+    assert (await refused(call)).details["field"] == "digest"
 
 
 async def test_bytes_of_another_digest(api: Api) -> None:

@@ -33,6 +33,8 @@ MAX_STREAM_REQUEST_BYTES = 64 * 1024
 MAX_CHUNK_MESSAGE_BYTES = MAX_CHUNK_BYTES + MAX_STREAM_REQUEST_BYTES
 Handler: TypeAlias = Any
 """A grpc.RpcMethodHandler; its type stubs know the synchronous form alone."""
+PAUSE_SECONDS = 5.0
+"""Who sends nothing for so long is not on the way to send the rest of a request."""
 PRINCIPAL: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
 HELD: ContextVar[Message] = ContextVar("held")
 """The message of a unary call; who has no more use for its bytes while the call goes on lets it go."""
@@ -174,13 +176,14 @@ def _wrap_stream_unary(handler: Handler, limits: CallLimits) -> Handler:
 
 
 async def passed_over(requests: AsyncIterator[Any]) -> None:
-    """Let the rest of a stream of requests go by, for a time: where a call is answered before all was sent, the next
-    message fails, and some clients take that for the answer.
+    """Let the rest of a stream of requests go by while it keeps coming, for a time: where a call is answered before all
+    was sent, the next message fails, and some clients take that for the answer.
     """
-    with suppress(TimeoutError):
+    with suppress(TimeoutError, StopAsyncIteration):
         async with asyncio.timeout(RECEIVE_SECONDS):
-            async for _ in requests:
-                continue
+            while True:
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await anext(requests)
 
 
 async def arriving(requests: AsyncIterator[bytes], decode: Callable[[bytes], Any]) -> AsyncGenerator[Any, None]:
