@@ -63,6 +63,14 @@ def _asked(arguments: list[str], *, is_last: bool) -> Answer:
     )
     parser.add_argument("--isolated", action="store_true", help="use the default settings; look for no pyproject.toml")
     parser.add_argument("--compiled", action="store_true", help="find compiled files that are not their sources', too")
+    parser.add_argument(
+        "--compiled-in",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="with --compiled, those here, too",
+    )
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(arguments)
     if options.explain is not None:
@@ -75,6 +83,7 @@ def _asked(arguments: list[str], *, is_last: bool) -> Answer:
         options.cache,
         isolated=options.isolated,
         compiled=options.compiled,
+        compiled_in=options.compiled_in,
         is_last=is_last,
     )
 

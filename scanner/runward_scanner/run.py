@@ -9,6 +9,7 @@ from runward_scanner.scan import NothingToScanError, scan
 from runward_scanner.settings import SettingsError, default_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 CLEAN, FOUND, UNUSABLE = 0, 1, 2
@@ -40,31 +41,26 @@ def scanned(
     *,
     isolated: bool = False,
     compiled: bool = False,
+    compiled_in: Sequence[Path] = (),
     is_last: bool = False,
 ) -> Answer:
     """Scan and write a report; ``isolated`` by the default settings, whatever pyproject.toml lies above the path,
-    ``compiled`` with a look at compiled files, ``is_last`` where the process ends after it.
+    ``compiled`` with a look at compiled files, at those in further folders with ``compiled_in``, ``is_last`` where the
+    process ends after it.
 
     A fault of the scanner itself is no finding: it ends as a scan that could not be made.
     """
     try:
-        return _scanned(path, report_format, cache, isolated=isolated, compiled=compiled, is_last=is_last)
+        settings = default_settings(path) if isolated else None
+        report = scan(path, settings, cache, compiled=compiled, compiled_in=compiled_in, is_last=is_last)
+        return Answer(_printable(FORMATS[report_format](report)), "", FOUND if report.findings else CLEAN)
+    except (NothingToScanError, SettingsError) as error:
+        return Answer("", _printable(f"{error}."), UNUSABLE)
     except Exception as error:  # noqa: BLE001 - whatever it is; Python's own exit code for it would read as findings
         import traceback  # noqa: PLC0415 - as above
 
         told = "".join(traceback.format_exception(error))
         return Answer("", _printable(f"{told}The scan failed: {type(error).__name__}."), UNUSABLE)
-
-
-def _scanned(
-    path: Path, report_format: str, cache: Path | None, *, isolated: bool, compiled: bool, is_last: bool
-) -> Answer:
-    try:
-        settings = default_settings(path) if isolated else None
-        report = scan(path, settings, cache, compiled=compiled, is_last=is_last)
-    except (NothingToScanError, SettingsError) as error:
-        return Answer("", _printable(f"{error}."), UNUSABLE)
-    return Answer(_printable(FORMATS[report_format](report)), "", FOUND if report.findings else CLEAN)
 
 
 def _printable(text: str) -> str:

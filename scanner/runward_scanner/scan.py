@@ -12,7 +12,7 @@ from runward_scanner.settings import Settings, load_settings
 from runward_scanner.source import Source, UnreadableError, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from runward_scanner.kept import Kept
@@ -37,10 +37,12 @@ def scan(
     cache: Path | None = None,
     *,
     compiled: bool = False,
+    compiled_in: Sequence[Path] = (),
     is_last: bool = False,
 ) -> Report:
     """Scan a file or a folder; ``cache`` is a folder of reports, ``compiled`` has compiled files compared with their
-    sources too, ``is_last`` says that the process ends after it: nothing is let go of then, which takes a while.
+    sources too, those in further folders with ``compiled_in``, ``is_last`` says that the process ends after it: nothing
+    is let go of then, which takes a while.
     Raises NothingToScanError and SettingsError.
     """
     try:
@@ -65,6 +67,9 @@ def scan(
         from runward_scanner.compiled import foreign_bytecode  # noqa: PLC0415 - what is not asked for is not loaded
 
         problems.extend(foreign_bytecode(sources.values()))
+        for folder in compiled_in:
+            beside, unread = _read(folder, settings)
+            problems += [*unread.values(), *foreign_bytecode(beside.values())]
     findings = tuple(sorted(_unique([*problems, *kept.findings])))
     return Report(findings, count, kept.governed, _named_lines(findings, sources.values()))
 

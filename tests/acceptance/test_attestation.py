@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import py_compile
+import re
 import sys
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -155,6 +157,93 @@ async def test_bytecode_is_looked_for_where_python_takes_it_from(
     compiled.unlink()
     assert f"{TOOL_RUNNER}:1:1: RWD000" in before
     assert (await run(installed.python, *arguments, "-c", REASON)).strip() == ""
+
+
+@pytest.mark.parametrize(
+    "path", ["runward/v1/jobs_pb2.py", "runward_command/__init__.py", "runward_scanner/rules/rwd001.py"]
+)
+async def test_compiled_files_of_every_package_are_compared(installed: InstalledServer, path: str) -> None:
+    """One with its source's time and size, which Python runs in its place, is a violation in any package; one of the
+    scanner does not run.
+    """
+    source = installed.packages / path
+    before, times = source.read_bytes(), (source.stat().st_atime, source.stat().st_mtime)
+    compiled = installed.packages / cache_from_source(str(source))
+    kept = compiled.read_bytes()
+    try:
+        source.write_bytes(before + b"raise SystemExit(3)\n")
+        os.utime(source, times)
+        data = bytearray(Path(py_compile.compile(str(source), doraise=True) or "").read_bytes())
+        source.write_bytes(before)
+        os.utime(source, times)
+        data[12:16] = len(before).to_bytes(4, "little")
+        compiled.write_bytes(data)
+        said = await run(installed.python, "-c", REASON)
+    finally:
+        compiled.write_bytes(kept)
+    assert said.startswith(f"{path}:1:1: RWD000")
+
+
+def empty(about: Path) -> None:
+    """A RECORD without a line."""
+    (about / "RECORD").write_text("")
+
+
+def without_digest(about: Path) -> None:
+    """A RECORD that tells of ToolRunner's file, but not what is in it."""
+    text = (about / "RECORD").read_text()
+    (about / "RECORD").write_text(re.sub(f"^{TOOL_RUNNER},.*$", f"{TOOL_RUNNER},,", text, flags=re.MULTILINE))
+
+
+def garbage(about: Path) -> None:
+    """A RECORD with bytes that are no text."""
+    (about / "RECORD").write_bytes((about / "RECORD").read_bytes() + b"\xff\n")
+
+
+def no_line(about: Path) -> None:
+    """A RECORD with a line that tells nothing."""
+    (about / "RECORD").write_bytes((about / "RECORD").read_bytes() + b"a,b\n")
+
+
+def another_entry_point(about: Path) -> None:
+    """Another plugin under a name."""
+    text = (about / "entry_points.txt").read_text()
+    (about / "entry_points.txt").write_text(text.replace("image_info:ImageInfo", "barcode:Barcode"))
+
+
+def said_to_be_editable(about: Path) -> None:
+    """An installation that calls itself editable, and an edit."""
+    (about / "direct_url.json").write_text('{"url": "file:///tmp", "dir_info": {"editable": true}}')
+    with (about.parent / TOOL_RUNNER).open("a") as file:
+        file.write("#\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (empty, "runward/__init__.py was not built"),
+        (without_digest, f"{TOOL_RUNNER} was not built"),
+        (garbage, "RECORD is not what was built"),
+        (no_line, "RECORD is not what was built"),
+        (another_entry_point, "entry_points.txt is not what was built"),
+        (said_to_be_editable, f"{TOOL_RUNNER} is not what was built"),
+    ],
+)
+async def test_what_the_distribution_tells_of_itself(
+    installed: InstalledServer, damage: Callable[[Path], None], says: str
+) -> None:
+    """RECORD and what stands beside it make no changed code look built, nor a wheel an editable installation."""
+    (about,) = installed.packages.glob("runward-*.dist-info")
+    files = [*about.iterdir(), installed.packages / TOOL_RUNNER]
+    before = {file: file.read_bytes() for file in files}
+    try:
+        damage(about)
+        said = await run(installed.python, "-c", REASON)
+    finally:
+        for file, data in before.items():
+            file.write_bytes(data)
+    assert says in said
+    assert (await run(installed.python, "-c", REASON)).strip() == ""
 
 
 async def test_a_package_that_another_folder_hides(installed: InstalledServer) -> None:

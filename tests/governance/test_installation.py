@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import json
+import py_compile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +76,33 @@ def test_every_kind_of_difference_is_told(installation: Installation) -> None:
     }
 
 
+@pytest.mark.parametrize("unrecorded", ["", "it is editable"])
+def test_a_file_that_cannot_be_read_is_told(small: Installation, unrecorded: str) -> None:
+    """Python may have compiled a file that nobody can read any more: recorded or not, it is not what was built."""
+    changed = dataclasses.replace(
+        small,
+        digests={**small.digests, "runward_service/__init__.py": ""},
+        recorded=None if unrecorded else small.recorded,
+        unrecorded=unrecorded,
+    )
+    found = [(change.path, change.kind) for change in changed.changes() if not change.path.startswith("/")]
+    assert found == [("runward_service/__init__.py", FileChangeKind.MODIFIED)]
+
+
+def test_compiled_modules_are_never_built(small: Installation) -> None:
+    """In an installation that records nothing, what no scanner can read is a difference."""
+    digests = {**small.digests, "runward_service/fast.so": OTHER, "runward/late.pyc": OTHER, "runward/a.sql": OTHER}
+    changed = dataclasses.replace(small, digests=digests, recorded=None, unrecorded="it is editable")
+    found = {change.path for change in changed.changes() if change.kind is FileChangeKind.ADDED}
+    assert found == {"runward_service/fast.so", "runward/late.pyc"}
+
+
+def test_a_damaged_record_is_told(small: Installation) -> None:
+    """Where RECORD has lines that are none, it is RECORD that is not what was built."""
+    damaged = dataclasses.replace(small, damaged=True)
+    assert FileChange("RECORD", FileChangeKind.MODIFIED) in list(damaged.changes())
+
+
 def test_modules_from_elsewhere_are_told(small: Installation) -> None:
     """A module of the service that this process has loaded from another place than the installation is a difference."""
     changes = {change.path: change.kind for change in small.changes()}
@@ -130,15 +159,27 @@ def test_the_cache_gives_back_what_it_was_given(small: Installation) -> None:
     assert VerdictCache(small).read() == found
 
 
-@pytest.mark.parametrize("path", ["runward_service/__init__.py", "runward_scanner/__init__.py"])
+@pytest.mark.parametrize("path", [f"{package}/__init__.py" for package in PACKAGES])
 def test_the_cache_knows_nothing_of_other_code(small: Installation, path: str) -> None:
-    """Other bytes in the service, or in the scanner that judged it, ask for a new scan."""
+    """Other bytes in a package, or in its compiled file, ask for a new scan."""
     VerdictCache(small).write(CodeScan("1.0"))
     changed = dataclasses.replace(small, digests={**small.digests, path: OTHER})
     assert VerdictCache(changed).read() is None
+    py_compile.compile(str(small.file(path)), doraise=True)
+    assert VerdictCache(small).read() is None
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"key": 1}', "\udcff"])
+def test_a_cache_that_was_edited_is_none(small: Installation) -> None:
+    """A finding that was taken out by hand is found again."""
+    VerdictCache(small).write(CodeScan("1.0", ("RWD001",), (FINDING,)))
+    (file,) = (small.folders["runward_service"] / "__pycache__").glob("*.json")
+    data = json.loads(file.read_text())
+    data["scan"]["findings"] = []
+    file.write_text(json.dumps(data))
+    assert VerdictCache(small).read() is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"key": 1}', "\udcff", "[" * 100_000])
 def test_a_cache_that_cannot_be_read_is_none(small: Installation, text: str) -> None:
     """Whatever stands in the file, it ends in a new scan."""
     VerdictCache(small).write(CodeScan("1.0"))
@@ -185,10 +226,10 @@ def test_a_scan_of_nothing_is_none(small: Installation, caplog: pytest.LogCaptur
         {"files": 1, "governed": 1, "rules": [], "version": "1", "findings": [{"rule": "RWD001"}]},
     ],
 )
-def test_a_report_that_proves_nothing(report: dict[str, Any]) -> None:
+def test_a_report_that_proves_nothing(small: Installation, report: dict[str, Any]) -> None:
     """A report on no files, on files that were not governed, or without its findings is refused."""
     with pytest.raises((KeyError, ValueError)):
-        read_scan(report, 0)
+        read_scan(report, 0, small)
 
 
 def test_nothing_is_admitted_unchecked() -> None:

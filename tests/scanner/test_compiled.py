@@ -94,3 +94,19 @@ def test_isolated_looks_for_no_settings(tmp_path: Path) -> None:
     settings.write_text("[tool.runward_scanner]\nroots = 1\n", encoding="utf-8")
     assert main([str(bad)]) == 2
     assert main([str(bad), "--isolated"]) == 1
+
+
+def test_further_folders_are_compared_and_not_scanned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--compiled-in`` looks at the compiled files of other folders; their code is no part of the scan."""
+    scanned, beside = tmp_path / "scanned", tmp_path / "beside"
+    for folder in (scanned, beside):
+        folder.mkdir()
+    (scanned / "case.py").write_text(HONEST, encoding="utf-8")
+    (beside / "bad.py").write_text(
+        "import runward_service.plugins\ndef f(plugin):\n    plugin.run(1)\n", encoding="utf-8"
+    )
+    compiled(beside, OTHER, py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    assert main([str(scanned), "--compiled", "--compiled-in", str(beside), "--format", "json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert [(item["rule"], item["path"]) for item in report["findings"]] == [("RWD000", str(beside / "case.py"))]
+    assert report["files"] == 1

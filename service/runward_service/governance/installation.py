@@ -28,6 +28,9 @@ judges it.
 """
 CODE_SUFFIXES = (*importlib.machinery.all_suffixes(), ".sql")
 """What Python would import, and what the store would run."""
+SOURCE_SUFFIXES = (*importlib.machinery.SOURCE_SUFFIXES, ".sql")
+RECORD, ENTRY_POINTS = "RECORD", ".dist-info/entry_points.txt"
+"""Where a distribution tells which files it has, and which code is found by a name."""
 
 
 class InstallationError(Exception):
@@ -38,10 +41,11 @@ class InstallationError(Exception):
 class Installation:
     """The packages as they lie on disk.
 
-    ``folders`` has each package's folder; ``digests`` every code file's digest by its path relative to the folder that
-    holds its package; ``recorded`` the digests of the distribution's RECORD by the same paths, None where it has none
-    to compare with, which ``unrecorded`` then explains. ``elsewhere`` are the folders that Python takes packages from
-    though the distribution holds them in others.
+    ``folders`` has each package's folder, and that of the distribution's own files; ``digests`` every code file's
+    digest by its path relative to the folder that holds its package, empty for one that cannot be read; ``recorded``
+    the digests of the distribution's RECORD by the same paths, None where it has none to compare with, which
+    ``unrecorded`` then explains. ``elsewhere`` are the folders that Python takes packages from though the distribution
+    holds them in others; ``damaged`` tells that RECORD has lines that are none.
     """
 
     folders: Mapping[str, Path]
@@ -49,6 +53,7 @@ class Installation:
     recorded: Mapping[str, str] | None
     unrecorded: str = ""
     elsewhere: tuple[str, ...] = ()
+    damaged: bool = False
 
     def file(self, path: str) -> Path:
         """Where a file lies, by its path in ``digests``."""
@@ -74,10 +79,17 @@ class Installation:
 
     def _record_changes(self) -> Iterator[FileChange]:
         if self.recorded is None:
+            for path, actual in self.digests.items():
+                if not actual:
+                    yield FileChange(path, FileChangeKind.MODIFIED)  # it cannot be read
+                elif not path.endswith(SOURCE_SUFFIXES):
+                    yield FileChange(path, FileChangeKind.ADDED, "", actual)  # nothing compiled is built
             return
+        if self.damaged:
+            yield FileChange(RECORD, FileChangeKind.MODIFIED)
         for path, expected in self.recorded.items():
             try:
-                actual = self.digests.get(path) or file_digest(self.file(path))
+                actual = self.digests[path] if path in self.digests else file_digest(self.file(path))
             except OSError:
                 yield FileChange(path, FileChangeKind.MISSING, expected)
                 continue
@@ -90,20 +102,23 @@ class Installation:
 def read_installation() -> Installation:
     """Find the packages and read every file. Raises InstallationError or OSError."""
     folders = {package: _folder_of(package) for package in PACKAGES}
-    digests = {}
-    for folder in folders.values():
-        for file in _code_files(folder):
-            digests[file.relative_to(folder.parent).as_posix()] = file_digest(file)
     built = distribution(DISTRIBUTION)
-    if _is_editable(built):
-        return Installation(folders, digests, None, "the installation is editable: nothing is recorded of its files")
-    recorded = _recorded(built)
+    recorded, damaged = _recorded(built)
+    digests = {
+        file.relative_to(folder.parent).as_posix(): _digest(file)
+        for folder in folders.values()
+        for file in _code_files(folder)
+    }
     if recorded is None:
         return Installation(folders, digests, None, "the installation has no RECORD to compare its files with")
+    if not damaged and _is_editable(built) and all(path.endswith(ENTRY_POINTS) for path in recorded):
+        return Installation(folders, digests, None, "the installation is editable: nothing is recorded of its files")
     elsewhere = (
         str(folder) for package, folder in folders.items() if folder != Path(str(built.locate_file(package))).resolve()
     )
-    return Installation(folders, digests, recorded, elsewhere=tuple(elsewhere))
+    about = {path.partition("/")[0] for path in recorded if path.endswith(ENTRY_POINTS)}
+    places = folders | {name: Path(str(built.locate_file(name))) for name in about}
+    return Installation(places, digests, recorded, elsewhere=tuple(elsewhere), damaged=damaged)
 
 
 def _folder_of(package: str) -> Path:
@@ -120,20 +135,39 @@ def _code_files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names if name.endswith(CODE_SUFFIXES))
 
 
+def _digest(file: Path) -> str:
+    """A file's digest; empty where it cannot be read, as Python need not to run what it has compiled."""
+    try:
+        return file_digest(file)
+    except OSError:
+        return ""
+
+
 def _is_editable(built: Distribution) -> bool:
-    text = built.read_text("direct_url.json")
-    data = json.loads(text) if text else {}
-    return bool(data.get("dir_info", {}).get("editable", False))
+    try:
+        return json.loads(built.read_text("direct_url.json") or "")["dir_info"]["editable"] is True
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
-def _recorded(built: Distribution) -> dict[str, str] | None:
-    """The digests in RECORD. Parsed here: newer Pythons' ``files`` leaves out what is missing, which is to be told."""
-    text = built.read_text("RECORD")
+def _recorded(built: Distribution) -> tuple[dict[str, str] | None, bool]:
+    """The digests in RECORD, None where there is none, and whether it has lines that are none.
+
+    Parsed here: newer Pythons' ``files`` leaves out what is missing, which is to be told.
+    """
+    try:
+        text = built.read_text(RECORD)
+    except UnicodeDecodeError:
+        return {}, True
     if text is None:
-        return None
-    found = {}
-    for path, digest, _ in csv.reader(text.splitlines()):
-        algorithm, _, encoded = digest.partition("=")
-        if path.partition("/")[0] in PACKAGES and algorithm == "sha256":
-            found[path] = f"sha256:{base64.urlsafe_b64decode(encoded + '=' * (-len(encoded) % 4)).hex()}"
-    return found or None
+        return None, False
+    found, damaged = {}, False
+    for line in filter(None, text.splitlines()):
+        try:
+            ((path, digest, _),) = csv.reader([line])
+            algorithm, _, encoded = digest.partition("=")
+            if algorithm == "sha256" and (path.partition("/")[0] in PACKAGES or path.endswith(ENTRY_POINTS)):
+                found[path] = f"sha256:{base64.urlsafe_b64decode(encoded + '=' * (-len(encoded) % 4)).hex()}"
+        except (ValueError, csv.Error):
+            damaged = True
+    return found, damaged

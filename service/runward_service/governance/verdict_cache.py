@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.governance_report import CodeFinding, CodeScan, FindingStep
-from runward_service.governance.installation import SCANNER, SERVICE
+from runward_service.governance.installation import SERVICE
 
 if TYPE_CHECKING:
     from runward_service.governance.installation import Installation
@@ -33,16 +33,17 @@ class VerdictCache:
         self._key = key_of(installation)
 
     def read(self) -> CodeScan | None:
-        """The scan of this very code; None where there is none that reads."""
+        """The scan of this very code; None where there is none that reads, or one that was edited."""
         try:
             data = json.loads(self._file.read_text(encoding="utf-8"))
-            return _scan_from(data["scan"]) if data["key"] == self._key else None
-        except (OSError, ValueError, KeyError, TypeError):
+            return _scan_from(data["scan"]) if data["key"] == self._key_of(data["scan"]) else None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def write(self, scan: CodeScan) -> None:
         """Keep a scan. Where that cannot be, the next start scans again."""
-        data = {"key": self._key, "scan": dataclasses.asdict(scan)}
+        found = dataclasses.asdict(scan)
+        data = {"key": self._key_of(found), "scan": found}
         partial = self._file.with_suffix(f".{os.getpid()}.partial")
         try:
             self._file.parent.mkdir(exist_ok=True)
@@ -52,17 +53,17 @@ class VerdictCache:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
 
+    def _key_of(self, scan: object) -> str:
+        """What tells that a scan is of this code, and as it was written."""
+        return hashlib.sha256(f"{self._key} {json.dumps(scan, sort_keys=True)}".encode()).hexdigest()
+
 
 def key_of(installation: Installation) -> str:
-    """What a scan's result follows from: the code that is scanned with its compiled files, the code that scans, and
-    this Python.
-    """
+    """What a scan's result follows from: all code with its compiled files, the scanner's among it, and this Python."""
     digest = hashlib.sha256(sys.version.encode())
     for path, content in sorted(installation.digests.items()):
-        if path.startswith((f"{SERVICE}/", f"{SCANNER}/")):
-            digest.update(f"{content} {path}\n".encode(errors="surrogateescape"))
-        if path.startswith(f"{SERVICE}/"):
-            digest.update(_compiled_digest(installation.file(path)))
+        digest.update(f"{content} {path}\n".encode(errors="surrogateescape"))
+        digest.update(_compiled_digest(installation.file(path)))
     return digest.hexdigest()
 
 
