@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
 TEXTS = frozenset({Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK, Role.COMPUTED})
+ENVELOPE = frozenset({"error", "_internal"})
+"""The keys of an envelope."""
 NARROWING = frozenset({ast.UnaryOp, ast.BoolOp, ast.Call, ast.Compare})
 
 
@@ -32,6 +34,9 @@ def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
     if test.__class__ not in NARROWING:
         return
     if isinstance(test, ast.Compare):
+        if isinstance(test.ops[0], (ast.In, ast.NotIn)):
+            _narrow_keys(frame, test, holds is isinstance(test.ops[0], ast.In))
+            return
         if not (holds and isinstance(test.left, ast.Call)):
             return
         if not (isinstance(test.ops[0], (ast.Is, ast.Eq)) and _asks_type(test.left)):
@@ -47,8 +52,38 @@ def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
         if isinstance(test.op, ast.Not):
             narrow(frame, test.operand, not holds)
     elif isinstance(test, ast.BoolOp):
-        for operand in test.values if isinstance(test.op, ast.And) is holds else ():
+        for operand in test.values if isinstance(test.op, ast.And) is holds else _decisive(test, holds):
             narrow(frame, operand, holds)
+
+
+def _decisive(test: ast.BoolOp, holds: bool) -> list[ast.expr]:
+    """The operand on which it hangs that an ``and`` does not hold: beside it, only whether it is a dict is asked."""
+    others = [item for item in test.values if not _asks_for_dict(item)]
+    return others if len(others) == 1 < len(test.values) and not holds else []
+
+
+def _asks_for_dict(test: ast.expr) -> bool:
+    """Whether a condition is ``isinstance(x, dict)``."""
+    return (
+        isinstance(test, ast.Call)
+        and getattr(test.func, "id", "") == "isinstance"
+        and len(test.args) == 2
+        and getattr(test.args[1], "id", getattr(test.args[1], "attr", "")) in {"dict", "Mapping"}
+    )
+
+
+def _narrow_keys(frame: Frame, test: ast.Compare, holds: bool) -> None:
+    """``"error" in x``: where it does not hold, x is no envelope."""
+    subject, key = test.comparators[0], test.left
+    if holds or not (isinstance(subject, ast.Name) and isinstance(key, ast.Constant) and key.value in ENVELOPE):
+        return
+    current = frame.env.get(subject.id)
+    if current and Container in map(type, current):
+        heap = frame.engine.heap
+        kept = [
+            atom for atom in current if not isinstance(atom, Container) or not heap.is_written(atom, f"={key.value}")
+        ]
+        frame.env[subject.id] = frozenset(kept) or UNKNOWN
 
 
 def _asks_type(node: ast.expr) -> bool:

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 INTERNAL = "_internal"
 INTERNAL_TEXT = Text(INTERNAL)
 REACHES = "The API reaches an envelope's _internal part"
+ASKING = frozenset(
+    External(f"builtins.{name}") for name in ("bool", "callable", "hasattr", "id", "isinstance", "len", "type")
+)
+"""Functions that only ask something of what they are given."""
 WHOLE = frozenset({"dataclasses.asdict", "dataclasses.astuple", "builtins.vars"})
 """What gives every field of an object."""
 
@@ -92,7 +96,7 @@ def holds_internal(engine: Engine, value: Value) -> bool:
 
 def _hands_out(frame: Frame, callee: Value, given: tuple[Value, ...]) -> bool:
     """Whether an envelope with its ``_internal`` part is given to what is not this project's code."""
-    if not any(isinstance(atom, (External, Method, Thing)) for atom in callee):
+    if not any(isinstance(atom, (External, Method, Thing)) for atom in callee) or not ASKING.isdisjoint(callee):
         return False
     if any(isinstance(atom, Method) and isinstance(atom.receiver, Container) for atom in callee):
         return False

@@ -93,9 +93,9 @@ def tells_raw(frame: Frame, value: Value) -> bool:
 
 
 def _holds_raw(frame: Frame, value: Value, levels: int) -> bool:
-    """Whether a container holds an exception's text, or one that it holds does."""
+    """Whether a list or tuple holds an exception's text, or one that it holds does; a dict may be an envelope."""
     for atom in value:
-        if isinstance(atom, Container):
+        if isinstance(atom, Container) and atom.kind in {"list", "tuple"}:
             for cell in frame.engine.heap.values_of(atom):
                 if is_raw(cell) or (levels and _holds_raw(frame, cell, levels - 1)):
                     return True

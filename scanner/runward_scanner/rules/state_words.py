@@ -81,13 +81,20 @@ def is_plugin_like(value: Value) -> bool:
 
 
 def keeps_state(name: str) -> bool:
-    """Whether a class of that name keeps plugins' states: it is about plugins, and no service, error or job."""
+    """Whether a class of that name keeps plugins' states: it is about plugins, and about nothing else of them."""
     low = name.lower()
-    return "plugin" in low and not low.endswith(("service", "servicer", "error", "job"))
+    return "plugin" in low and not low.endswith(OTHERS)
+
+
+OTHERS = (
+    "channel", "client", "connection", "error", "host", "job", "pool", "process", "request", "response", "service",
+    "servicer", "session", "slot", "task", "thread", "worker",
+)  # fmt: skip
+"""What has states of its own, though it is a plugin's."""
 
 
 KEEPERS = Pattern(
-    r"(?:.*\.)?(?:\w*(?:plugin|lifecycle)\w*|(?:\w*_)?(?:in_?memory|memory|local|default|base|abstract|state|simple)?_?registry)"
+    r"(?:.*\.)?(?:\w*lifecycle\w*|(?:\w*_)?(?:in_?memory|memory|local|default|base|abstract|state|simple)?_?registry)"
 )
 """Classes and modules that keep plugins' states: registries, unless they are named for something else."""
 
