@@ -13,13 +13,12 @@ import sys
 if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]  # the working directory, or what is scanned: nothing there stands in for a module of Python's
 
-import io
 from pathlib import Path
 from typing import NoReturn
 
 from runward_scanner import __version__
 from runward_scanner.report import FORMATS
-from runward_scanner.run import UNUSABLE, Answer, explained, scanned
+from runward_scanner.run import UNUSABLE, Answer, explained, scanned, tell
 
 
 def main(arguments: list[str] | None = None, *, is_last: bool = False) -> int:
@@ -29,25 +28,7 @@ def main(arguments: list[str] | None = None, *, is_last: bool = False) -> int:
         answer = scanned(Path(given[0]), "text", is_last=is_last)  # no options: what reads them need not be loaded
     else:
         answer = _asked(given, is_last=is_last)
-    if answer.problem:
-        sys.stderr.write(f"runward_scanner: {answer.problem}\n")
-    return answer.code if _printed(answer.output) else UNUSABLE
-
-
-def _printed(output: str) -> bool:
-    """Write to standard output. Whether it was taken: also by a reader that wanted only the beginning, such as head."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        sys.stdout.write(output)
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
-        if isinstance(error, BrokenPipeError):
-            return True
-        sys.stderr.write(f"runward_scanner: The report cannot be written: {error.strerror}.\n")
-        return False
-    return True
+    return tell(answer, "runward_scanner")
 
 
 def _asked(arguments: list[str], *, is_last: bool) -> Answer:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from runward_scanner.report import FORMATS
-from runward_scanner.run import UNUSABLE, Answer, explained, scanned
+from runward_scanner.run import UNUSABLE, Answer, explained, scanned, tell
 
 
 @click.command("scan")
@@ -40,7 +40,4 @@ def scan(  # noqa: PLR0917 - click passes each option by name
         answer = Answer("", "Give a path to scan.", UNUSABLE)
     else:
         answer = scanned(Path(path), "json" if as_json else report_format, cache, isolated=isolated, compiled=compiled)
-    click.echo(answer.output, nl=False)
-    if answer.problem:
-        click.echo(f"runward scan: {answer.problem}", err=True)
-    sys.exit(answer.code)
+    sys.exit(tell(answer, "runward scan"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from runward_scanner.report import FORMATS
@@ -22,6 +25,25 @@ class Answer(NamedTuple):
     output: str
     problem: str
     code: int
+
+
+def tell(answer: Answer, program: str) -> int:
+    """Print an answer; the exit code. A reader that wants only the beginning, such as head, changes nothing; a report
+    that cannot be written is none.
+    """
+    if answer.problem:
+        sys.stderr.write(f"{program}: {answer.problem}\n")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        sys.stdout.write(answer.output)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"{program}: The report cannot be written: {error.strerror}.\n")
+            return UNUSABLE
+    return answer.code
 
 
 def explained(rule: str) -> Answer:
@@ -54,7 +76,7 @@ def scanned(
         settings = default_settings(path) if isolated else None
         report = scan(path, settings, cache, compiled=compiled, compiled_in=compiled_in, is_last=is_last)
         return Answer(_printable(FORMATS[report_format](report)), "", FOUND if report.findings else CLEAN)
-    except (NothingToScanError, SettingsError) as error:
+    except (NothingToScanError, SettingsError, OSError) as error:
         return Answer("", _printable(f"{error}."), UNUSABLE)
     except Exception as error:  # noqa: BLE001 - whatever it is; Python's own exit code for it would read as findings
         import traceback  # noqa: PLC0415 - as above

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +68,33 @@ def test_the_pre_commit_hook_runs(tmp_path: Path, code: str, status: int) -> Non
     program, *arguments = [*shlex.split(hook["entry"]), *hook["args"]]
     assert program == "python"
     assert subprocess.run([sys.executable, *arguments], cwd=tmp_path, check=False).returncode == status
+
+
+FORBIDDEN = {
+    "grpc": "gRPC under api/ and in server.py alone",
+    "sqlite3": "SQLite under store/ alone",
+    "runward.v1.jobs_pb2": "The messages of the API under api/ alone",
+    "runward_scanner": "The service imports nothing of the scanner",
+}
+
+
+def test_a_module_that_is_new_is_under_the_contracts(tmp_path: Path) -> None:
+    """Nobody has to name a new module there: it may import neither gRPC nor SQLite nor the API nor the scanner."""
+    for name in ("clients", "service", "scanner"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    newcomer = tmp_path / "service" / "runward_service" / "newcomer.py"
+    newcomer.write_text("".join(f"import {name}\n" for name in FORBIDDEN))
+    folders = (tmp_path / "clients" / "python", tmp_path / "service", tmp_path / "scanner")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    broken = re.findall(r"^(.*) BROKEN", done.stdout, re.MULTILINE)
+    assert len(broken) == len(FORBIDDEN), done.stdout + done.stderr
+    for contract in FORBIDDEN.values():
+        assert any(name.startswith(contract) for name in broken)

@@ -40,6 +40,8 @@ def violations(caplog: pytest.LogCaptureFixture) -> list[str]:
         ("another", "plugin sample_plugins.Noop was run without a permit"),
         ("itself", "plugin sample_plugins.Rogue was run without a permit"),
         ("tool_runner", "plugin sample_plugins.Rogue runs plugin sample_plugins.Noop within its own run"),
+        ("tool_runner_in_a_thread", "plugin sample_plugins.Rogue runs plugin sample_plugins.Noop within its own run"),
+        ("unbound", "plugin sample_plugins.Rogue was run without a permit"),
         ("permit", "Rogue.run took a permit to run a plugin"),
         ("hidden", "plugin sample_plugins.Noop was run without a permit"),
     ],
@@ -81,6 +83,12 @@ async def test_a_forked_process_has_no_permit(service: Service, caplog: pytest.L
     printed = "governance violation: plugin sample_plugins.Noop was run without a permit"
     await turns_until(lambda: any(record.getMessage().startswith(printed) for record in caplog.records))
     assert violations(caplog) == []
+
+
+async def test_a_plugin_that_becomes_another_does_not_stay_it(service: Service) -> None:
+    """A run that changes the class of its plugin's instance costs its worker: the next run is the plugin's own."""
+    await analyze(service, "rogue", {"how": "another_class"})
+    assert result_of(await analyze(service, "rogue")) == {"caught": []}
 
 
 async def test_violations_do_not_flood_the_log(service: Service, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
+import logging.config
 import os
 import signal
 import socket
@@ -594,6 +596,14 @@ class Rogue(Plugin):
         if how == "permit":
             with Permit(Noop()):
                 return {}
+        if how == "tool_runner_in_a_thread":
+            thread = threading.Thread(target=lambda: ToolRunner.run_plugin(Noop(), payload, context))
+            thread.start()
+            thread.join()
+        if how == "unbound":
+            return Noop.run(self, payload, context)  # type: ignore[arg-type]
+        if how == "another_class":
+            self.__class__ = Noop  # type: ignore[assignment]
         if how == "hidden":
             try:
                 Noop().run(payload, context)
@@ -623,11 +633,13 @@ def run_and_keep(plugin: Plugin, payload: Payload, context: RunContext, caught: 
 
 
 class RogueSetup(Noop):
-    """Runs another plugin before any job has come."""
+    """Runs another plugin before any job has come, and has disabled all loggers, as libraries do."""
 
     name = "rogue_setup"
 
     def setup(self) -> None:
+        logging.config.dictConfig({"version": 1})
+        logging.disable(logging.CRITICAL)
         Noop().run(Payload(b"x", "image/png"), RunContext("none", 1, print))
 
 

@@ -95,9 +95,13 @@ ODD = (b"\xff.py", b"a\nb c.py", "\u202eo.py".encode())
 """Names that are no UTF-8, have a line break, turn the direction of letters."""
 
 
-def program(*arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+MODULE = ("-m", "runward_scanner")
+COMMAND = ("-m", "runward", "scan")
+
+
+def program(*arguments: str, named: tuple[str, ...] = MODULE, **options: object) -> subprocess.CompletedProcess[bytes]:
     """Run the scanner as a program."""
-    command = [sys.executable, "-m", "runward_scanner", *arguments]
+    command = [sys.executable, *named, *arguments]
     return subprocess.run(command, check=False, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload, no-any-return]
 
 
@@ -126,21 +130,23 @@ def test_names_of_any_bytes(tmp_path: Path, encoding: str) -> None:
     assert "\\u202eo.py:6:9: RWD001" in said["text"]
 
 
-def test_a_reader_that_wants_only_the_beginning(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [MODULE, COMMAND])
+def test_a_reader_that_wants_only_the_beginning(tmp_path: Path, named: tuple[str, ...]) -> None:
     """Where the output is closed early, as head does it, the exit code is that of the findings and nothing is said."""
     for number in range(400):
         (tmp_path / f"case_{number}.py").write_text(BAD, encoding="utf-8")
     reader, writer = os.pipe()
     os.close(reader)
-    done = program(str(tmp_path), stdout=writer)
+    done = program(str(tmp_path), named=named, stdout=writer)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-def test_a_report_that_cannot_be_written_is_none(bad: Path) -> None:
+@pytest.mark.parametrize("named", [MODULE, COMMAND])
+def test_a_report_that_cannot_be_written_is_none(bad: Path, named: tuple[str, ...]) -> None:
     """Findings that nobody could read end as a scan that could not be made."""
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
-        done = program(str(bad), stdout=full)
+        done = program(str(bad), named=named, stdout=full)
     assert (done.returncode, b"cannot be written" in done.stderr) == (2, True)
 
 
@@ -151,6 +157,20 @@ def test_a_fault_of_the_scanner_is_no_finding(
     monkeypatch.setattr("runward_scanner.run.FORMATS", {})
     assert main([str(bad)]) == 2
     assert "The scan failed: KeyError." in capsys.readouterr().err
+
+
+def test_what_the_system_refuses_is_told_in_a_line(
+    bad: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder above the path that may not be looked into is no fault of the scanner's."""
+
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.is_file", refused)
+    assert main([str(bad)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Permission denied" in line
 
 
 def test_nothing_of_the_scanned_folder_is_run(tmp_path: Path) -> None:

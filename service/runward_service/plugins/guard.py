@@ -128,8 +128,10 @@ def books() -> tuple[  # noqa: C901 - five short functions over what they alone 
         caller = frame(2).f_code
         if [caller] != holder:
             raise violated(f"{caller.co_qualname} took a permit to run a plugin, which ToolRunner alone may")
-        if going_on := [*under_way.values()]:
-            raise violated(f"{named(going_on[0].plugin)} runs {named(plugin)} within its own run")
+        for going_on in [*under_way.values()]:
+            error = violated(f"{named(going_on.plugin)} runs {named(plugin)} within its own run")
+            going_on.permit.violation = error  # also where it is a thread of that run's that asks
+            raise error
         under_way[thread()] = Granted(permit, plugin, type(plugin).__mro__, [], [], [])
 
     def end(permit: Permit) -> list[Any]:

@@ -109,6 +109,7 @@ class Host:
     def _run_jobs(self, plugin: Plugin, memory_bytes: int) -> None:
         self._folder.begin_runs()
         children = ChildWatch(self._keeper, PROGRESS_THREAD)
+        kind = type(plugin)
         gc.freeze()  # what setup loaded is not looked at again
         while (message := self._receive()) is not None:
             meta, body = message
@@ -123,7 +124,8 @@ class Host:
                 self._progress.stop()
             signal.alarm(0)
             spoilt = answer.get("reason") == ErrorReason.MEMORY_LIMIT.value
-            tainted = children.changed() or spoilt or not self._folder.clean()
+            is_another = type(plugin) is not kind  # it would be another plugin that runs from now on
+            tainted = children.changed() or spoilt or is_another or not self._folder.clean()
             answer["job_id"], answer["tainted"] = meta["job_id"], tainted
             with contextlib.suppress(Exception):  # the plugin may have closed or replaced it
                 self._stdout.flush()
