@@ -22,7 +22,7 @@ is_logger_name = whole(LOGGERS)
 def name_of(node: ast.Call) -> str:
     """The last name of what is called."""
     function = node.func
-    kind = function.__class__
+    kind = type(function)
     if kind is ast.Attribute:
         return function.attr  # type: ignore[attr-defined, no-any-return]
     return function.id if kind is ast.Name else ""  # type: ignore[attr-defined]
@@ -30,23 +30,23 @@ def name_of(node: ast.Call) -> str:
 
 def is_log_call(node: ast.AST) -> bool:
     """Whether a call logs, which is where an exception's text may go."""
-    if not isinstance(node, ast.Call) or name_of(node) not in LOGGING:
+    if type(node) is not ast.Call or name_of(node) not in LOGGING:
         return False
     function = node.func
     if node.keywords and any(keyword.arg == "file" and not _is_stream(keyword.value) for keyword in node.keywords):
         return False  # written to where it can be read again
-    if not isinstance(function, ast.Attribute):
-        return isinstance(function, ast.Name) and function.id == "print"
+    if type(function) is not ast.Attribute:
+        return type(function) is ast.Name and function.id == "print"
     owner = function.value
-    if isinstance(owner, ast.Call):
+    if type(owner) is ast.Call:
         return name_of(owner) in {"getLogger", "get_logger", "bind"}
-    name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
+    name = owner.attr if type(owner) is ast.Attribute else owner.id if type(owner) is ast.Name else ""
     return is_logger_name(name.lower())
 
 
 def _is_stream(node: ast.expr) -> bool:
     """Whether something is written to one of the standard streams."""
-    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    name = node.attr if type(node) is ast.Attribute else node.id if type(node) is ast.Name else ""
     return name.strip("_") in {"stderr", "stdout"}
 
 

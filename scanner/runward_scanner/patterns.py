@@ -42,7 +42,10 @@ def matches(patterns: tuple[str, ...], module: str) -> bool:
     firsts = _firsts(patterns)
     if firsts is not None and firsts.isdisjoint(names):
         return False
-    return any(pattern == "*" or any(_ends(pattern, names)) for pattern in patterns)
+    for pattern in patterns:  # noqa: SIM110 - a generator takes twice the time
+        if pattern == "*" or any(_ends(pattern, names)):
+            return True
+    return False
 
 
 @functools.lru_cache(maxsize=8192)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.model import Found, ModuleInfo
 from runward_scanner.layout import is_foreign, is_foreign_below, lies_in
-from runward_scanner.patterns import Pattern
+from runward_scanner.patterns import Pattern, matches
 from runward_scanner.source import Source, UnreadableError, decode
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ class Project:
             root=root,
             is_package=stem == "__init__",
             governed=governed,
+            in_api=bool(local) and matches(self.settings.api, local),
             source=source,
             tree=tree,
             neighbours=neighbours,

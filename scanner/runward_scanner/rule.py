@@ -38,6 +38,8 @@ class Rule:
     """What is called."""
     calls_given: Minded = NONE
     """What calls are given."""
+    calls_given_in_api: Minded = NONE
+    """The same of calls in the API, beside that."""
     stores_of: Minded = NONE
     """What is written to attributes and globals."""
     stores_to: Minded = NONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,35 +37,46 @@ FIELDS: dict[type, tuple[str, ...]] = {
     kind: _fields(kind) for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
 FIELDS[type(None)] = ()  # what was left out of a display or of a function's defaults
+SEVERAL = {kind: attrgetter(*fields) for kind, fields in FIELDS.items() if len(fields) > 1}
+"""What gives the fields of nodes that have several, at once."""
+ONE = {kind: fields[0] for kind, fields in FIELDS.items() if len(fields) == 1}
+"""The field of nodes that have but one."""
 
 
 def find(root: ast.AST, kinds: Collection[type]) -> list[Any]:
     """Give the nodes of some kinds at and below a node, level by level; quicker than looking through a walk."""
     found: list[ast.AST] = []
     pending: list[Any] = [root]
+    append = pending.append
     for node in pending:
-        kind = node.__class__
+        kind = type(node)
         if kind in kinds:
             found.append(node)
-        for field in FIELDS[kind]:
-            value = getattr(node, field, None)
-            if value.__class__ is list:
+        if kind in SEVERAL:
+            for value in SEVERAL[kind](node):
+                if type(value) is list:
+                    pending += value
+                elif value is not None:
+                    append(value)
+        elif kind in ONE:
+            value = getattr(node, ONE[kind])
+            if type(value) is list:
                 pending += value
             elif value is not None:
-                pending.append(value)
+                append(value)
     return found
 
 
 def children(node: ast.AST) -> list[ast.AST]:
     """Give the nodes right below a node in their order; operators and contexts are left out."""
     found: list[ast.AST | None] = []
-    for field in FIELDS[node.__class__]:
+    for field in FIELDS[type(node)]:
         value = getattr(node, field, None)
-        if value.__class__ is list:
+        if type(value) is list:
             found += value
         elif value is not None:
             found.append(value)
-    return [item for item in found if item is not None] if node.__class__ in HOLLOW else found  # type: ignore[return-value]
+    return [item for item in found if item is not None] if type(node) in HOLLOW else found  # type: ignore[return-value]
 
 
 def walk(root: ast.AST) -> Iterator[ast.AST]:
@@ -75,9 +87,9 @@ def walk(root: ast.AST) -> Iterator[ast.AST]:
         if node is None:  # left out of a display or of a function's defaults
             continue
         yield node
-        for field in FIELDS[node.__class__]:
+        for field in FIELDS[type(node)]:
             value = getattr(node, field, None)
-            if value.__class__ is list:
+            if type(value) is list:
                 pending += value
             elif value is not None:
                 pending.append(value)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 from runward_scanner.walking import children
 
-OF_INTEREST = (
-    ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subscript, ast.NamedExpr,
-)  # fmt: skip
-LEFT_OUT = (ast.Name, ast.Constant, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+OF_INTEREST = frozenset({ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subscript, ast.NamedExpr})
+LEFT_OUT = frozenset({ast.Name, ast.Constant, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 """What holds no part that is evaluated, or none that is evaluated now."""
-CHOICES = (ast.IfExp, ast.BoolOp)
+CHOICES = frozenset({ast.IfExp, ast.BoolOp})
+COMPREHENSIONS = frozenset({ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp})
+ASSIGNMENTS = frozenset({ast.Assign, ast.AugAssign, ast.AnnAssign})
 
 
-def evaluated(node: ast.AST) -> list[tuple[ast.AST, bool]]:
+def evaluated(node: ast.AST) -> list[tuple[Any, bool]]:
     """Give the parts of interest in order of evaluation, each with whether it is certain to be reached.
 
     Conditional expressions, ``and`` and ``or`` are given whole: which of their operands is evaluated is the walk's to
@@ -25,23 +26,24 @@ def evaluated(node: ast.AST) -> list[tuple[ast.AST, bool]]:
     return found
 
 
-def _evaluate(node: ast.AST, certain: bool, found: list[tuple[ast.AST, bool]]) -> None:
-    if isinstance(node, LEFT_OUT):
+def _evaluate(node: Any, certain: bool, found: list[tuple[ast.AST, bool]]) -> None:
+    kind = type(node)
+    if kind in LEFT_OUT:
         return
-    if isinstance(node, CHOICES):
+    if kind in CHOICES:
         found.append((node, certain))
-    elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+    elif kind in COMPREHENSIONS:
         _comprehension(node, certain, found)
-    elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+    elif kind in ASSIGNMENTS:
         _assignment(node, certain, found)
-    elif isinstance(node, ast.Compare):
+    elif type(node) is ast.Compare:
         # ``a < b < c`` may end after b.
         for index, operand in enumerate((node.left, *node.comparators)):
             _evaluate(operand, certain and index < 2, found)
     else:
         for child in children(node):
             _evaluate(child, certain, found)
-        if isinstance(node, OF_INTEREST):
+        if kind in OF_INTEREST:
             found.append((node, certain))
 
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 State: TypeAlias = frozenset[str]
 States: TypeAlias = frozenset[State]
 NONE: States = frozenset()
-APPLIED = (ast.Return, ast.Raise, ast.Assert, ast.Assign, ast.AnnAssign)
+APPLIED = frozenset({ast.Return, ast.Raise, ast.Assert, ast.Assign, ast.AnnAssign})
 """Statements that are an effect themselves."""
+USUAL = frozenset({*APPLIED, ast.Expr, ast.AugAssign, ast.Delete, ast.Pass, ast.Break, ast.Continue})
+"""Statements that hold no other."""
 
 
 class Effects(Protocol):
@@ -99,33 +101,35 @@ class Walk:
 
     def _compound(self, node: ast.stmt, states: States) -> Ways | None:
         """Follow a statement that holds others; None for one that does not."""
+        if type(node) is ast.If:
+            return self._if(node, states)
+        if type(node) in USUAL:
+            return None
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             return self.expressions([*node.decorator_list], states)
-        if isinstance(node, ast.If):
-            return self._if(node, states)
         if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
             return self._loop(node, states)
-        if isinstance(node, (ast.Try, ast.TryStar)):
+        if type(node) is ast.Try or type(node) is ast.TryStar:
             return self._try(node, states)
-        if isinstance(node, (ast.With, ast.AsyncWith)):
+        if type(node) is ast.With or type(node) is ast.AsyncWith:
             return self._with(node, states)
-        return self._match(node, states) if isinstance(node, ast.Match) else None
+        return self._match(node, states) if type(node) is ast.Match else None
 
     def _simple(self, node: ast.stmt, states: States) -> Ways:
         """Follow a statement that holds no other."""
         ways = self.expressions([node], states)
-        if isinstance(node, APPLIED):
+        if type(node) in APPLIED:
             ways.normal = frozenset(self.effects.apply(node, state) for state in ways.normal)
-        if isinstance(node, ast.Return):
+        if type(node) is ast.Return:
             ways.returned, ways.normal = ways.returned | ways.normal, NONE
-        elif isinstance(node, ast.Raise):
+        elif type(node) is ast.Raise:
             ways.raised |= ways.normal
             ways.normal = NONE
-        elif isinstance(node, ast.Break):
+        elif type(node) is ast.Break:
             ways.broken, ways.normal = ways.normal, NONE
-        elif isinstance(node, ast.Continue):
+        elif type(node) is ast.Continue:
             ways.continued, ways.normal = ways.normal, NONE
-        elif isinstance(node, ast.Assert):
+        elif type(node) is ast.Assert:
             ways.raised |= ways.normal
             # With -O the whole statement, calls and all, does not run.
             ways.normal |= states
@@ -139,7 +143,7 @@ class Walk:
                 continue
             for part, certain in evaluated(node):
                 before = ways.normal
-                if isinstance(part, CHOICES):
+                if type(part) in CHOICES:
                     self._choice(part, ways)
                 else:
                     self._part(part, ways)
@@ -160,7 +164,7 @@ class Walk:
 
     def _choice(self, node: ast.AST, ways: Ways) -> None:
         """A conditional expression takes one arm; ``and`` and ``or`` may end after each operand."""
-        if isinstance(node, ast.IfExp):
+        if type(node) is ast.IfExp:
             self._go_on([node.test], ways)
             truth = constant_truth(node.test)
             into, ways.normal = ways.normal, NONE
@@ -169,7 +173,7 @@ class Walk:
                     way = self.expressions([arm], into)
                     ways.normal |= way.normal
                     ways.raised |= way.raised
-        elif isinstance(node, ast.BoolOp):
+        elif type(node) is ast.BoolOp:
             ended = NONE
             for operand in node.values:
                 self._go_on([operand], ways)
@@ -195,7 +199,7 @@ class Walk:
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While, states: States) -> Ways:
         head = node.test if isinstance(node, ast.While) else node.iter
-        endless = isinstance(node, ast.While) and constant_truth(node.test) is True
+        endless = type(node) is ast.While and constant_truth(node.test) is True
         ways = Ways()
         entered = states
         ended = exits = NONE
@@ -203,7 +207,7 @@ class Walk:
             test = self.expressions([head], entered)
             ways.raised |= test.raised
             begun = test.normal
-            if not isinstance(node, ast.While):
+            if type(node) is not ast.While:
                 begun = frozenset(self.effects.apply(node, state) for state in begun)
             body = self.body(node.body, begun)
             ways.returned |= body.returned
@@ -254,7 +258,7 @@ class Walk:
     def _with(self, node: ast.With | ast.AsyncWith, states: States) -> Ways:
         entered = [entry.context_expr for entry in node.items]
         # Entering an asynchronous one waits, after the expression was evaluated.
-        waits = isinstance(node, ast.AsyncWith)
+        waits = type(node) is ast.AsyncWith
         ways = self.expressions([ast.Await(item) if waits else item for item in entered], states)
         body = self.body(node.body, frozenset(self.effects.apply(node, state) for state in ways.normal))
         ways.normal = body.normal
@@ -275,7 +279,7 @@ class Walk:
             body = self.body(case.body, guard.normal)
             ways.normal |= body.normal
             ways.also(body)
-            if case.guard is None and isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None:
+            if case.guard is None and type(case.pattern) is ast.MatchAs and case.pattern.pattern is None:
                 return ways
         ways.normal |= pending
         return ways
@@ -283,25 +287,19 @@ class Walk:
 
 def _is_base(node: ast.expr, all_caught: bool) -> bool:
     """Whether a handler takes every exception."""
-    if isinstance(node, ast.Tuple):
+    if type(node) is ast.Tuple:
         return any(_is_base(item, all_caught) for item in node.elts)
-    return isinstance(node, ast.Name) and (node.id == "BaseException" or (all_caught and node.id == "Exception"))
+    return type(node) is ast.Name and (node.id == "BaseException" or (all_caught and node.id == "Exception"))
 
 
 def _drops_all(node: ast.expr) -> bool:
     """Whether a context manager is ``suppress(Exception)``."""
-    return suppresses(node) and isinstance(node, ast.Call) and any(_is_base(item, True) for item in node.args)
+    return suppresses(node) and type(node) is ast.Call and any(_is_base(item, True) for item in node.args)
 
 
 def suppresses(node: ast.expr) -> bool:
     """Whether a context manager is ``contextlib.suppress`` by its spelling."""
-    if not isinstance(node, ast.Call):
+    if type(node) is not ast.Call:
         return False
-    name = (
-        node.func.attr
-        if isinstance(node.func, ast.Attribute)
-        else node.func.id
-        if isinstance(node.func, ast.Name)
-        else ""
-    )
+    name = node.func.attr if type(node.func) is ast.Attribute else node.func.id if type(node.func) is ast.Name else ""
     return name == "suppress"

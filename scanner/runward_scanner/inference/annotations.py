@@ -59,32 +59,27 @@ def annotated(frame: Frame, node: ast.expr) -> Value:
     if known is not None:
         return known
     value = _annotated(frame, node)
-    if _is_final(value):
+    for atom in value:
+        if type(atom) is not Instance and not is_inert(atom):
+            return value  # which may say something else later, or elsewhere
+    if value:
         frame.engine.annotations[node] = value
     return value
 
 
-def _is_final(value: Value) -> bool:
-    """Whether an annotation that says this cannot say anything else later, or elsewhere."""
-    for atom in value:
-        if atom.__class__ is not Instance and not is_inert(atom):
-            return False
-    return bool(value)
-
-
 def _annotated(frame: Frame, node: ast.expr) -> Value:
-    kind = node.__class__
+    kind = type(node)
     if kind is ast.Name or kind is ast.Attribute:
         named = frame.value(node)
         known = frame.engine.meant.get(named)
         return known if known is not None else _meant(frame, node, named)
-    if isinstance(node, ast.Constant):
+    if type(node) is ast.Constant:
         return _constant(frame, node)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+    if type(node) is ast.BinOp and type(node.op) is ast.BitOr:
         return annotated(frame, node.left) | annotated(frame, node.right)
-    if isinstance(node, ast.Subscript):
+    if type(node) is ast.Subscript:
         return _subscript(frame, node)
-    if isinstance(node, ast.Starred):
+    if type(node) is ast.Starred:
         return annotated(frame, node.value)
     return UNKNOWN
 
@@ -119,17 +114,17 @@ def _constant(frame: Frame, node: ast.Constant) -> Value:
 
 def instance_of(frame: Frame, atom: Atom, node: ast.expr) -> Value:
     """What an instance of an annotated class is."""
-    kind = atom.__class__
+    kind = type(atom)
     if kind is Class:
         return atom.info.instance  # type: ignore[union-attr]
     if kind is External:
         made = frame.engine.instances.get(atom.path)  # type: ignore[union-attr]
         return made if made is not None else _of_elsewhere(frame, atom.path)  # type: ignore[union-attr]
-    if isinstance(atom, Role):
+    if type(atom) is Role:
         return frame.engine.made_by(atom)
     if kind is Text:
         return _quoted(frame, atom.text, node)  # type: ignore[union-attr]
-    if isinstance(atom, Thing) and atom.path in {"typing.TypeVar", "typing.NewType", "typing_extensions.TypeVar"}:
+    if type(atom) is Thing and atom.path in {"typing.TypeVar", "typing.NewType", "typing_extensions.TypeVar"}:
         bound = frame.engine.heap.read(atom, "*", frame.activation)
         return NOTHING.union(*(instance_of(frame, item, node) for item in bound if item is not atom)) or UNKNOWN
     if isinstance(atom, (Instance, Thing, Container, Function)):
@@ -141,7 +136,9 @@ def instance_of(frame: Frame, atom: Atom, node: ast.expr) -> Value:
 def _quoted(frame: Frame, text: str, node: ast.expr) -> Value:
     """What an instance is of the class that a string names, such as a type variable's bound."""
     named = frame.lookup(text) if text.isidentifier() else NOTHING
-    return NOTHING.union(*(instance_of(frame, item, node) for item in named if isinstance(item, (Class, Role))))
+    return NOTHING.union(
+        *(instance_of(frame, item, node) for item in named if (type(item) is Class or type(item) is Role))
+    )
 
 
 def _of_elsewhere(frame: Frame, path: str) -> Value:
@@ -159,14 +156,14 @@ def _of_elsewhere(frame: Frame, path: str) -> Value:
 def _subscript(frame: Frame, node: ast.Subscript) -> Value:
     """A generic: of the wrapper itself, or a container of what its arguments say."""
     base = frame.value(node.value)
-    arguments = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
+    arguments = list(node.slice.elts) if type(node.slice) is ast.Tuple else [node.slice]
     found = NOTHING
     for atom in base:
-        if isinstance(atom, External):
+        if type(atom) is External:
             found |= _generic(frame, atom.path, arguments, node)
-        elif isinstance(atom, Class):
+        elif type(atom) is Class:
             found |= atom.info.instance
-        elif isinstance(atom, Role):
+        elif type(atom) is Role:
             found |= frame.engine.made_by(atom)
     return found or UNKNOWN
 
@@ -203,4 +200,4 @@ def _generic(frame: Frame, path: str, arguments: list[ast.expr], node: ast.Subsc
 
 
 def _is_ellipsis(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is Ellipsis
+    return type(node) is ast.Constant and node.value is Ellipsis

@@ -19,26 +19,28 @@ def bindings(statements: Iterable[ast.stmt], around: ast.AST, name: str) -> Iter
         if walrus.target.id == name:
             yield walrus.value, False
     for statement in statements:
-        if isinstance(statement, ast.Assign):
+        if type(statement) is ast.Assign:
             for target in statement.targets:
                 yield from _taken(target, statement.value, name)
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        elif type(statement) is ast.AnnAssign and statement.value is not None:
             yield from _taken(statement.target, statement.value, name)
-        elif isinstance(statement, ast.AugAssign) and _is_name(statement.target, name):
+        elif type(statement) is ast.AugAssign and _is_name(statement.target, name):
             yield ast.Name("?", ast.Load()), False
-        elif isinstance(statement, ast.For) and _is_name(statement.target, name):
+        elif type(statement) is ast.For and _is_name(statement.target, name):
             yield statement.iter, True
 
 
 def _is_name(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
+    return type(node) is ast.Name and node.id == name
 
 
 def _taken(target: ast.expr, value: ast.expr, name: str) -> Iterator[tuple[ast.expr, bool]]:
     """What of an assigned value goes to a name: all of it, or the element that is unpacked to it."""
     if _is_name(target, name):
         yield value, False
-    elif isinstance(target, (ast.Tuple, ast.List)) and not any(isinstance(item, ast.Starred) for item in target.elts):
+    elif (type(target) is ast.Tuple or type(target) is ast.List) and not any(
+        type(item) is ast.Starred for item in target.elts
+    ):
         for index, item in enumerate(target.elts):
             if _is_name(item, name):
                 yield ast.Subscript(value, ast.Constant(index), ast.Load()), False
@@ -46,9 +48,9 @@ def _taken(target: ast.expr, value: ast.expr, name: str) -> Iterator[tuple[ast.e
 
 def unpacked(target: ast.expr, item: Any) -> dict[str, Any]:
     """The names that a comprehension's target binds."""
-    if isinstance(target, ast.Name):
+    if type(target) is ast.Name:
         return {target.id: item}
-    if not isinstance(target, ast.Tuple):
+    if type(target) is not ast.Tuple:
         raise TypeError
     bound: dict[str, Any] = {}
     for part, value in zip(target.elts, item, strict=True):

@@ -27,6 +27,8 @@ while code is read, but for a class's traits."""
 class NameAttention(dict[str, int]):
     """The rules that want to be told of a name."""
 
+    __slots__ = ("_named", "_wants")
+
     def __init__(
         self, named: Iterable[tuple[int, Iterable[str]]], wants: Iterable[tuple[int, Callable[[str], bool]]]
     ) -> None:
@@ -38,8 +40,8 @@ class NameAttention(dict[str, int]):
             for name in names:
                 self._named[name] = self._named.get(name, 0) | bit
 
-    def __missing__(self, name: str) -> int:
-        """Ask the rules of a name."""
+    def ask(self, name: str) -> int:
+        """Ask the rules of a name, and remember what they said."""
         bits = self._named.get(name, 0)
         for bit, wants in self._wants:
             if wants(name):
@@ -65,6 +67,8 @@ class ClassAttention(dict["ClassInfo", tuple["Constructed", ...]]):
 class ValueAttention(dict["Value", int]):
     """The rules that want to be told of a value, for one of its atoms."""
 
+    __slots__ = ("_kinds", "_settings", "kinds")
+
     def __init__(self, settings: Settings, minded: Iterable[tuple[int, Minded]]) -> None:
         """Take each rule's bit and what it minds."""
         super().__init__()
@@ -82,8 +86,8 @@ class ValueAttention(dict["Value", int]):
         self.kinds = frozenset(self._kinds)
         """Of which kinds an atom is that any rule may mind."""
 
-    def __missing__(self, value: Value) -> int:
-        """Ask the rules of a value."""
+    def ask(self, value: Value) -> int:
+        """Ask the rules of a value, and remember what they said."""
         bits = self[value] = self.of(value)
         return bits
 
@@ -91,9 +95,9 @@ class ValueAttention(dict["Value", int]):
         """Ask the rules of a value that will not be asked for again."""
         bits, kinds = 0, self._kinds
         for atom in value:
-            kind = atom.__class__
-            if kind in kinds:
-                any_of_kind, asked = kinds[kind]
+            minded = kinds.get(type(atom))
+            if minded is not None:
+                any_of_kind, asked = minded
                 bits |= any_of_kind
                 for bit, wants in asked:
                     if not bits & bit and wants(self._settings, atom):

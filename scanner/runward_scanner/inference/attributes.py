@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runward_scanner.inference import containers
 from runward_scanner.inference.class_attributes import RUN, of_class, of_exception, of_instance, of_super, plugin_run
 from runward_scanner.inference.classes import kept_by
-from runward_scanner.inference.heap import ANYTHING, Derived
+from runward_scanner.inference.heap import ANYTHING, Derived, derived_for
 from runward_scanner.inference.values import (
     ENUM_ROLES,
     KEEPING_ROLES,
@@ -75,7 +75,6 @@ CONTAINERS_HAVE = frozenset(
 )
 """The attributes of the containers that are made in code; an annotation may mean others."""
 NAME = ast.Name
-ELSEWHERE: frozenset[type] = frozenset({External, Module})
 STATE_KEPT = frozenset({"state", "_state", "plugin_state", "lifecycle_state"})
 """What a plugin keeps its lifecycle state under, where nothing else is known of it."""
 NAMED = frozenset({"__name__", "__qualname__"})
@@ -92,9 +91,9 @@ def carry(frame: Frame, value: Value, node: ast.AST) -> None:
     carried = frozenset(
         atom
         for atom in value
-        if isinstance(atom, PluginRun)
+        if type(atom) is PluginRun
         or atom in PLUGIN_ROLES
-        or (isinstance(atom, (Instance, Class)) and "plugin" in atom.info.traits)
+        or ((type(atom) is Instance or type(atom) is Class) and "plugin" in atom.info.traits)
     )
     if carried:
         frame.engine.heap.write(CARRIED, containers.ANY, carried, frame.module, node)
@@ -104,12 +103,11 @@ def carry(frame: Frame, value: Value, node: ast.AST) -> None:
 def attribute(frame: Frame, node: ast.Attribute) -> Value:
     """An attribute as it is written; most are of a plain name, which is looked up here as ``Frame.value`` does it."""
     owner = node.value
-    if owner.__class__ is NAME and frame.is_plain:
+    if type(owner) is NAME and frame.is_plain:
         named: str = owner.id
         receiver = frame.env.get(named)
-        if receiver and UNKNOWN_ROLE not in receiver and named not in frame.rebound:
-            if named not in frame.looked_up:
-                frame.looked_up[named] = receiver
+        if receiver and UNKNOWN_ROLE not in receiver and not (frame.rebound and named in frame.rebound):
+            frame.looked_up.setdefault(named, receiver)
             return get(frame, receiver, node.attr, node)
     return get(frame, frame.value(owner), node.attr, node)
 
@@ -135,7 +133,7 @@ def _derive(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Derived:
     """Work out what an attribute may be, and keep that if it hangs on nothing but cells, and the module at most."""
     activation, engine = frame.activation, frame.engine
     part, calls = activation.part, engine.calls
-    activation.part = derived = Derived(part)
+    activation.part = derived = derived_for(part)
     try:
         derived.value = _of_value(frame, receiver, name, node)
     finally:
@@ -148,10 +146,8 @@ def _derive(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Derived:
 
 def _is_same_everywhere(frame: Frame, receiver: Value) -> bool:
     """Whether an attribute is the same whichever module reads it: not a name that files may stand for."""
-    if ELSEWHERE.isdisjoint(map(type, receiver)):
-        return True
     for atom in receiver:
-        kind = atom.__class__
+        kind = type(atom)
         if kind is External:
             if not frame.engine.project.is_of_python(atom.path):  # type: ignore[union-attr]
                 return False
@@ -163,7 +159,7 @@ def _is_same_everywhere(frame: Frame, receiver: Value) -> bool:
 def _of_value(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
     if len(receiver) == 1:
         (atom,) = receiver
-        kind = atom.__class__
+        kind = type(atom)
         if kind in READERS and name != "__dict__":
             result = READERS[kind](frame, atom, name, node)
             return result if result and UNKNOWN_ROLE not in result else frame.named(result, name)
@@ -174,7 +170,7 @@ def _of_several(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Valu
     """The same for any value, atom by atom."""
     result = NOTHING
     for atom in receiver if len(receiver) <= WIDEST else bounded(receiver):
-        kind = atom.__class__
+        kind = type(atom)
         if kind is Role:
             found = _of_role(frame, atom, name, node)  # type: ignore[arg-type]
         elif name == "__dict__":
@@ -302,9 +298,9 @@ def _of_container(frame: Frame, atom: Container, name: str, node: ast.AST) -> Va
 
 
 def _of_method(frame: Frame, atom: Method, name: str, node: ast.AST) -> Value:
-    if isinstance(atom.receiver, Role) and atom.receiver not in TEXT_ROLES:
+    if type(atom.receiver) is Role and atom.receiver not in TEXT_ROLES:
         return UNKNOWN
-    if isinstance(atom.receiver, Thing):
+    if type(atom.receiver) is Thing:
         return one(Method(atom.receiver, name))
     return OPAQUE
 
@@ -348,16 +344,16 @@ def put(frame: Frame, receiver: Value, name: str, value: Value, node: ast.AST) -
     heap = frame.engine.heap
     frame.engine.hook_store(frame, node, receiver, name, value)
     for atom in receiver:
-        if isinstance(atom, (Instance, Class)):
+        if type(atom) is Instance or type(atom) is Class:
             heap.write(atom.info, name, kept_by(atom.info, value), frame.module, node)
-        elif isinstance(atom, Module):
+        elif type(atom) is Module:
             old = heap.peek(atom.info, name)
             # What replaces a function from outside is the rules' affair; its users are read with the function.
-            if not any(isinstance(item, (Function, Class)) for item in old):
+            if not any((type(item) is Function or type(item) is Class) for item in old):
                 heap.write(atom.info, name, value, frame.module, node)
-        elif isinstance(atom, (Thing, Container)):
+        elif type(atom) is Thing or type(atom) is Container:
             heap.write(atom, name, value, frame.module, node)
-        elif isinstance(atom, Function):
+        elif type(atom) is Function:
             heap.write(atom.info, name, value, frame.module, node)
     if is_open(receiver):
         heap.write(ANYTHING, name, value - UNKNOWN, frame.module, node)

@@ -58,7 +58,7 @@ def _handle(frame: Frame, handler: ast.ExceptHandler) -> None:
     kind = frame.value(handler.type) if handler.type is not None else NOTHING
     if handler.name is not None:
         caught = one(Role.EXCEPTION)
-        if handler.type is None or any(isinstance(atom, External) and atom.path in ANY_EXCEPTION for atom in kind):
+        if handler.type is None or any(type(atom) is External and atom.path in ANY_EXCEPTION for atom in kind):
             caught |= {Role.FAULT}
         frame.bind(handler.name, caught | frame.engine.exceptions_of(frame, kind), handler)
     frame.execute(handler.body)
@@ -78,13 +78,13 @@ def with_(frame: Frame, node: ast.With | ast.AsyncWith) -> None:
 def _entered(frame: Frame, manager: Value, node: ast.AST) -> Value:
     found = NOTHING
     for atom in manager:
-        if isinstance(atom, Instance):
+        if type(atom) is Instance:
             entered = containers.special(frame, atom, "__enter__", Arguments(), node)
             entered |= containers.special(frame, atom, "__aenter__", Arguments(), node)
             found |= entered or one(atom)
-        elif isinstance(atom, Container):
+        elif type(atom) is Container:
             found |= containers.elements(frame, one(atom), node)
-        elif isinstance(atom, Thing):
+        elif type(atom) is Thing:
             held = containers.contents(frame, atom) if atom.path.startswith("contextlib.") else NOTHING
             found |= held | one(atom)
         else:
@@ -107,11 +107,7 @@ def match_(frame: Frame, node: ast.Match) -> None:
             narrow(frame, case.guard, True)
         frame.execute(case.body)
         if frame.live:
-            if (
-                narrowed is not None
-                and isinstance(node.subject, ast.Name)
-                and frame.env.get(node.subject.id) is narrowed
-            ):
+            if narrowed is not None and type(node.subject) is ast.Name and frame.env.get(node.subject.id) is narrowed:
                 frame.env[node.subject.id] = subject
             ways.append(frame.env)
     frame.env, frame.live = dict(before), True
@@ -120,7 +116,7 @@ def match_(frame: Frame, node: ast.Match) -> None:
 
 def _narrow_subject(frame: Frame, subject: ast.expr, pattern: ast.pattern, value: Value) -> Value | None:
     """Within a case for a class, the name that is matched is an instance of it."""
-    if not isinstance(subject, ast.Name) or not isinstance(pattern, ast.MatchClass):
+    if type(subject) is not ast.Name or type(pattern) is not ast.MatchClass:
         return None
     frame.env[subject.id] = narrowed_to(frame, pattern, value)
     return frame.env[subject.id]

@@ -55,7 +55,7 @@ def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Va
     """What calling a value gives."""
     if len(callee) == 1:
         (atom,) = callee
-        kind = atom.__class__
+        kind = type(atom)
         if kind in CALLERS:
             return CALLERS[kind](frame, atom, arguments, node)
         result = _of_atom(frame, atom, arguments, node)
@@ -67,13 +67,13 @@ def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Va
             result = UNKNOWN
     if not callee or UNKNOWN_ROLE in callee:
         result |= frame.engine.callbacks(frame, arguments, node) - OPAQUE
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in DEFAULTING:
-            result |= frozenset(atom for atom in arguments.at(1) if isinstance(atom, Instance))
+        if type(node) is ast.Call and type(node.func) is ast.Attribute and node.func.attr in DEFAULTING:
+            result |= frozenset(atom for atom in arguments.at(1) if type(atom) is Instance)
     return result
 
 
 def _of_atom(frame: Frame, atom: Atom, arguments: Arguments, node: ast.AST) -> Value:
-    kind = atom.__class__
+    kind = type(atom)
     if kind is Role:
         return _of_role(atom, arguments)  # type: ignore[arg-type]
     caller = CALLERS.get(kind, _of_carrier)
@@ -86,18 +86,18 @@ def _of_instance(frame: Frame, atom: Instance, arguments: Arguments, node: ast.A
 
 def _of_carrier(frame: Frame, atom: Atom, arguments: Arguments, node: ast.AST) -> Value:
     """Objects that hold a call to be made."""
-    if isinstance(atom, Partial):
+    if type(atom) is Partial:
         merged = Arguments([*atom.positional, *arguments.positional], dict(atom.keywords, **arguments.keywords))
         merged.rest, merged.mapping = arguments.rest, arguments.mapping
         return frame.call(atom.function, merged, node)
-    if isinstance(atom, MethodCaller):
+    if type(atom) is MethodCaller:
         if atom.name == "*":
             return frame.engine.dynamic_attribute(frame, arguments.at(0), UNKNOWN, node)
         method = frame.attribute(arguments.at(0), atom.name, node)
         return frame.call(method, Arguments(list(atom.positional)), node)
-    if isinstance(atom, AttrGetter):
+    if type(atom) is AttrGetter:
         return _get(frame, atom, arguments, node)
-    if isinstance(atom, Thing):
+    if type(atom) is Thing:
         frame.engine.callbacks(frame, arguments, node)
         return containers.contents(frame, atom) or idle_thing(atom.path)
     return OPAQUE
@@ -147,22 +147,19 @@ CALLERS: dict[type, Callable[[Frame, Any, Arguments, ast.AST], Value]] = {
 
 def callbacks(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
     """What functions that are handed to unknown code give, when that calls them with what else it was handed."""
-    handed = frame.engine.handed
-    any_handed = handed[arguments.rest] or handed[arguments.mapping]
-    for value in arguments.positional:
-        any_handed = any_handed or handed[value]
-    for value in arguments.keywords.values():
-        any_handed = any_handed or handed[value]
-    return _called_back(frame, arguments, node) if any_handed else NOTHING
+    for value in (*arguments.positional, *arguments.keywords.values(), arguments.rest, arguments.mapping):
+        if _may_be_called(value):
+            return _called_back(frame, arguments, node)
+    return NOTHING
 
 
 def _called_back(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
     result = NOTHING
     for index, value in enumerate(arguments.positional):
-        if frame.engine.handed[value]:
+        if _may_be_called(value):
             result |= frame.call(_callables(value), _following(frame, arguments, index, node), node)
     for value in arguments.keywords.values():
-        if frame.engine.handed[value]:
+        if _may_be_called(value):
             given = arguments.keywords.get("args")
             rest = containers.elements(frame, given, node) if given else NOTHING
             spread = _spread(frame, given) if given else None
@@ -176,7 +173,7 @@ def _called_back(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
 def _following(frame: Frame, arguments: Arguments, index: int, node: ast.AST) -> Arguments:
     """The arguments after a callback, or its ``args``, or the elements of what else is handed over."""
     following = arguments.positional[index + 1 :]
-    if following and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ROWS:
+    if following and type(node) is ast.Call and type(node.func) is ast.Attribute and node.func.attr in ROWS:
         rows = containers.elements(frame, following[0], node)
         return Arguments([], {}, containers.elements(frame, rows, node))
     given = arguments.keywords.get("args")
@@ -192,33 +189,32 @@ def _following(frame: Frame, arguments: Arguments, index: int, node: ast.AST) ->
 
 def _inner(frame: Frame, value: Value, node: ast.AST) -> Value:
     """The elements of containers, for callers that call once an element."""
-    held = frozenset(atom for atom in value if isinstance(atom, Container) or atom is Role.PLUGINS)
+    held = frozenset(atom for atom in value if type(atom) is Container or atom is Role.PLUGINS)
     return containers.elements(frame, held, node) if held else NOTHING
 
 
 def _spread(frame: Frame, value: Value) -> list[Value] | None:
     """The elements of the one container that a value may be, where every one has its place."""
-    held = [atom for atom in value if isinstance(atom, Container)]
+    held = [atom for atom in value if type(atom) is Container]
     return containers.positions(frame, held[0]) if len(held) == 1 else None
 
 
-class Handed(dict["Value", bool]):
-    """Whether values hold something that may be called back, as far as that was asked."""
-
-    def __missing__(self, value: Value) -> bool:
-        """Look at a value's atoms."""
-        found = self[value] = any(map(_is_callback, value))
-        return found
+def _may_be_called(value: Value) -> bool:
+    """Whether a value holds something that may be called back."""
+    for atom in value:  # noqa: SIM110 - a generator takes twice the time
+        if type(atom) in HANDED and _is_callback(atom):
+            return True
+    return False
 
 
 def _is_callback(atom: Atom) -> bool:
-    kind = atom.__class__
+    kind = type(atom)
     if kind is Class:
         return atom.info.traits.isdisjoint(("enum", "state", "status"))  # type: ignore[union-attr]
-    return kind in HANDED or (kind is PluginRun and not atom.reported)  # type: ignore[union-attr]
+    return kind in HANDED and (kind is not PluginRun or not atom.reported)  # type: ignore[union-attr]
 
 
-HANDED: frozenset[type] = frozenset({Function, Partial, MethodCaller})
+HANDED: frozenset[type] = frozenset({Function, Partial, MethodCaller, Class, PluginRun})
 
 
 def _callables(value: Value) -> Value:
@@ -233,21 +229,18 @@ def hand_over(frame: Frame, arguments: Arguments, node: ast.AST) -> None:
 
 def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:
     """Evaluate the arguments of a call."""
-    read = frame.value
-    given = node.args
-    if STARRED not in map(type, given):
-        arguments = Arguments([read(argument) for argument in given])
-    else:
-        arguments = Arguments()
-        for argument in given:
-            if isinstance(argument, ast.Starred):
-                _spread_star(frame, arguments, argument)
-            else:
-                arguments.positional.append(read(argument))
-    if node.keywords:
+    positional: list[Value] = []
+    arguments = Arguments(positional)
+    for argument in node.args:
+        if type(argument) is STARRED:
+            _spread_star(frame, arguments, argument)
+        else:
+            positional.append(frame.value(argument))
+    written = node.keywords
+    if written:
         keywords: dict[str, Value] = {}
-        for keyword in node.keywords:
-            value = read(keyword.value)
+        for keyword in written:
+            value = frame.value(keyword.value)
             if keyword.arg is not None:
                 keywords[keyword.arg] = value
             else:
@@ -260,7 +253,7 @@ def _spread_mapping(frame: Frame, arguments: Arguments, keywords: dict[str, Valu
     """Hand over what a mapping holds: under the names that are known, and at no known place."""
     heap = frame.engine.heap
     for atom in value:
-        if isinstance(atom, Container):
+        if type(atom) is Container:
             for name in heap.names_of(atom):
                 if name.startswith("="):
                     keywords[name[1:]] = heap.read(atom, name, frame.activation)
@@ -278,13 +271,9 @@ def _spread_star(frame: Frame, arguments: Arguments, argument: ast.Starred) -> N
         arguments.rest |= containers.elements(frame, value, argument)
 
 
-def named_call(node: ast.Call, result: Value) -> Value:
+def named_call(name: str, result: Value) -> Value:
     """Let a function's name speak for its result where nothing else does."""
     if not is_open(result):
         return result
-    function = node.func
-    name = (
-        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
-    )
     role = role_of_call(name)
     return (result - UNKNOWN) | {role} if role is not None else result or UNKNOWN

@@ -9,7 +9,7 @@ from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.classes import ancestors, derives, descendants, find_attribute
 from runward_scanner.inference.functions import invoke
-from runward_scanner.inference.heap import Derived
+from runward_scanner.inference.heap import derived_for
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE,
@@ -80,7 +80,7 @@ def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value
         found |= _member_values(frame, info, node) if name == "value" else _outcome_names(frame, info, node)
     result = found
     for item in found:
-        if item.__class__ in GIVING:
+        if type(item) in GIVING:
             result = _given(frame, found, info.exact_instance if atom.exact else info.instance, node, info)
             break
     for held in info.containers:
@@ -99,7 +99,7 @@ def _given(frame: Frame, found: Value, owner: Value, node: ast.AST, info: ClassI
     if len(found) == 1:
         return _bound(frame, next(iter(found)), owner, node, info)
     for item in found:
-        if item.__class__ in GIVING:
+        if type(item) in GIVING:
             given = _bound(frame, item, owner, node, info)
             result = result | given if result else given
         else:
@@ -127,13 +127,13 @@ def _member_values(frame: Frame, info: ClassInfo, node: ast.AST) -> Value:
     member = getattr(getattr(node, "value", None), "attr", "")
     heap = engine.heap
     if heap.is_written(info, member):
-        return frozenset(atom for atom in heap.read(info, member, activation) if isinstance(atom, Text))
+        return frozenset(atom for atom in heap.read(info, member, activation) if type(atom) is Text)
     size = len(heap.cells_of(info))
     known = engine.member_values.get((info, size))
     if known is None or known.stale:
         part = activation.part
-        known = engine.member_values[info, size] = activation.part = Derived(part)
-        known.value = frozenset(atom for atom in heap.read_all(info, activation) if isinstance(atom, Text))
+        known = engine.member_values[info, size] = activation.part = derived_for(part)
+        known.value = frozenset(atom for atom in heap.read_all(info, activation) if type(atom) is Text)
         activation.part = part
     else:
         known.readers.append(activation.part)
@@ -158,7 +158,7 @@ def _without_definition(frame: Frame, atom: Instance, name: str, node: ast.AST) 
         return dynamic
     for special in ("__getattr__", "__getattribute__"):
         for item in find_attribute(frame.engine, info, special, frame.activation):
-            if isinstance(item, Function):
+            if type(item) is Function:
                 bound = Function(item.info, item.closure, one(atom))
                 return invoke(frame, bound, Arguments([one(Text(name))]), node)
     if "exception" in info.traits or name in {"args", "__cause__", "__context__", "__traceback__"}:
@@ -186,12 +186,12 @@ def of_class(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
         return info.itself  # looked into like the enum itself
     found = find_attribute(frame.engine, info, name, frame.activation)
     if "enum" in info.traits or "state" in info.traits:
-        members = frozenset(item for item in found if not isinstance(item, Function))
+        members = frozenset(item for item in found if type(item) is not Function)
         if members and not name.startswith("_"):
             return info.exact_instance
     result = NOTHING
     for item in found:
-        if isinstance(item, Function) and item.bound is None and item.info.kind == "class":
+        if type(item) is Function and item.bound is None and item.info.kind == "class":
             result |= one(Function(item.info, item.closure, one(atom)))
         else:
             result |= _described(frame, item, node)
@@ -207,13 +207,13 @@ def _of_metaclass(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
     result = NOTHING
     for current in ancestors(atom.info):
         for meta in current.keywords.get("metaclass", ()):
-            if not isinstance(meta, Class):
+            if type(meta) is not Class:
                 continue
             for item in find_attribute(frame.engine, meta.info, name, frame.activation):
                 result |= _bound(frame, item, one(atom), node, meta.info)
             if not result and not name.startswith("__"):
                 for item in find_attribute(frame.engine, meta.info, "__getattr__", frame.activation):
-                    if isinstance(item, Function):
+                    if type(item) is Function:
                         bound = Function(item.info, item.closure, one(atom))
                         result |= invoke(frame, bound, Arguments([one(Text(name))]), node)
     return result
@@ -221,7 +221,7 @@ def _of_metaclass(frame: Frame, atom: Class, name: str, node: ast.AST) -> Value:
 
 def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInfo) -> Value:
     """An attribute as an instance gives it: functions bound, properties read."""
-    if not isinstance(item, Function) or item.bound is not None:
+    if type(item) is not Function or item.bound is not None:
         return _described(frame, item, node)
     defined = item.info.owner
     if defined is not info and (defined is None or not derives(info, defined)):
@@ -243,7 +243,7 @@ def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInf
 
 def _described(frame: Frame, item: Atom, node: ast.AST) -> Value:
     """What a class's attribute gives where it is a descriptor of the project; else the attribute."""
-    if isinstance(item, Instance) and find_attribute(frame.engine, item.info, "__get__", frame.activation):
+    if type(item) is Instance and find_attribute(frame.engine, item.info, "__get__", frame.activation):
         return containers.special(frame, item, "__get__", Arguments([OPAQUE, OPAQUE]), node) or one(item)
     return one(item)
 

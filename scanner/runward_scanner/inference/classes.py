@@ -25,7 +25,7 @@ def ancestors(info: ClassInfo) -> tuple[ClassInfo, ...]:
     if info.line is None:
         info.line = tuple(_line(info))
         info.containers = [
-            atom for current in info.line for base in current.bases for atom in base if isinstance(atom, Container)
+            atom for current in info.line for base in current.bases for atom in base if type(atom) is Container
         ]
     return info.line
 
@@ -35,7 +35,7 @@ def _line(info: ClassInfo) -> list[ClassInfo]:
     for current in order:
         for base in current.bases:
             for atom in base:
-                if isinstance(atom, Class) and atom.info not in order:
+                if type(atom) is Class and atom.info not in order:
                     order.append(atom.info)
     return order
 
@@ -96,27 +96,27 @@ def shows_internal(info: ClassInfo) -> bool:
     hidden = {
         item.target.id
         for item in info.node.body
-        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and _is_hidden(item.value)
+        if type(item) is ast.AnnAssign and type(item.target) is ast.Name and _is_hidden(item.value)
     }
     return own.isdisjoint({"__repr__", "__str__"}) and not hidden >= INTERNAL_NAMES.intersection(info.fields)
 
 
 def _is_hidden(value: ast.expr | None) -> bool:
     """Whether a field is left out of its dataclass's text: ``field(repr=False)``."""
-    return isinstance(value, ast.Call) and any(
-        keyword.arg == "repr" and isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+    return type(value) is ast.Call and any(
+        keyword.arg == "repr" and type(keyword.value) is ast.Constant and keyword.value.value is False
         for keyword in value.keywords
     )
 
 
 def _traits_of_base(engine: Engine, info: ClassInfo, atom: object) -> set[str]:
-    if isinstance(atom, Class):
+    if type(atom) is Class:
         return set(atom.info.traits) - {"protocol"}
     if atom is Role.PLUGIN_CLASS:
         return {"plugin"}
     if atom is Role.TOOL_RUNNER_CLASS:
         return {"tool_runner"}
-    if isinstance(atom, External):
+    if type(atom) is External:
         path = atom.path
         if path.startswith("enum.") or path.endswith("Enum"):
             return {"enum"}
@@ -142,5 +142,5 @@ def find_attribute(engine: Engine, info: ClassInfo, name: str, reader: Activatio
         if not found:
             found = value
         elif value:
-            found |= frozenset(atom for atom in value if not isinstance(atom, Function))
+            found |= frozenset(atom for atom in value if type(atom) is not Function)
     return found

@@ -42,13 +42,13 @@ def construct(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) ->
         return made
     news = find_attribute(frame.engine, info, "__new__", frame.activation)
     for item in news:
-        if isinstance(item, Function):
+        if type(item) is Function:
             given = frame.call(one(Function(item.info, item.closure, one(atom))), arguments, node)
-            if given and not is_open(given) and not any(isinstance(a, (Instance, Role)) for a in given):
+            if given and not is_open(given) and not any((type(a) is Instance or type(a) is Role) for a in given):
                 return given
             made |= frozenset(a for a in given if a is not UNKNOWN_ROLE and a is not OPAQUE_ROLE)
     inits = [
-        item for item in find_attribute(frame.engine, info, "__init__", frame.activation) if isinstance(item, Function)
+        item for item in find_attribute(frame.engine, info, "__init__", frame.activation) if type(item) is Function
     ]
     for item in inits:
         invoke(frame, Function(item.info, item.closure, made), arguments, node)
@@ -61,9 +61,9 @@ def _called_by_metaclass(frame: Frame, atom: Class, arguments: Arguments, node: 
     """What the class of a class gives where it says itself what a call of the class does."""
     found = NOTHING
     for meta in atom.info.keywords.get("metaclass", NOTHING):
-        if isinstance(meta, Class):
+        if type(meta) is Class:
             for item in find_attribute(frame.engine, meta.info, "__call__", frame.activation):
-                if isinstance(item, Function):
+                if type(item) is Function:
                     found |= invoke(frame, Function(item.info, item.closure, one(atom)), arguments, node)
     return found - OPAQUE - UNKNOWN
 
@@ -72,7 +72,10 @@ def _set_fields(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) 
     """A dataclass or named tuple takes its fields in order."""
     fields: list[str] = []
     for current in reversed(ancestors(atom.info)):
-        fields.extend(name for name in current.fields if name not in fields)
+        if fields:
+            fields += [name for name in current.fields if name not in fields]
+        else:
+            fields += current.fields
     heap = frame.engine.heap
     for name, value in (*zip(fields, arguments.positional, strict=False), *arguments.keywords.items()):
         heap.write(atom.info, name, kept_by(atom.info, value), frame.module, node)
@@ -83,7 +86,7 @@ def _set_fields(frame: Frame, atom: Class, arguments: Arguments, node: ast.AST) 
     posts = find_attribute(frame.engine, atom.info, "__post_init__", frame.activation)
     given = [heap.peek(atom.info, name) for name in fields if _is_init_only(atom.info, name)] if posts else []
     for item in posts:
-        if isinstance(item, Function):
+        if type(item) is Function:
             invoke(frame, Function(item.info, item.closure, atom.info.instance), Arguments(given), node)
 
 

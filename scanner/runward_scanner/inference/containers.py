@@ -14,8 +14,11 @@ from runward_scanner.inference.functions import invoke
 from runward_scanner.inference.strings import COMPUTED
 from runward_scanner.inference.values import (
     ENUM_ROLES,
+    HOLDING_ROLES,
     NOTHING,
     OPAQUE,
+    OPAQUE_ROLE,
+    PLUGIN_ROLE,
     TEXT_ROLES,
     UNKNOWN,
     UNKNOWN_ROLE,
@@ -96,30 +99,40 @@ def elements(frame: Frame, value: Value, node: ast.AST) -> Value:
     """What iterating over a value gives."""
     found = NOTHING
     for atom in value:
-        held = _elements(frame, atom, node)
+        held = elements_of(frame, atom, node)
         found = found | held if found else held
     return found or UNKNOWN
 
 
-def _elements(frame: Frame, atom: Atom, node: ast.AST) -> Value:
-    if isinstance(atom, Container):
+def elements_of(frame: Frame, atom: Atom, node: ast.AST) -> Value:
+    """What iterating over one atom gives."""
+    kind = type(atom)
+    if kind is Role:
+        return _elements_of_role(atom)
+    if type(atom) is Container:
         if atom.kind == "dict" or (atom.kind == "annotated" and frame.engine.heap.is_written(atom, KEYS)):
             return frame.engine.heap.read(atom, KEYS, frame.activation) or OPAQUE
         return contents(frame, atom) or OPAQUE
-    if isinstance(atom, Thing):
+    if type(atom) is Thing:
         return contents(frame, atom) | OPAQUE
-    if atom is Role.PLUGINS or atom is Role.REGISTRY:
-        # Iterating over a mapping of plugins gives names; over a list of them, plugins: so it may be one.
-        return one(Role.PLUGIN)
-    if atom in TEXT_ROLES or atom is Role.ENTRY_POINTS:
-        return one(atom)
-    if isinstance(atom, Class) and atom.info.traits & {"enum", "state", "status"}:
+    if type(atom) is Class and atom.info.traits & {"enum", "state", "status"}:
         return atom.info.exact_instance
-    if isinstance(atom, Text):
+    if type(atom) is Text:
         return frozenset(Text(char) for char in atom.text) if len(atom.text) <= 4 else OPAQUE
-    if isinstance(atom, Instance):
+    if type(atom) is Instance:
         return _of_iterator(frame, atom, node)
-    return UNKNOWN if atom is UNKNOWN_ROLE else OPAQUE
+    return OPAQUE
+
+
+def _elements_of_role(role: Atom) -> Value:
+    if role is OPAQUE_ROLE:
+        return OPAQUE
+    if role is UNKNOWN_ROLE:
+        return UNKNOWN
+    if role in HOLDING_ROLES:
+        # Iterating over a mapping of plugins gives names; over a list of them, plugins: so it may be one.
+        return one(PLUGIN_ROLE)
+    return one(role) if role in TEXT_ROLES or role is Role.ENTRY_POINTS else OPAQUE
 
 
 def _of_iterator(frame: Frame, atom: Instance, node: ast.AST) -> Value:
@@ -135,7 +148,7 @@ def _of_iterator(frame: Frame, atom: Instance, node: ast.AST) -> Value:
             return elements(frame, result, node)
     if "record" in atom.info.traits:
         return NOTHING.union(*(frame.attribute(one(atom), name, node) for name in atom.info.fields))
-    held = NOTHING.union(*(_elements(frame, container, node) for container in containers_among(atom.info)))
+    held = NOTHING.union(*(elements_of(frame, container, node) for container in containers_among(atom.info)))
     return held | special(frame, atom, "__getitem__", Arguments([OPAQUE]), node) or UNKNOWN
 
 
@@ -143,7 +156,7 @@ def special(frame: Frame, atom: Instance, name: str, arguments: Arguments, node:
     """What a special method of an instance gives; nothing where its class has none."""
     result = NOTHING
     for item in find_attribute(frame.engine, atom.info, name, frame.activation):
-        if isinstance(item, Function):
+        if type(item) is Function:
             result |= invoke(frame, Function(item.info, item.closure, one(atom)), arguments, node)
     return result
 
@@ -152,36 +165,39 @@ def item(frame: Frame, value: Value, index: Value, node: ast.AST, position: int 
     """What ``value[index]`` may be."""
     found = NOTHING
     for atom in value:
-        held = _item(frame, atom, index, node, position)
+        held = item_of(frame, atom, index, node, position)
         found = found | held if found else held
     return found or UNKNOWN
 
 
-def _item(frame: Frame, atom: Atom, index: Value, node: ast.AST, position: int | None) -> Value:
-    kind = atom.__class__
+def item_of(frame: Frame, atom: Atom, index: Value, node: ast.AST, position: int | None = None) -> Value:
+    """What ``atom[index]`` may be; nothing where nothing is known yet."""
+    kind = type(atom)
     if kind is Container or kind is Thing:
         return _held(frame, atom, index, position) or OPAQUE  # type: ignore[arg-type]
-    if atom is Role.PLUGINS or atom is Role.REGISTRY:
-        return one(Role.PLUGIN)
-    if isinstance(atom, Namespace):
+    if atom is OPAQUE_ROLE:
+        return OPAQUE
+    if kind is Role and atom in HOLDING_ROLES:
+        return one(PLUGIN_ROLE)
+    if type(atom) is Namespace:
         return frame.engine.dynamic_attribute(frame, atom.owner, index, node)
-    if isinstance(atom, Globals):
+    if type(atom) is Globals:
         known = texts(index)
         return NOTHING.union(*(frame.module_name(atom.info, name) for name in known)) or UNKNOWN
-    if isinstance(atom, (Class, Instance)):
+    if type(atom) is Class or type(atom) is Instance:
         return _item_of_own(frame, atom, index, node, position)
     return _item_of_other(frame, atom, index, node, position)
 
 
 def _item_of_own(frame: Frame, atom: Class | Instance, index: Value, node: ast.AST, position: int | None) -> Value:
     """An element of a class (an enum's member, a generic) or of an instance of one."""
-    if isinstance(atom, Class):
+    if type(atom) is not Instance:
         if atom.info.traits & {"enum", "state", "status"}:
             frame.engine.hook_member(frame, node, one(atom), index)
             return atom.info.exact_instance
         made = NOTHING
         for hook in find_attribute(frame.engine, atom.info, "__class_getitem__", frame.activation):
-            if isinstance(hook, Function):
+            if type(hook) is Function:
                 bound = Function(hook.info, hook.closure, one(atom))
                 made |= invoke(frame, bound, Arguments([index]), node)
         return made or one(atom)
@@ -203,9 +219,9 @@ def _item_of_other(frame: Frame, atom: Atom, index: Value, node: ast.AST, positi
         return one(Role.STATE if atom is Role.STATE_ENUM else Role.STATUS)
     if atom == MODULES:
         return frame.engine.named_modules(frame, index, node)
-    if isinstance(atom, External):
+    if type(atom) is External:
         return NOTHING.union(*(frame.attribute(one(atom), name, node) for name in texts(index))) or UNKNOWN
-    if isinstance(atom, Text):
+    if type(atom) is Text:
         if position is not None and -len(atom.text) <= position < len(atom.text):
             return one(Text(atom.text[position]))
         return COMPUTED
@@ -225,11 +241,14 @@ def _held(frame: Frame, atom: Container | Thing, index: Value, position: int | N
             return exact | loose if loose else exact
     known = texts(index)
     if known and UNKNOWN_ROLE not in index:
-        found = NOTHING.union(*(heap.read(atom, f"={name}", frame.activation) for name in known))
+        found = NOTHING
+        for name in known:
+            found |= heap.read(atom, f"={name}", frame.activation)
         if found:
             return found | loose
-        if any(name.startswith("=") for name in heap.names_of(atom)):
-            return loose
+        for name in heap.names_of(atom):
+            if name.startswith("="):
+                return loose
     return heap.read_all(atom, frame.activation, but=KEYS)
 
 
@@ -238,20 +257,20 @@ def put_item(frame: Frame, receiver: Value, index: Value, value: Value, node: as
     heap = frame.engine.heap
     known = texts(index)
     for atom in receiver:
-        if isinstance(atom, (Container, Thing)):
+        if type(atom) is Container or type(atom) is Thing:
             for name in known or ():
                 heap.write(atom, f"={name}", value, frame.module, node)
             if not known:
                 heap.write(atom, ANY, value, frame.module, node)
             heap.write(atom, KEYS, index or UNKNOWN, frame.module, node)
-        elif isinstance(atom, Namespace):
+        elif type(atom) is Namespace:
             for name in known or ("*",):
                 frame.engine.put(frame, atom.owner, name, value, node)
-        elif isinstance(atom, Globals):
+        elif type(atom) is Globals:
             for name in known or ("*",):
                 frame.engine.hook_store(frame, node, None, name, value)
                 heap.write(atom.info, name, value, frame.module, node)
-        elif isinstance(atom, Instance):
+        elif type(atom) is Instance:
             special(frame, atom, "__setitem__", Arguments([index, value]), node)
 
 
@@ -259,7 +278,7 @@ def subclasses_of(frame: Frame, info_value: Value) -> Value:
     """What ``__subclasses__()`` gives."""
     found = NOTHING
     for atom in info_value:
-        if isinstance(atom, Class):
+        if type(atom) is Class:
             found |= frozenset(Class(sub) for sub in descendants(atom.info))
             if "plugin" in atom.info.traits:
                 found |= {Role.PLUGIN_CLASS}

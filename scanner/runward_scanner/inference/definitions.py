@@ -29,28 +29,30 @@ def define_function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) 
     for default in (*node.args.defaults, *node.args.kw_defaults):
         if default is not None:
             engine.default_values[default] = frame.value(default)
-    decorators = [(item, frame.value(item)) for item in node.decorator_list]
+    decorators = [(item, frame.value(item)) for item in node.decorator_list] if node.decorator_list else []
     kind = _kind(decorators) if decorators else "function"
     for _, made in decorators:
-        if any(isinstance(atom, Method) and atom.name in {"setter", "deleter"} for atom in made):
+        if any(type(atom) is Method and atom.name in {"setter", "deleter"} for atom in made):
             return
     function = make_function(frame, node, node.name)
     if kind != "function":
         function.info.kind = kind
     value: Value = one(function)
     for item, decorator in reversed(decorators):
-        if any(isinstance(atom, External) and atom.path in KINDS for atom in decorator):
+        if any(type(atom) is External and atom.path in KINDS for atom in decorator):
             continue
         result = frame.call(decorator, Arguments([value]), item)
-        if not is_open(result) and any(isinstance(atom, (Function, Class)) or atom not in value for atom in result):
-            value |= frozenset(atom for atom in result if atom.__class__.__name__ not in {"Role", "Thing"})
+        if not is_open(result) and any(
+            (type(atom) is Function or type(atom) is Class) or atom not in value for atom in result
+        ):
+            value |= frozenset(atom for atom in result if type(atom).__name__ not in {"Role", "Thing"})
     frame.bind(node.name, value, node)
 
 
 def _kind(decorators: list[tuple[ast.expr, Value]]) -> str:
     """What decorators make of a function."""
     atoms = (atom for _, value in decorators for atom in value)
-    return next((KINDS[a.path] for a in atoms if isinstance(a, External) and a.path in KINDS), "function")
+    return next((KINDS[a.path] for a in atoms if type(a) is External and a.path in KINDS), "function")
 
 
 def define_class(frame: Frame, node: ast.ClassDef) -> None:
@@ -87,7 +89,7 @@ def define_class(frame: Frame, node: ast.ClassDef) -> None:
         info.keywords[keyword.arg or "**"] = frame.value(keyword.value)
     for base in bases:
         for atom in base:
-            if isinstance(atom, Class) and info not in atom.info.subclasses and atom.info is not info:
+            if type(atom) is Class and info not in atom.info.subclasses and atom.info is not info:
                 atom.info.subclasses.append(info)
                 engine.forget_derived()
     traits = traits_of(engine, info)
@@ -100,9 +102,9 @@ def define_class(frame: Frame, node: ast.ClassDef) -> None:
     value: Value = info.itself
     for item in reversed(node.decorator_list):
         decorator = frame.value(item)
-        info.decorators.update(atom.path for atom in decorator if isinstance(atom, External))
+        info.decorators.update(atom.path for atom in decorator if type(atom) is External)
         given = frame.call(decorator, Arguments([value]), item)
-        value |= frozenset(atom for atom in given if isinstance(atom, Class))
+        value |= frozenset(atom for atom in given if type(atom) is Class)
     frame.bind(node.name, value, node)
     _tell_bases(frame, info, node)
 
@@ -121,10 +123,10 @@ def _tell_bases(frame: Frame, info: ClassInfo, node: ast.ClassDef) -> None:
     """A base may act on its subclasses in ``__init_subclass__``."""
     for base in info.bases:
         for atom in base:
-            if isinstance(atom, Class):
+            if type(atom) is Class:
                 hooks = frame.attribute(one(atom), "__init_subclass__", node)
                 for hook in hooks:
-                    if isinstance(hook, Function):
+                    if type(hook) is Function:
                         given = {key: value for key, value in info.keywords.items() if key not in {"metaclass", "**"}}
                         told = Function(hook.info, hook.closure, info.itself)
                         frame.call(one(told), Arguments([], given), node)

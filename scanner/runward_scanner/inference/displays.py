@@ -28,7 +28,7 @@ def sequence(frame: Frame, node: ast.List | ast.Tuple | ast.Set) -> Value:
     ordered: list[Value] = []
     loose = NOTHING
     for element in node.elts:
-        if isinstance(element, ast.Starred):
+        if type(element) is ast.Starred:
             loose |= containers.elements(frame, frame.value(element.value), element)
         elif loose:
             loose |= frame.value(element)
@@ -46,7 +46,7 @@ def dict_(frame: Frame, node: ast.Dict) -> Value:
             containers.put_item(frame, made, frame.value(key), value, node)
             continue
         for atom in value:
-            if isinstance(atom, Container):
+            if type(atom) is Container:
                 for cell in tuple(frame.engine.heap.names_of(atom)):
                     held = frame.engine.heap.read(atom, cell, frame.activation)
                     frame.engine.heap.write(next(iter(made)), cell, held, frame.module, node)
@@ -67,7 +67,7 @@ def comprehension(frame: Frame, node: Any) -> Value:
         for test in generator.ifs:
             frame.value(test)
             narrow(frame, test, True)
-    if isinstance(node, ast.DictComp):
+    if type(node) is ast.DictComp:
         key, value = frame.value(node.key), frame.value(node.value)
         if any(generator.ifs for generator in node.generators):
             # Which keys a condition leaves is not followed.

@@ -56,7 +56,7 @@ def dynamic_attribute(frame: Frame, receiver: Value, name: Value, node: ast.AST)
 def _matters(receiver: Value) -> bool:
     """Whether it matters which attribute of a value is taken."""
     for atom in receiver:
-        kind = atom.__class__
+        kind = type(atom)
         if kind is Instance or kind is Class:
             if not atom.info.traits.isdisjoint(TRAITS):  # type: ignore[union-attr]
                 return True
@@ -71,11 +71,11 @@ IDLE = frozenset({Role.UNKNOWN, Role.OPAQUE, Role.COMPUTED})
 
 def calculated(frame: Frame, node: ast.AST) -> Value:
     """The strings that the name may be by which something is taken in a call or in brackets, where it is calculated."""
-    if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+    if type(node) is ast.Subscript and type(node.slice) is not ast.Slice:
         return folded(frame, node.slice)
-    if not isinstance(node, ast.Call) or not node.args:
+    if type(node) is not ast.Call or not node.args:
         return NOTHING
-    second = len(node.args) > 1 and not (isinstance(node.func, ast.Attribute) and node.func.attr in TAKING)
+    second = len(node.args) > 1 and not (type(node.func) is ast.Attribute and node.func.attr in TAKING)
     return folded(frame, node.args[1 if second else 0])
 
 
@@ -92,7 +92,7 @@ def dynamic_put(frame: Frame, receiver: Value, name: Value, value: Value, node: 
     if not texts(name):
         frame.engine.hook_store(frame, node, receiver, "*", value)
         for atom in receiver:
-            if isinstance(atom, (Instance, Class)):
+            if type(atom) is Instance or type(atom) is Class:
                 frame.engine.heap.write(atom.info, "*", value, frame.module, node)
 
 
@@ -101,7 +101,7 @@ def dynamic_import(frame: Frame, path: str, arguments: Arguments, node: ast.AST)
     given = arguments.at(0, "name")
     if path.endswith("reload"):
         return arguments.at(0)
-    if not texts(given) and isinstance(node, ast.Call) and node.args:
+    if not texts(given) and type(node) is ast.Call and node.args:
         given = folded(frame, node.args[0]) or given
     names = texts(given)
     if not names or is_open(given):
@@ -138,13 +138,13 @@ def every_attribute(frame: Frame, receiver: Value, node: ast.AST, *, pairs: bool
     found = UNKNOWN
     for atom in receiver:
         plugin = atom in {Role.PLUGIN, Role.PLUGIN_CLASS}
-        if isinstance(atom, (Instance, Class)):
+        if type(atom) is Instance or type(atom) is Class:
             plugin = "plugin" in atom.info.traits
             for current in ancestors(atom.info):
                 for name in tuple(frame.engine.heap.names_of(current)):
                     if not plugin or name != "run":
                         found |= frame.engine.heap.read(current, name, frame.activation)
-        elif isinstance(atom, Module):
+        elif type(atom) is Module:
             for name in tuple(frame.engine.heap.names_of(atom.info)):
                 found |= frame.engine.heap.read(atom.info, name, frame.activation)
         if plugin:
@@ -160,9 +160,9 @@ def exceptions_of(frame: Frame, kind: Value) -> Value:
     """What a handler's name is beside an exception: an instance of the classes of this project that it names."""
     found = NOTHING
     for atom in kind:
-        if isinstance(atom, Class):
+        if type(atom) is Class:
             found |= atom.info.instance
-        elif isinstance(atom, Container):
+        elif type(atom) is Container:
             found |= exceptions_of(frame, containers.contents(frame, atom))
     return found
 
@@ -173,6 +173,6 @@ GENERIC = ("typing.", "builtins.", "collections.", "typing_extensions.")
 def alias_of_generic(frame: Frame, node: ast.Subscript, value: Value) -> Value:
     """``list[Plugin]`` as a value, which an alias may name: what such an annotation says."""
     for atom in value:
-        if atom.__class__ is not External or not atom.path.startswith(GENERIC):
+        if type(atom) is not External or not atom.path.startswith(GENERIC):
             return NOTHING
     return annotated(frame, node) if value else NOTHING

@@ -82,7 +82,6 @@ class Engine(Known, Telling):
         self.modules: list[ModuleInfo] = []
         """Every module that was read, governed or not."""
         self.tool_runners: list[ClassInfo] = []
-        self.handed = calls.Handed()
         self.calls = 0
         """How often something was worked out that hangs on more than cells: a function called, a ``run`` obtained."""
         self._logged: dict[ModuleInfo, set[ast.AST]] = {}
@@ -232,7 +231,6 @@ class Engine(Known, Telling):
     def class_changed(self) -> None:
         """A class turned out to be something else than it was: forget what was worked out from it."""
         self.ask_again()
-        self.handed.clear()
         self.dull.clear()
         self.state_slots.clear()
         self.forget_derived()
@@ -269,9 +267,9 @@ class Engine(Known, Telling):
         """The classes of what a value may be."""
         found = NOTHING
         for atom in value:
-            if isinstance(atom, Instance):
+            if type(atom) is Instance:
                 found |= atom.info.itself
-            elif isinstance(atom, Role):
+            elif type(atom) is Role:
                 found |= next((one(owner) for owner, made in INSTANCES.items() if made is atom), NOTHING)
         return found or UNKNOWN
 

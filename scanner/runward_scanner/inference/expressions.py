@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
 
-ATTRIBUTE = ast.Attribute
+ATTRIBUTE, NAME = ast.Attribute, ast.Name
 
 
 def name(frame: Frame, node: ast.Name) -> Value:
@@ -53,8 +53,12 @@ def name(frame: Frame, node: ast.Name) -> Value:
 
 def call(frame: Frame, node: ast.Call) -> Value:
     """A call; the names in it speak where nothing else is known."""
-    function = node.func
-    callee = attribute(frame, function) if function.__class__ is ATTRIBUTE else frame.value(function)
+    function: Any = node.func
+    kind = type(function)
+    if kind is ATTRIBUTE:
+        called, callee = function.attr, attribute(frame, function)
+    else:
+        called, callee = function.id if kind is NAME else "", frame.value(function)
     arguments = gather_arguments(frame, node)
     engine = frame.engine
     known = engine.callees.get(node)
@@ -64,15 +68,15 @@ def call(frame: Frame, node: ast.Call) -> Value:
             frame.function.calls.append(node)
     elif known is not callee:
         engine.callees[node] = known | callee
-    engine.hook_call(frame, node, callee, arguments)
+    engine.hook_call(frame, node, called, callee, arguments)
     result = call_value(frame, callee, arguments, node)
-    return result if result and UNKNOWN_ROLE not in result else named_call(node, result)
+    return result if result and UNKNOWN_ROLE not in result else named_call(called, result)
 
 
 def subscript(frame: Frame, node: ast.Subscript) -> Value:
     """``value[index]``."""
     value = frame.value(node.value)
-    if isinstance(node.slice, ast.Slice):
+    if type(node.slice) is ast.Slice:
         return _slice(frame, value, node.slice)
     index = frame.value(node.slice)
     position = index_of(node.slice)
@@ -82,9 +86,9 @@ def subscript(frame: Frame, node: ast.Subscript) -> Value:
 
 def index_of(node: ast.expr) -> int | None:
     """The number that an index is, where it is written out."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+    if type(node) is ast.Constant and isinstance(node.value, int):
         return int(node.value)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+    if type(node) is ast.UnaryOp and type(node.op) is ast.USub and type(node.operand) is ast.Constant:
         return -node.operand.value if isinstance(node.operand.value, int) else None
     return None
 
@@ -99,9 +103,9 @@ def _slice(frame: Frame, value: Value, node: ast.Slice) -> Value:
     )
     found = NOTHING
     for atom in value:
-        if isinstance(atom, Text):
+        if type(atom) is Text:
             found |= one(Text(atom.text[slice(*bounds)])) if known and bounds[2] != 0 else strings.COMPUTED
-        elif isinstance(atom, Container):
+        elif type(atom) is Container:
             found |= containers.make(frame, "list", [], node, containers.contents(frame, atom))
         else:
             found |= one(atom)
@@ -112,7 +116,7 @@ def bool_op(frame: Frame, node: ast.BoolOp) -> Value:
     """``and`` and ``or``: any of the operands; an ``and`` narrows what follows."""
     found = NOTHING
     before = frame.fork()
-    holds = node.op.__class__ is ast.And
+    holds = type(node.op) is ast.And
     for operand in node.values:
         found |= frame.value(operand)
         narrow(frame, operand, holds)
@@ -137,7 +141,9 @@ def if_expression(frame: Frame, node: ast.IfExp) -> Value:
 def compare(frame: Frame, node: ast.Compare) -> Value:
     """A comparison; rules look at what is compared."""
     operands = [node.left, *node.comparators]
-    values = [frame.value(operand) for operand in operands]
+    values: list[Value] = []
+    for operand in operands:
+        values.append(frame.value(operand))  # noqa: PERF401 - a comprehension takes longer for two
     frame.engine.hook_compare(frame, node, operands, values)
     return OPAQUE
 
@@ -152,7 +158,7 @@ def joined_string(frame: Frame, node: ast.JoinedStr) -> Value:
     """An f-string."""
     parts = []
     for part in node.values:
-        if isinstance(part, ast.FormattedValue):
+        if type(part) is ast.FormattedValue:
             value = frame.value(part.value)
             if part.format_spec is not None:
                 frame.value(part.format_spec)
@@ -190,14 +196,14 @@ AWAITED: frozenset[type] = frozenset({Instance, Thing})
 def inner(frame: Frame, node: ast.Await | ast.Starred) -> Value:
     """``await x`` and ``*x``: what x is; a coroutine counts as its result."""
     value = frame.value(node.value)
-    if node.__class__ is ast.Await:
+    if type(node) is ast.Await:
         if AWAITED.isdisjoint(map(type, value)):
             return value or UNKNOWN
         found = NOTHING
         for atom in value:
-            if isinstance(atom, Instance):
+            if type(atom) is Instance:
                 found |= containers.special(frame, atom, "__await__", _none(), node) or one(atom)
-            elif isinstance(atom, Thing) and atom.path == FUTURE:
+            elif type(atom) is Thing and atom.path == FUTURE:
                 found |= containers.contents(frame, atom) or idle_thing(FUTURE)
             else:
                 found |= one(atom)
@@ -229,7 +235,7 @@ def yield_from(frame: Frame, node: ast.YieldFrom) -> Value:
     _yield(frame, containers.elements(frame, value, node))
     found = NOTHING
     for atom in value:
-        if isinstance(atom, Container) and atom.kind == "generator" and atom.activation is not None:
+        if type(atom) is Container and atom.kind == "generator" and atom.activation is not None:
             returned = frame.engine.heap.read(atom.activation, "return", frame.activation)
             found |= returned - {atom}
     return found or UNKNOWN

@@ -120,7 +120,7 @@ def _transparent(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -
         return one(External("functools.update_wrapper"))
     if path in {"builtins.staticmethod", "builtins.classmethod"}:
         for atom in first:
-            if isinstance(atom, Function):
+            if type(atom) is Function:
                 atom.info.kind = "static" if path.endswith("staticmethod") else "class"
                 frame.engine.forget_derived()
     return first
@@ -134,7 +134,7 @@ def _collect(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Va
         if len(given) == 1:
             for atom in value:
                 if (
-                    isinstance(atom, Container)
+                    type(atom) is Container
                     and path in {"builtins.list", "builtins.tuple"}
                     and atom.kind in {"list", "tuple"}
                 ):
@@ -152,6 +152,6 @@ def _collect(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Va
 def is_run(value: Value) -> bool:
     """Whether a value may be a plugin's ``run`` that was obtained within ToolRunner."""
     for atom in value:  # noqa: SIM110 - as in interesting()
-        if atom.__class__ is PluginRun and not atom.reported:
+        if type(atom) is PluginRun and not atom.reported:
             return True
     return False

@@ -60,7 +60,7 @@ class Folding:
         """Everything that an expression may be; nothing where any of it is not known."""
         if depth > DEEPEST:
             return []
-        reader = READERS.get(node.__class__)
+        reader = READERS.get(type(node))
         if reader is None:
             return []
         try:
@@ -118,13 +118,13 @@ class Folding:
     def sequence(self, node: Any, names: dict[str, Any], depth: int) -> Iterator[Any]:
         """A list, tuple or set display."""
         for parts in self.several(
-            (getattr(item, "value", item) if isinstance(item, ast.Starred) else item for item in node.elts),
+            (getattr(item, "value", item) if type(item) is ast.Starred else item for item in node.elts),
             names,
             depth,
         ):
             made: list[Any] = []
             for item, part in zip(node.elts, parts, strict=True):
-                made += part if isinstance(item, ast.Starred) else (part,)
+                made += part if type(item) is ast.Starred else (part,)
             yield tuple(made)
 
     def mapping(self, node: ast.Dict, names: dict[str, Any], depth: int) -> Iterator[Any]:
@@ -137,33 +137,33 @@ class Folding:
 
     def operation(self, node: ast.BinOp, names: dict[str, Any], depth: int) -> Iterator[Any]:
         """An operator, unless what it makes would be long."""
-        apply = OPERATORS.get(node.op.__class__)
+        apply = OPERATORS.get(type(node.op))
         if apply is None:
             return
         for left, right in self.several((node.left, node.right), names, depth):
             numbers = [value for value in (left, right) if isinstance(value, int)]
-            if isinstance(node.op, ast.Mult) and numbers and max(map(abs, numbers)) > LONGEST:
+            if type(node.op) is ast.Mult and numbers and max(map(abs, numbers)) > LONGEST:
                 return
-            if isinstance(left, str) and isinstance(node.op, ast.Mod) and (is_wide(left) or "*" in left):
+            if isinstance(left, str) and type(node.op) is ast.Mod and (is_wide(left) or "*" in left):
                 return
             yield apply(left, right)
 
     def unary(self, node: ast.UnaryOp, names: dict[str, Any], depth: int) -> Iterator[Any]:
         """``-x`` and ``not x``."""
         for value in self.values(node.operand, names, depth):
-            if isinstance(node.op, ast.USub):
+            if type(node.op) is ast.USub:
                 yield -value
-            elif isinstance(node.op, ast.Not):
+            elif type(node.op) is ast.Not:
                 yield not value
 
     def subscript(self, node: ast.Subscript, names: dict[str, Any], depth: int) -> Iterator[Any]:
         """An element or a slice."""
         bounds: tuple[ast.expr | None, ...] = (node.slice,)
-        if isinstance(node.slice, ast.Slice):
+        if type(node.slice) is ast.Slice:
             bounds = (node.slice.lower, node.slice.upper, node.slice.step)
         given = [bound or ast.Constant(None) for bound in bounds]
         for value, *index in self.several((node.value, *given), names, depth):
-            yield value[slice(*index) if isinstance(node.slice, ast.Slice) else index[0]]
+            yield value[slice(*index) if type(node.slice) is ast.Slice else index[0]]
 
     def joined(self, node: ast.JoinedStr, names: dict[str, Any], depth: int) -> Iterator[Any]:
         """An f-string."""
@@ -196,7 +196,7 @@ class Folding:
         """An equality."""
         if len(node.ops) == 1 and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
             for left, right in self.several((node.left, node.comparators[0]), names, depth):
-                yield (left == right) is isinstance(node.ops[0], ast.Eq)
+                yield (left == right) is (type(node.ops[0]) is ast.Eq)
 
     def comprehension(self, node: Any, names: dict[str, Any], depth: int) -> Iterator[Any]:
         """A comprehension over what is known: all its elements in one sequence."""
@@ -224,18 +224,18 @@ class Folding:
     def call(self, node: ast.Call, names: dict[str, Any], depth: int) -> Iterator[Any]:
         """A call of a function or a method that only calculates."""
         keywords = [(item.arg, item.value) for item in node.keywords if item.arg is not None]
-        if len(keywords) < len(node.keywords) or any(isinstance(item, ast.Starred) for item in node.args):
+        if len(keywords) < len(node.keywords) or any(type(item) is ast.Starred for item in node.args):
             return
         named = [name for name, _ in keywords]
         function = node.func
-        if isinstance(function, ast.Name) and function.id == "map" and len(node.args) == 2:
+        if type(function) is ast.Name and function.id == "map" and len(node.args) == 2:
             yield from self._mapped(node, names, depth)
-        elif isinstance(function, ast.Name) and self._is_builtin(function):
+        elif type(function) is ast.Name and self._is_builtin(function):
             for given in self.several((*node.args, *(value for _, value in keywords)), names, depth):
                 count = len(node.args)
                 yield from of_function(function.id, given[:count], dict(zip(named, given[count:], strict=True)))
-        elif isinstance(function, ast.Attribute) and function.attr in METHODS:
-            static = STATIC.get(function.value.id) if isinstance(function.value, ast.Name) else None
+        elif type(function) is ast.Attribute and function.attr in METHODS:
+            static = STATIC.get(function.value.id) if type(function.value) is ast.Name else None
             owner = [] if static is not None else [function.value]
             for given in self.several((*owner, *node.args, *(value for _, value in keywords)), names, depth):
                 receiver, rest = (static, given) if static is not None else (given[0], given[1:])
@@ -252,12 +252,12 @@ class Folding:
         for source in self.values(node.args[1], names, depth):
             made: list[Any] = []
             for item in source:
-                if isinstance(function, ast.Lambda) and len(function.args.args) == 1:
+                if type(function) is ast.Lambda and len(function.args.args) == 1:
                     made += self.values(function.body, {**names, function.args.args[0].arg: item}, depth)
-                elif isinstance(function, ast.Name) and self._is_builtin(function):
+                elif type(function) is ast.Name and self._is_builtin(function):
                     made.append(PURE[function.id](item))
-                elif isinstance(function, ast.Attribute) and function.attr in METHODS:
-                    if isinstance(function.value, ast.Name) and function.value.id in STATIC:
+                elif type(function) is ast.Attribute and function.attr in METHODS:
+                    if type(function.value) is ast.Name and function.value.id in STATIC:
                         made.append(getattr(item, function.attr)())
                     else:
                         made += [
@@ -276,7 +276,7 @@ class Folding:
         known = texts(value)
         if known and not is_open(value) and len(known) == len(value):
             yield from known
-        elif value and all(isinstance(atom, Instance) and "enum" in atom.info.traits for atom in value):
+        elif value and all(type(atom) is Instance and "enum" in atom.info.traits for atom in value):
             held = self._frame.attribute(value, "value", ast.Attribute(node, "value", ast.Load()))
             yield from texts(held) or [node.attr.lower()]
 

@@ -136,15 +136,13 @@ class Frame:
 
     def value(self, node: ast.expr) -> Value:
         """What an expression may be."""
-        kind = node.__class__
+        kind = type(node)
         if kind is NAME:
             name: str = node.id  # type: ignore[attr-defined]
             value = self.env.get(name)
-            looked_up = self.looked_up
-            if name not in looked_up:
-                looked_up[name] = value
+            self.looked_up.setdefault(name, value)
             if value:
-                if self.is_plain and UNKNOWN_ROLE not in value and name not in self.rebound:
+                if self.is_plain and UNKNOWN_ROLE not in value and not (self.rebound and name in self.rebound):
                     return value
             elif value is None and self.sees_globals:
                 cell = self.cells.get(name)
@@ -158,7 +156,7 @@ class Frame:
                         return value
         elif kind is CONSTANT:
             literal = node.value  # type: ignore[attr-defined]
-            return LITERALS[literal.__class__](literal) if literal.__class__ in LITERALS else OPAQUE
+            return LITERALS[type(literal)](literal) if type(literal) in LITERALS else OPAQUE
         elif kind is ATTRIBUTE:
             return EXPRESSIONS[kind](self, node)  # which is no deeper than what it is of
         elif self.depth > DEEPEST:
@@ -173,10 +171,10 @@ class Frame:
         """Read statements in order, updating what the names may be."""
         in_parts = self.in_parts
         for statement in statements:
-            kind = statement.__class__
+            kind = type(statement)
             if kind not in WHOLE:
                 STATEMENTS[kind](self, statement)
-            elif kind is EXPRESSION and statement.value.__class__ is CONSTANT:  # type: ignore[attr-defined]
+            elif kind is EXPRESSION and type(statement.value) is CONSTANT:  # type: ignore[attr-defined]
                 continue  # a docstring
             elif in_parts:
                 self.read_part(statement, STATEMENTS[kind])
@@ -192,23 +190,23 @@ class Frame:
         activation = self.activation
         part = activation.parts.get(node)
         if part is None:
-            part = activation.parts[node] = Part(activation)
+            part = activation.parts[node] = Part()
+            part.activation = activation
         elif part.reads_the_same(self.env):
             return self._read_as_before(part)
-        else:
-            part.stale = part.is_kept = False
+        part.stale = part.is_kept = False
         self.looked_up = part.looked_up = {}
         self.bindings = part.bound = []
         self.keeps = True
-        env, live, findings = self.env, self.live, activation.findings
-        found = len(findings)
+        env, live = self.env, self.live
+        found = len(activation.findings)
         activation.part = part
         part.result = result = read(self, node)
         activation.part = activation.rest
         self.looked_up, self.bindings = self.outside
         part.is_kept = self.keeps and self.env is env
         part.leaves = live and not self.live
-        part.findings = findings[found:] if len(findings) > found else ()
+        part.findings = activation.findings[found:] if activation.findings else ()
         return result
 
     def _read_as_before(self, part: Part) -> Any:
@@ -216,7 +214,9 @@ class Frame:
         self.looked_up, self.bindings = self.outside
         for name, value, node in part.bound:
             self.bind(name, value, node)
-        self.missed.update([name for name, value in part.looked_up.items() if value is None])
+        for name, looked_up in part.looked_up.items():
+            if looked_up is None:
+                self.missed.add(name)
         if part.leaves:
             self.live = False
         if part.findings:
@@ -240,10 +240,11 @@ class Frame:
             return
         self.env[name] = value
         self.bindings.append((name, value, node))
-        for collector in self.collectors:
-            seen = collector.get(name)
-            if seen is not value:
-                collector[name] = value if seen is None else seen | value
+        if self.collectors:
+            for collector in self.collectors:
+                seen = collector.get(name)
+                if seen is not value:
+                    collector[name] = value if seen is None else seen | value
         if self.class_info is not None:
             self.engine.heap.write(self.class_info, name, value, self.module, node)
         elif self.function is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.classes import derives
-from runward_scanner.inference.heap import Derived
+from runward_scanner.inference.heap import derived_for
 from runward_scanner.inference.interest import interesting, is_filled, takes_words, tells
 from runward_scanner.inference.model import Activation, FunctionInfo, FunctionNode
 from runward_scanner.inference.parameters import expected, match_parameters, own_parameter, parameters_of
@@ -54,6 +54,7 @@ def make_function(frame: Frame, node: FunctionNode, name: str) -> Function:
         qualname = f"{outer}.{name}" if outer else name
         info = FunctionInfo(frame.module, node, name, qualname, owner=owner, inside=frame.inside)
         info.parameters = parameters_of(node.args)
+        info.most_positional = len(node.args.posonlyargs) + len(node.args.args)
         engine.functions[node] = info
         if info.is_lambda and frame.activation.function is not None:
             info.calls = frame.activation.function.calls
@@ -86,9 +87,28 @@ def activation_of(frame: Frame, function: Function, arguments: dict[str, Value])
             if wide is not None:
                 _widen(frame, wide, wide.arguments, arguments)
                 return wide
+        else:
+            grown = _less_known(info, function.closure, arguments)
+            if grown is not None:
+                _widen(frame, grown, grown.arguments, arguments)
+                info.activations[key] = grown
+                return grown
     made = Activation(info.module, info, arguments, function.closure)
     info.activations[key] = made
     return made
+
+
+def _less_known(info: FunctionInfo, closure: Activation | None, arguments: dict[str, Value]) -> Activation | None:
+    """An activation for some of what these arguments may be, which most often come from the same call, read again."""
+    for known in info.activations.values():
+        held = known.arguments
+        if held.keys() == arguments.keys() and known.parent is closure and arguments:
+            for name, value in held.items():
+                if not value <= arguments[name]:
+                    break
+            else:
+                return known
+    return None
 
 
 def _are_foreseen(frame: Frame, info: FunctionInfo, arguments: dict[str, Value]) -> bool:
@@ -130,7 +150,7 @@ def invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AST
     if known is not None and not known.stale:
         known.readers.append(part)
         return known.value
-    activation.part = known = Derived(part)
+    activation.part = known = derived_for(part)
     try:
         known.value, is_final = _invoke(frame, function, arguments, node)
     finally:
@@ -144,7 +164,7 @@ def _invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AS
     """What calling a function gives, and whether that hangs on nothing but cells."""
     engine = frame.engine
     info = function.info
-    kept = _worth_keeping(frame, function, match_parameters(info.node.args, arguments, function.bound))
+    kept = _worth_keeping(frame, function, match_parameters(info, arguments, function.bound))
     activation = activation_of(frame, function, kept)
     if activation.caller is None and (activation.arguments or not info.module.governed):
         activation.caller = (frame.activation, node)
@@ -157,7 +177,9 @@ def _invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AS
     if is_open(result) or result == OPAQUE:
         claimed = _declared_result(frame, info)
         if claimed:
-            return (result - UNKNOWN) | claimed, bool(result)
+            if not result:
+                return claimed, False
+            return (result - UNKNOWN) | claimed, True
     if not result and (activation.running or activation.queued):
         return NOTHING, False
     return result or OPAQUE, bool(result)
@@ -175,6 +197,9 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
         default = defaults.get(name)
         if (default is not None and value <= default) or (name, value) in covered:
             continue
+        live = _live(value)
+        if not live:
+            continue
         if not (interesting(frame, value) or is_filled(info, name, value)):
             if Text not in map(type, value):
                 continue
@@ -182,8 +207,7 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
                 words = _take_words(frame, given)
             if not words:
                 continue
-        live = _live(value)
-        if live and not _covered(frame, function, info, name, live):
+        if not _covered(frame, function, info, name, live):
             kept[name] = live
         elif PLAIN.issuperset(map(type, value)):
             covered.add((name, value))
@@ -192,8 +216,10 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
 
 def _live(value: Value) -> Value:
     """The atoms of a value of which something can be learnt."""
-    kept = [atom for atom in value if not is_inert(atom) and not is_prose(atom)]
-    return value if len(kept) == len(value) else frozenset(kept)
+    for atom in value:
+        if is_inert(atom) or is_prose(atom):
+            return frozenset([atom for atom in value if not is_inert(atom) and not is_prose(atom)])
+    return value
 
 
 def _take_words(frame: Frame, given: dict[str, Value]) -> bool:
@@ -232,13 +258,13 @@ def _covered(frame: Frame, function: Function, info: FunctionInfo, name: str, va
 
 
 def _is_narrower(frame: Frame, atom: Atom, default: Value, levels: int) -> bool:
-    kind = atom.__class__
+    kind = type(atom)
     if kind is Instance or kind is Class:
         for other in default:  # noqa: SIM110 - as above
-            if other.__class__ is kind and derives(atom.info, other.info):  # type: ignore[arg-type, union-attr]
+            if type(other) is kind and derives(atom.info, other.info):  # type: ignore[arg-type, union-attr]
                 return True
         return False
-    if isinstance(atom, Container) and levels:
+    if type(atom) is Container and levels:
         return _is_held_narrower(frame, atom, default, levels)
     return atom is UNKNOWN_ROLE or atom is OPAQUE_ROLE
 
@@ -247,7 +273,7 @@ def _is_held_narrower(frame: Frame, atom: Container, default: Value, levels: int
     """Whether a container holds what its annotation says; it may then hold whatever is put in under that name."""
     heap = frame.engine.heap
     for other in default:
-        if not isinstance(other, Container) or other.kind != "annotated":
+        if type(other) is not Container or other.kind != "annotated":
             continue
         claimed = heap.read(other, "*", frame.activation)
         held = heap.read_all(atom, frame.activation, but="keys")

@@ -5,15 +5,14 @@ Each cell holds all that was ever written to it. A cell that grows sends those w
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference.values import (
+    COMPUTED_ROLE,
     NOTHING,
     WIDEST,
     Atom,
     Instance,
-    Role,
     Text,
     Value,
     bounded,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import Activation, ModuleInfo
     from runward_scanner.inference.part import Part
 
-EMPTY = Text("")
 ANYTHING = "?"
 """The owner of the attributes of what is not known."""
 NO_CELLS: Mapping[str, Cell] = {}
@@ -40,13 +38,19 @@ class Derived:
 
     __slots__ = ("minding", "readers", "stale", "value")
 
-    def __init__(self, reader: Part | Derived) -> None:
-        """Let the first reader know of what is read from now on."""
-        self.value: Value = NOTHING
-        self.minding = 0
-        """The rules that mind it, as bits, where it is an attribute."""
-        self.stale = False
-        self.readers: list[Part | Derived] = [reader]
+    value: Value
+    minding: int
+    """The rules that mind it, as bits, where it is an attribute."""
+    stale: bool
+    readers: list[Part | Derived]
+
+
+def derived_for(reader: Part | Derived) -> Derived:
+    """What is going to be worked out, for its first reader."""
+    made = Derived()  # which has no __init__: a call of that takes more than all else here
+    made.stale = False
+    made.readers = [reader]
+    return made
 
 
 class Cell:
@@ -54,13 +58,11 @@ class Cell:
 
     __slots__ = ("origin", "readers", "value")
 
-    def __init__(self, readers: list[Part | Derived]) -> None:
-        """Nothing is written."""
-        self.value: Value | None = None
-        self.readers = readers
-        """Those that read it since it last grew, some of them perhaps several times."""
-        self.origin: tuple[ModuleInfo, ast.AST] | None = None
-        """Where something was first written."""
+    value: Value | None
+    readers: list[Part | Derived]
+    """Those that read it since it last grew, some of them perhaps several times."""
+    origin: tuple[ModuleInfo, ast.AST] | None
+    """Where something was first written."""
 
 
 def _is_word(text: str) -> bool:
@@ -70,12 +72,13 @@ def _is_word(text: str) -> bool:
 
 def _is_nothing_new(atom: Atom, known: Value) -> bool:
     """Whether who reads a cell learns nothing from an atom beside those that it holds."""
-    if atom.__class__ is Instance:
-        return atom.exact and Instance(atom.info) in known
-    if atom is Role.COMPUTED or atom == EMPTY:
+    kind = type(atom)
+    if kind is Instance:
+        return atom.exact and atom.info.instance <= known  # type: ignore[union-attr]
+    if atom is COMPUTED_ROLE or (kind is Text and not atom.text):  # type: ignore[union-attr]
         # Beside no string that is known, this names nothing that could not be named before.
         return bool(known) and not any(map(is_text, known))
-    return is_inert(atom) or (atom.__class__ is Text and not _is_word(atom.text))
+    return not _is_word(atom.text) if kind is Text else is_inert(atom)  # type: ignore[union-attr]
 
 
 class Heap:
@@ -83,14 +86,17 @@ class Heap:
 
     def __init__(self, changed: Callable[[Activation], None]) -> None:
         """Call ``changed`` for each activation that has read a cell which grew."""
-        self._owners: defaultdict[Any, dict[str, Cell]] = defaultdict(dict)
+        self._owners: dict[Any, dict[str, Cell]] = {}
         self._changed = changed
         self.asked: set[str] = set()
         """The names of attributes that something not known was asked for."""
 
     def cells_of(self, owner: Any) -> dict[str, Cell]:
         """The cells of an owner, for who reads many of them."""
-        return self._owners[owner]
+        cells = self._owners.get(owner)
+        if cells is None:
+            cells = self._owners[owner] = {}
+        return cells
 
     def names_of(self, owner: Any) -> list[str]:
         """The names under which anything was written, be it nothing."""
@@ -99,15 +105,19 @@ class Heap:
 
     def values_of(self, owner: Any) -> list[Value]:
         """What the cells hold under which anything was written, for who need not know when that grows."""
-        return [cell.value for cell in self._owners[owner].values() if cell.value is not None]
+        return [cell.value for cell in self._owners.get(owner, NO_CELLS).values() if cell.value is not None]
 
     def read(self, owner: Any, name: str, reader: Activation | None) -> Value:
         """Give all that a cell may hold and note the reader, with the part of its code that is being read."""
-        cells = self._owners[owner]
+        cells = self._owners.get(owner)
+        if cells is None:
+            cells = self._owners[owner] = {}
         cell = cells.get(name)
         if cell is None:
             if reader is not None:
-                cells[name] = Cell([reader.part])
+                cells[name] = cell = Cell()
+                cell.value = cell.origin = None
+                cell.readers = [reader.part]
             return NOTHING
         if reader is not None:
             cell.readers.append(reader.part)
@@ -116,7 +126,7 @@ class Heap:
     def read_all(self, owner: Any, reader: Activation, but: str = "") -> Value:
         """Give all that the written cells of an owner may hold, those of one name left out, and note the reader."""
         found, part = NOTHING, reader.part
-        for name, cell in self._owners[owner].items():
+        for name, cell in self._owners.get(owner, NO_CELLS).items():
             value = cell.value
             if value is not None and name != but:
                 cell.readers.append(part)
@@ -125,10 +135,12 @@ class Heap:
 
     def read_elements(self, container: Any, reader: Activation, but: str = "") -> Value:
         """Give all that a container may hold, what is at no known place noted though nothing may be there yet."""
-        cells, part = self._owners[container], reader.part
+        cells, part = self.cells_of(container), reader.part
         cell = cells.get("*")
         if cell is None:
-            cell = cells["*"] = Cell([part])
+            cell = cells["*"] = Cell()
+            cell.value = cell.origin = None
+            cell.readers = [part]
         else:
             cell.readers.append(part)
         if len(cells) == 1:
@@ -161,13 +173,15 @@ class Heap:
 
     def write(self, owner: Any, name: str, value: Value, module: ModuleInfo, site: ast.AST) -> None:
         """Add to what a cell may hold."""
-        cells = self._owners[owner]
+        cells = self._owners.get(owner)
+        if cells is None:
+            cells = self._owners[owner] = {}
         cell = cells.get(name)
         if cell is None:
-            cell = cells[name] = Cell([])
+            cell = cells[name] = Cell()
+            cell.readers = []
             cell.value = value if len(value) <= WIDEST else widened(value)
-            if value:
-                cell.origin = module, site
+            cell.origin = (module, site) if value else None
             return
         old = cell.value
         if old is None:
@@ -182,7 +196,10 @@ class Heap:
             if grown == old:
                 return
             cell.value = grown
-            if all(_is_nothing_new(atom, old) for atom in new):
+            for atom in new:
+                if not _is_nothing_new(atom, old):
+                    break
+            else:
                 return
         if cell.origin is None:
             cell.origin = module, site
@@ -197,7 +214,7 @@ class Heap:
             if reader.stale:
                 continue
             reader.stale = True
-            if reader.__class__ is Derived:
+            if type(reader) is Derived:
                 held, reader.readers = reader.readers, []
                 self._tell(held)
             else:

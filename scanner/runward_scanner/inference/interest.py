@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from runward_scanner.inference.heap import Derived
+from runward_scanner.inference.heap import derived_for
 from runward_scanner.inference.values import (
     Atom,
     Class,
@@ -46,7 +46,7 @@ DULL = frozenset({Role.UNKNOWN, Role.OPAQUE, Role.COMPUTED})
 def interesting(frame: Frame, value: Value) -> bool:
     """Whether a value is worth reading a function anew for, looking into containers."""
     for atom in value:
-        kind = atom.__class__
+        kind = type(atom)
         if kind is Role:
             if atom not in DULL:
                 return True
@@ -60,7 +60,7 @@ def interesting(frame: Frame, value: Value) -> bool:
 
 def _interesting(frame: Frame, atom: Atom) -> bool:
     """The same of one atom that is no container."""
-    kind = atom.__class__
+    kind = type(atom)
     if kind is Role:
         return atom not in DULL
     if kind is Text:
@@ -70,7 +70,7 @@ def _interesting(frame: Frame, atom: Atom) -> bool:
         return _is_dynamic(atom.path)  # type: ignore[union-attr]
     if kind is Method:
         receiver: Atom = atom.receiver  # type: ignore[union-attr]
-        return receiver.__class__ not in HELD or _holds_interest(frame, receiver)
+        return type(receiver) not in HELD or _holds_interest(frame, receiver)
     if kind is Instance:
         traits = atom.info.traits  # type: ignore[union-attr]
         return "enum" not in traits or not traits.isdisjoint(("state", "status"))
@@ -93,7 +93,7 @@ def _holds_interest(frame: Frame, root: Atom) -> bool:
     if known is not None and not known.stale:
         known.readers.append(part)
         return False
-    reader.part = known = engine.dull[root] = Derived(part)
+    reader.part = known = engine.dull[root] = derived_for(part)
     found = _finds_interest(frame, root)
     reader.part = part
     if found:
@@ -110,7 +110,7 @@ def _finds_interest(frame: Frame, root: Atom) -> bool:
     while pending:
         container = pending.pop()
         for atom in heap.read_elements(container, reader):
-            if atom.__class__ not in HELD:
+            if type(atom) not in HELD:
                 if not _interesting(frame, atom):
                     continue
             elif atom not in held:
@@ -126,7 +126,7 @@ def _finds_interest(frame: Frame, root: Atom) -> bool:
 def tells(frame: Frame, value: Value, levels: int) -> bool:
     """Whether a value is what a rule asks for, or holds it; a function or an object that leads to it is not."""
     for atom in value:
-        kind = atom.__class__
+        kind = type(atom)
         if kind is Role:
             if atom not in DULL:
                 return True
@@ -147,14 +147,17 @@ def tells(frame: Frame, value: Value, levels: int) -> bool:
 
 def _held_by(frame: Frame, atom: Container | Thing | Partial) -> Iterable[Value]:
     """What is in a container, or what a ``functools.partial`` calls and gives."""
-    if isinstance(atom, Partial):
+    if type(atom) is Partial:
         return (atom.function, *atom.positional, *(value for _, value in atom.keywords))
     return frame.engine.heap.values_of(atom)
 
 
 def is_filled(info: FunctionInfo, name: str, value: Value) -> bool:
     """Whether a parameter is a container that the function puts something into."""
-    if Container not in map(type, value):
+    for atom in value:
+        if type(atom) is Container:
+            break
+    else:
         return False
     if info.filled is None:
         info.filled = frozenset(_filled(info.node))
@@ -165,17 +168,17 @@ def _filled(function: ast.AST) -> Iterator[str]:
     """The names whose elements a function writes."""
     for node in find(function, FILLERS):
         target: ast.expr | None = None
-        if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Attribute) and node.func.attr in FILLING:
+        if type(node) is ast.Call:
+            if type(node.func) is ast.Attribute and node.func.attr in FILLING:
                 target = node.func.value
-        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        elif type(node) is ast.Subscript and type(node.ctx) is ast.Store:
             target = node.value
-        if isinstance(target, ast.Name):
+        if type(target) is ast.Name:
             yield target.id
 
 
 def takes_words(atom: Atom) -> bool:
     """Whether a string beside such an argument may name an attribute or a module that matters."""
-    if isinstance(atom, (Instance, Class)):
+    if type(atom) is Instance or type(atom) is Class:
         return not atom.info.traits.isdisjoint(("plugin", "tool_runner", "state"))
-    return atom.__class__ is not Text and atom.__class__ not in HELD
+    return type(atom) is not Text and type(atom) not in HELD

@@ -73,5 +73,6 @@ class Known:
 
     def forget_derived(self) -> None:
         """Work attributes out anew, for a class has another subclass, or a function is of another kind than before."""
-        for known in (self.derived, *(derived for _, derived in self.scopes.values())):
-            known.clear()
+        self.derived.clear()
+        for _, derived in self.scopes.values():
+            derived.clear()

@@ -78,11 +78,11 @@ def call_method(frame: Frame, method: Method, arguments: Arguments, node: ast.AS
         return frame.engine.dynamic_attribute(frame, arguments.at(0), arguments.at(1), node)
     if name in {"__getattribute__", "__getattr__"}:
         return frame.engine.dynamic_attribute(frame, one(receiver), arguments.at(0), node)
-    if name == "result" and isinstance(receiver, Instance):
+    if name == "result" and type(receiver) is Instance:
         return one(receiver)
     if name == "__subclasses__":
         return containers.make(frame, "list", [], node, containers.subclasses_of(frame, one(receiver)) or UNKNOWN)
-    model = MODELS.get(receiver.__class__)
+    model = MODELS.get(type(receiver))
     return model(frame, method, arguments, node) if model is not None else OPAQUE
 
 
@@ -115,7 +115,7 @@ def _of_role(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) 
 
 def _of_container(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     container, name = method.receiver, method.name
-    if not isinstance(container, Container):
+    if type(container) is not Container:
         return OPAQUE
     heap = frame.engine.heap
     if name in ACTING:
@@ -168,7 +168,7 @@ def _extend(frame: Frame, container: Container, arguments: Arguments, node: ast.
     """``extend`` and ``update``."""
     for value in (*arguments.positional, arguments.rest):
         for atom in value:
-            if isinstance(atom, Container):
+            if type(atom) is Container:
                 for cell in tuple(frame.engine.heap.names_of(atom)):
                     target = cell if not cell.startswith("#") else containers.ANY
                     frame.engine.heap.write(
@@ -194,7 +194,7 @@ def _of_loop(frame: Frame, name: str, arguments: Arguments, results: Value, node
 
 def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     thing, name = method.receiver, method.name
-    if not isinstance(thing, Thing):
+    if type(thing) is not Thing:
         return OPAQUE
     heap = frame.engine.heap
     results = frame.engine.callbacks(frame, arguments, node)
@@ -221,14 +221,14 @@ def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
 
 def _of_namespace(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     namespace, name = method.receiver, method.name
-    if isinstance(namespace, Globals):
+    if type(namespace) is Globals:
         if name in {"get", "pop", "__getitem__"}:
             return containers.item(frame, one(namespace), arguments.at(0), node)
         if name == "update":
             for key, value in arguments.keywords.items():
                 containers.put_item(frame, one(namespace), one(Text(key)), value, node)
         return UNKNOWN
-    if not isinstance(namespace, Namespace):
+    if type(namespace) is not Namespace:
         return OPAQUE
     if name in {"get", "pop", "__getitem__", "setdefault"}:
         return frame.engine.dynamic_attribute(frame, namespace.owner, arguments.at(0), node)
@@ -236,7 +236,7 @@ def _of_namespace(frame: Frame, method: Method, arguments: Arguments, node: ast.
         for key, value in arguments.keywords.items():
             frame.engine.put(frame, namespace.owner, key, value, node)
         for atom in arguments.at(0) | arguments.mapping:
-            if isinstance(atom, Container):
+            if type(atom) is Container:
                 _put_all(frame, namespace.owner, atom, node)
         return OPAQUE
     if name in {"values", "items"}:
@@ -257,13 +257,13 @@ def _put_all(frame: Frame, owner: Value, mapping: Container, node: ast.AST) -> N
 
 def _of_class(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     owner = method.receiver
-    if isinstance(owner, Class) and owner.info.traits & {"enum", "state", "status"}:
+    if type(owner) is Class and owner.info.traits & {"enum", "state", "status"}:
         if method.name in {"get", "__getitem__", "pop"}:
             frame.engine.hook_member(frame, node, one(owner), arguments.at(0))
         return owner.info.exact_instance if method.name != "__members__" else UNKNOWN
-    if isinstance(owner, Class) and method.name == "mro":
+    if type(owner) is Class and method.name == "mro":
         return frame.attribute(one(owner), "__mro__", node)
-    if isinstance(owner, Class) and method.name == "__new__":
+    if type(owner) is Class and method.name == "__new__":
         frame.engine.hook_construct(frame, node, owner.info, arguments.after(1))
         return owner.info.exact_instance
     return UNKNOWN
@@ -271,11 +271,11 @@ def _of_class(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
 
 def _of_super(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     owner = method.receiver
-    if isinstance(owner, Super) and method.name == "__new__":
+    if type(owner) is Super and method.name == "__new__":
         return owner.info.instance
-    if isinstance(owner, Super) and method.name == "__call__":
-        return NOTHING.union(*(atom.info.exact_instance for atom in owner.bound if isinstance(atom, Class))) or UNKNOWN
-    if isinstance(owner, Super) and method.name == "__setattr__":
+    if type(owner) is Super and method.name == "__call__":
+        return NOTHING.union(*(atom.info.exact_instance for atom in owner.bound if type(atom) is Class)) or UNKNOWN
+    if type(owner) is Super and method.name == "__setattr__":
         frame.engine.dynamic_put(frame, owner.bound, arguments.at(0), arguments.at(1), node)
     return OPAQUE
 

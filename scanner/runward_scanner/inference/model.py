@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from runward_scanner.inference.part import Part
@@ -31,7 +30,7 @@ WITHOUT_BODY = SIMPLE | {getattr(ast, "TypeAlias", ast.Pass)}
 
 def bodies_of(statement: Any) -> list[list[ast.stmt]]:
     """The blocks of a compound statement in order."""
-    kind = statement.__class__
+    kind = type(statement)
     if kind in WITH_ELSE:
         return [statement.body, statement.orelse]
     if kind in TRIES:
@@ -73,6 +72,7 @@ class ModuleInfo:
         root: Path | None,
         is_package: bool,
         governed: bool,
+        in_api: bool,
         source: Source,
         tree: ast.Module,
         neighbours: dict[str, Found | None],
@@ -88,22 +88,26 @@ class ModuleInfo:
         self.tree = tree
         self.neighbours = neighbours
         """What absolute names mean in this folder, as far as that was asked."""
-        self.in_api: bool | None = None
-        """Whether it belongs to the API, once that was asked."""
+        self.in_api = in_api
+        """Whether it belongs to the API."""
         self.stars: list[Value] = []
         self.top: Activation | None = None
-        self._statements: defaultdict[type, list[ast.stmt]] | None = None
+        self._statements: dict[type, list[ast.stmt]] | None = None
 
     def statements(self, *kinds: type[ast.stmt]) -> Iterator[Any]:
         """Every statement of the file that is of one of these kinds, kind after kind, outer ones before inner ones."""
         found = self._statements
         if found is None:
-            found = self._statements = defaultdict(list)
+            found = self._statements = {}
             pending: list[list[ast.stmt]] = [self.tree.body]
             while pending:
                 for statement in pending.pop():
-                    kind = statement.__class__
-                    found[kind].append(statement)
+                    kind = type(statement)
+                    of_kind = found.get(kind)
+                    if of_kind is None:
+                        found[kind] = [statement]
+                    else:
+                        of_kind.append(statement)
                     if kind not in SIMPLE:
                         pending += bodies_of(statement)
         for asked in kinds:
@@ -135,7 +139,7 @@ class FunctionInfo:
         self.qualname = qualname
         self.owner = owner
         self.inside = inside
-        self.is_lambda = node.__class__ is ast.Lambda
+        self.is_lambda = type(node) is ast.Lambda
         self.kind: str = "function"
         self.activations: dict[object, Activation] = {}
         self.calls: list[ast.Call] = []
@@ -144,6 +148,8 @@ class FunctionInfo:
         """The names whose elements the body writes, once that was asked."""
         self.parameters: dict[str, tuple[int, ast.arg, ast.expr | None]] = {}
         """Its parameters but for variadic ones, by name: the place, the parameter, the default that is written."""
+        self.most_positional = 0
+        """How many of them, the first, may be given by their places."""
         self.defaults: dict[str, Value] = {}
         """What its parameters are taken to be, as far as that was asked."""
         self.defaults_given: dict[str, Value] = {}
@@ -249,7 +255,9 @@ class Activation:
         """Names of it that functions within it rebind."""
         self.parts: dict[ast.AST, Part] = {}
         """How each part of the body was last read."""
-        self.rest = Part(self)
+        self.rest = Part()
+        self.rest.activation = self
+        self.rest.stale = False
         """What is in no part: read every time."""
         self.part: Part | Derived = self.rest
         """What is being read, or worked out."""

@@ -42,13 +42,13 @@ def partial(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Val
 
 
 def _depth(value: Value) -> int:
-    return max((1 + _depth(atom.function) for atom in value if isinstance(atom, Partial)), default=0)
+    return max((1 + _depth(atom.function) for atom in value if type(atom) is Partial), default=0)
 
 
 def methodcaller(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``operator.methodcaller``."""
     given = arguments.at(0)
-    if not texts(given) and isinstance(node, ast.Call) and node.args:
+    if not texts(given) and type(node) is ast.Call and node.args:
         given = folded(frame, node.args[0]) or given
     names = texts(given) or ["*"]
     return frozenset(MethodCaller(name, tuple(arguments.positional[1:])) for name in names)
@@ -61,7 +61,7 @@ def attrgetter(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> 
     """``operator.attrgetter`` and ``itemgetter``."""
     item = path.endswith("itemgetter")
     names = [texts(value) for value in arguments.positional]
-    if isinstance(node, ast.Call) and len(node.args) == len(names) and not item:
+    if type(node) is ast.Call and len(node.args) == len(names) and not item:
         names = [known or texts(folded(frame, written)) for known, written in zip(names, node.args, strict=True)]
     if any(not choice for choice in names):
         return one(AttrGetter(("*",), item))
@@ -78,7 +78,7 @@ def method_type(frame: Frame, path: str, arguments: Arguments, node: ast.AST) ->
     """``types.MethodType``."""
     found = NOTHING
     for atom in arguments.at(0):
-        found |= one(Function(atom.info, atom.closure, arguments.at(1))) if isinstance(atom, Function) else one(atom)
+        found |= one(Function(atom.info, atom.closure, arguments.at(1))) if type(atom) is Function else one(atom)
     return found or UNKNOWN
 
 
@@ -90,7 +90,7 @@ def thread_call(frame: Frame, path: str, arguments: Arguments, node: ast.AST) ->
 
 def cast(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``typing.cast``."""
-    if isinstance(node, ast.Call) and node.args:
+    if type(node) is ast.Call and node.args:
         claimed = annotated(frame, node.args[0])
         return arguments.at(1) if claimed == UNKNOWN else claimed | (arguments.at(1) - UNKNOWN - OPAQUE)
     return arguments.at(1)
@@ -124,7 +124,7 @@ def enum(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
 
 def register(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``register`` of a ``functools.singledispatch``: with a class, it waits for the function for its objects."""
-    kinds = frozenset(atom for atom in arguments.at(0) if isinstance(atom, Class) or atom is Role.PLUGIN_CLASS)
+    kinds = frozenset(atom for atom in arguments.at(0) if type(atom) is Class or atom is Role.PLUGIN_CLASS)
     if not kinds:
         return arguments.at(0) or one(External(path))
     taken = Partial(one(External("functools.singledispatch.registered")), (kinds,), ())
@@ -136,7 +136,7 @@ def registered(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> 
     """A function for the objects of a class is registered: it is called with them."""
     made = NOTHING.union(*(instance_of(frame, atom, ast.Constant(None)) for atom in arguments.at(0)))
     for atom in arguments.at(1):
-        if isinstance(atom, Function):
+        if type(atom) is Function:
             owner = atom.info.owner
             own = [owner.instance] if owner is not None and atom.bound is None else []
             frame.call(one(atom), Arguments([*own, made]), node)

@@ -31,7 +31,7 @@ def push(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """What puts an element into a list that it is given, and perhaps takes one out."""
     held = arguments.at(1)
     for atom in arguments.at(0):
-        if isinstance(atom, (Container, Thing)):
+        if type(atom) is Container or type(atom) is Thing:
             frame.engine.heap.write(atom, containers.ANY, held, frame.module, node)
     return OPAQUE if path in {"heapq.heappush", "bisect.insort"} else containers.elements(frame, arguments.at(0), node)
 
@@ -41,13 +41,14 @@ def mapping(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Val
     made = containers.make_dict(frame, [(one(Text(name)), value) for name, value in arguments.keywords.items()], node)
     for source in arguments.positional:
         for atom in source:
-            if isinstance(atom, Container) and atom.kind == "dict":
+            if type(atom) is Container and atom.kind == "dict":
                 frame.call(frame.attribute(made, "update", node), Arguments([one(atom)]), node)
                 continue
-            pairs = containers.elements(frame, one(atom), node)
+            pairs = containers.elements_of(frame, atom, node) or UNKNOWN
             for pair in pairs:
-                key = containers.item(frame, one(pair), OPAQUE, node, 0)
-                containers.put_item(frame, made, key, containers.item(frame, one(pair), OPAQUE, node, 1), node)
+                key = containers.item_of(frame, pair, OPAQUE, node, 0) or UNKNOWN
+                held = containers.item_of(frame, pair, OPAQUE, node, 1) or UNKNOWN
+                containers.put_item(frame, made, key, held, node)
     return made
 
 
@@ -106,7 +107,7 @@ def tee(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
 def replaced(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``dataclasses.replace``: an object of the same class, with some fields that may be something else."""
     for atom in arguments.at(0):
-        if isinstance(atom, Instance):
+        if type(atom) is Instance:
             for name, value in arguments.keywords.items():
                 frame.engine.heap.write(atom.info, name, kept_by(atom.info, value), frame.module, node)
     return arguments.at(0) or UNKNOWN
@@ -116,7 +117,7 @@ def as_container(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -
     """``dataclasses.asdict`` and ``astuple``: what the fields hold."""
     found = NOTHING
     for atom in arguments.at(0):
-        if isinstance(atom, Instance):
+        if type(atom) is Instance:
             held = [(name, frame.attribute(one(atom), name, node)) for name in atom.info.fields]
             if path.endswith("asdict"):
                 found |= containers.make_dict(frame, [(one(Text(name)), value) for name, value in held], node)

@@ -76,7 +76,7 @@ def type_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value
     if len(arguments.positional) >= 3:
         bases = containers.elements(frame, arguments.at(1), node)
         frame.engine.hook_type(frame, node, arguments)
-        plugin = any(a is Role.PLUGIN_CLASS or (isinstance(a, Class) and "plugin" in a.info.traits) for a in bases)
+        plugin = any(a is Role.PLUGIN_CLASS or (type(a) is Class and "plugin" in a.info.traits) for a in bases)
         return one(Role.PLUGIN_CLASS) if plugin else UNKNOWN
     return frame.engine.classes_of(arguments.at(0))
 
@@ -85,7 +85,7 @@ def super_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Valu
     """``super``."""
     owner = frame.inside[0] if frame.inside else None
     for atom in arguments.at(0):
-        if isinstance(atom, Class):
+        if type(atom) is Class:
             owner = atom.info
     if owner is None:
         return UNKNOWN
@@ -99,7 +99,7 @@ def new(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``object.__new__(cls)``."""
     found = NOTHING
     for atom in arguments.at(0):
-        if isinstance(atom, Class):
+        if type(atom) is Class:
             frame.engine.hook_construct(frame, node, atom.info, arguments.after(1))
             found |= atom.info.exact_instance
     return found or UNKNOWN
@@ -113,7 +113,7 @@ def members(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Val
 def property_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``property`` as a call."""
     for atom in arguments.at(0):
-        if isinstance(atom, Function):
+        if type(atom) is Function:
             atom.info.kind = "property"
             frame.engine.forget_derived()
     return arguments.at(0)

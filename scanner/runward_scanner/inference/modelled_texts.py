@@ -25,7 +25,7 @@ def str_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
 
 def chr_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``chr``."""
-    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+    if type(node) is ast.Call and node.args and type(node.args[0]) is ast.Constant:
         code = node.args[0].value
         if isinstance(code, int) and 0 < code < 0x110000:
             return one(Text(chr(code)))
@@ -34,10 +34,8 @@ def chr_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
 
 def bytes_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``bytes``."""
-    if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], (ast.List, ast.Tuple)):
-        codes = [
-            item.value for item in node.args[0].elts if isinstance(item, ast.Constant) and isinstance(item.value, int)
-        ]
+    if type(node) is ast.Call and len(node.args) == 1 and isinstance(node.args[0], (ast.List, ast.Tuple)):
+        codes = [item.value for item in node.args[0].elts if type(item) is ast.Constant and isinstance(item.value, int)]
         if len(codes) == len(node.args[0].elts) and all(0 < code < 128 for code in codes):
             return one(Text("".join(map(chr, codes))))
     return arguments.at(0) if texts(arguments.at(0)) else OPAQUE
@@ -63,9 +61,9 @@ def decoded(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Val
 
 def setting(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """A variable of the environment: anything, and what stands for it where there is none."""
-    return strings.COMPUTED | frozenset(atom for atom in arguments.at(1, "default") if isinstance(atom, Text))
+    return strings.COMPUTED | frozenset(atom for atom in arguments.at(1, "default") if type(atom) is Text)
 
 
 def reversed_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """``reversed``: the same elements, of a string its letters from the end."""
-    return frozenset(Text(atom.text[::-1]) if isinstance(atom, Text) else atom for atom in arguments.at(0)) or UNKNOWN
+    return frozenset(Text(atom.text[::-1]) if type(atom) is Text else atom for atom in arguments.at(0)) or UNKNOWN

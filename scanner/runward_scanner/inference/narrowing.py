@@ -10,6 +10,7 @@ from runward_scanner.inference.containers import contents
 from runward_scanner.inference.values import (
     NOTHING,
     OPAQUE_ROLE,
+    PLUGIN_ROLE,
     UNKNOWN,
     Class,
     Container,
@@ -31,28 +32,28 @@ NARROWING = frozenset({ast.UnaryOp, ast.BoolOp, ast.Call, ast.Compare})
 
 def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
     """Let the names in a condition be what they are where it holds, or where it does not."""
-    if test.__class__ not in NARROWING:
+    if type(test) not in NARROWING:
         return
-    if isinstance(test, ast.Compare):
+    if type(test) is ast.Compare:
         if isinstance(test.ops[0], (ast.In, ast.NotIn)):
-            _narrow_keys(frame, test, holds is isinstance(test.ops[0], ast.In))
+            _narrow_keys(frame, test, holds is (type(test.ops[0]) is ast.In))
             return
-        if not (holds and isinstance(test.left, ast.Call)):
+        if not (holds and type(test.left) is ast.Call):
             return
         if not (isinstance(test.ops[0], (ast.Is, ast.Eq)) and _asks_type(test.left)):
             return
         # ``type(x) is Class`` says of x what ``isinstance`` does.
         asked = ast.Call(ast.Name("isinstance", ast.Load()), [test.left.args[0], test.comparators[0]], [])
         _narrow_instance(frame, ast.copy_location(asked, test), holds)
-    elif isinstance(test, ast.Call):
+    elif type(test) is ast.Call:
         function = test.func
-        if isinstance(function, ast.Name) and function.id in {"isinstance", "issubclass"} and len(test.args) == 2:
+        if type(function) is ast.Name and function.id in {"isinstance", "issubclass"} and len(test.args) == 2:
             _narrow_instance(frame, test, holds)
-    elif isinstance(test, ast.UnaryOp):
-        if isinstance(test.op, ast.Not):
+    elif type(test) is ast.UnaryOp:
+        if type(test.op) is ast.Not:
             narrow(frame, test.operand, not holds)
-    elif isinstance(test, ast.BoolOp):
-        for operand in test.values if isinstance(test.op, ast.And) is holds else _decisive(test, holds):
+    elif type(test) is ast.BoolOp:
+        for operand in test.values if (type(test.op) is ast.And) is holds else _decisive(test, holds):
             narrow(frame, operand, holds)
 
 
@@ -65,7 +66,7 @@ def _decisive(test: ast.BoolOp, holds: bool) -> list[ast.expr]:
 def _asks_for_dict(test: ast.expr) -> bool:
     """Whether a condition is ``isinstance(x, dict)``."""
     return (
-        isinstance(test, ast.Call)
+        type(test) is ast.Call
         and getattr(test.func, "id", "") == "isinstance"
         and len(test.args) == 2
         and getattr(test.args[1], "id", getattr(test.args[1], "attr", "")) in {"dict", "Mapping"}
@@ -75,36 +76,34 @@ def _asks_for_dict(test: ast.expr) -> bool:
 def _narrow_keys(frame: Frame, test: ast.Compare, holds: bool) -> None:
     """``"error" in x``: where it does not hold, x is no envelope."""
     subject, key = test.comparators[0], test.left
-    if holds or not (isinstance(subject, ast.Name) and isinstance(key, ast.Constant) and key.value in ENVELOPE):
+    if holds or not (type(subject) is ast.Name and type(key) is ast.Constant and key.value in ENVELOPE):
         return
     current = frame.env.get(subject.id)
     if current and Container in map(type, current):
         heap = frame.engine.heap
-        kept = [
-            atom for atom in current if not isinstance(atom, Container) or not heap.is_written(atom, f"={key.value}")
-        ]
+        kept = [atom for atom in current if type(atom) is not Container or not heap.is_written(atom, f"={key.value}")]
         frame.env[subject.id] = frozenset(kept) or UNKNOWN
 
 
 def _asks_type(node: ast.expr) -> bool:
     """Whether an expression is ``type(x)``."""
-    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
+    named = type(node) is ast.Call and type(node.func) is ast.Name and node.func.id == "type"
     return named and len(node.args) == 1  # type: ignore[attr-defined]
 
 
 def _narrow_instance(frame: Frame, test: ast.Call, holds: bool) -> None:
     subject = test.args[0]
-    if isinstance(subject, ast.NamedExpr):
+    if type(subject) is ast.NamedExpr:
         subject = subject.target
-    if not isinstance(subject, ast.Name):
+    if type(subject) is not ast.Name:
         return
     classes = frame.value(test.args[1])
     for atom in classes:
-        if isinstance(atom, Container):
+        if type(atom) is Container:
             classes |= contents(frame, atom)
-    of_class = isinstance(test.func, ast.Name) and test.func.id == "issubclass"
+    of_class = type(test.func) is ast.Name and test.func.id == "issubclass"
     if of_class:
-        claimed: Value = frozenset(atom for atom in classes if isinstance(atom, Class) or atom is Role.PLUGIN_CLASS)
+        claimed: Value = frozenset(atom for atom in classes if type(atom) is Class or atom is Role.PLUGIN_CLASS)
     else:
         claimed = NOTHING.union(*(instance_of(frame, atom, test) for atom in classes)) - UNKNOWN
     current = frame.value(subject)
@@ -117,16 +116,15 @@ def _narrow_instance(frame: Frame, test: ast.Call, holds: bool) -> None:
 
 def _kept(current: Value, claimed: Value) -> Value:
     """What a value is once it is known to be an instance of these: its own atoms where they can be, else theirs."""
-    if any(isinstance(atom, Thing) and atom.path == "builtins.str" for atom in claimed):
-        worded = frozenset(atom for atom in current if isinstance(atom, Text) or atom in TEXTS)
+    if any(type(atom) is Thing and atom.path == "builtins.str" for atom in claimed):
+        worded = frozenset(atom for atom in current if type(atom) is Text or atom in TEXTS)
         if worded:
             return worded
-    specific = frozenset(atom for atom in current if isinstance(atom, (Instance, Role)) and atom in claimed)
+    specific = frozenset(atom for atom in current if (type(atom) is Instance or type(atom) is Role) and atom in claimed)
     exact = frozenset(
         atom
         for atom in current
-        if isinstance(atom, Instance)
-        and any(isinstance(other, Instance) and other.info in _line(atom) for other in claimed)
+        if type(atom) is Instance and any(type(other) is Instance and other.info in _line(atom) for other in claimed)
     )
     return specific | exact or claimed
 
@@ -139,7 +137,5 @@ def _line(atom: Instance) -> list[object]:
 
 def _plugin_both(atom: object, claimed: Value) -> bool:
     """Whether an atom that a name alone claims to be a plugin is excluded by ``not isinstance(x, Plugin)``."""
-    plugin = any(
-        (isinstance(item, Instance) and "plugin" in item.info.traits) or item is Role.PLUGIN for item in claimed
-    )
-    return plugin and (atom is Role.PLUGIN or (isinstance(atom, Instance) and "plugin" in atom.info.traits))
+    plugin = any((type(item) is Instance and "plugin" in item.info.traits) or item is PLUGIN_ROLE for item in claimed)
+    return plugin and (atom is PLUGIN_ROLE or (type(atom) is Instance and "plugin" in atom.info.traits))

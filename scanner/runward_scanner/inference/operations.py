@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 def bin_op(frame: Frame, node: ast.BinOp) -> Value:
     """Operators: strings and containers are followed, a union of classes is either."""
     left, right = frame.value(node.left), frame.value(node.right)
-    if isinstance(node.op, ast.Add):
+    if type(node.op) is ast.Add:
         return _add(frame, node, left, right)
-    if isinstance(node.op, ast.Mod) and texts(left):
-        operands = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+    if type(node.op) is ast.Mod and texts(left):
+        operands = node.right.elts if type(node.right) is ast.Tuple else [node.right]
         return strings.percent(left, [frame.value(operand) for operand in operands])
-    if isinstance(node.op, ast.BitOr):
+    if type(node.op) is ast.BitOr:
         return _union(frame, node, left, right)
-    if isinstance(node.op, ast.Mult) and isinstance(node.left, (ast.List, ast.Tuple)):
+    if type(node.op) is ast.Mult and isinstance(node.left, (ast.List, ast.Tuple)):
         return left
     return _operator(frame, node, left, right)
 
@@ -41,7 +41,7 @@ def bin_op(frame: Frame, node: ast.BinOp) -> Value:
 def _add(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
     if texts(left) or texts(right) or Role.COMPUTED in left | right or strings.taint_of([left, right]):
         return strings.joined([left, right])
-    if any(isinstance(atom, Container) for atom in left | right):
+    if any(type(atom) is Container for atom in left | right):
         held = containers.elements(frame, left, node) | containers.elements(frame, right, node)
         return containers.make(frame, "list", [], node, held)
     return _operator(frame, node, left, right)
@@ -50,13 +50,15 @@ def _add(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
 def _union(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
     """``X | Y`` of classes is an alias for either; of dicts, both."""
     merged = left | right
-    if any(isinstance(atom, Container) for atom in merged):
+    if any(type(atom) is Container for atom in merged):
         made = containers.make_dict(frame, [], node)
         for atom in merged:
-            if isinstance(atom, Container):
+            if type(atom) is Container:
                 containers.copy_cells(frame, atom, made, node)
         return made
-    classes = all(isinstance(atom, (Class, External)) or atom in {Role.PLUGIN_CLASS, OPAQUE_ROLE} for atom in merged)
+    classes = all(
+        (type(atom) is Class or type(atom) is External) or atom in {Role.PLUGIN_CLASS, OPAQUE_ROLE} for atom in merged
+    )
     return merged if classes and merged else _operator(frame, node, left, right)
 
 
@@ -75,6 +77,6 @@ def _operator(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value
     operator = OPERATORS[type(node.op)]
     for operand, other, prefix in ((left, right, "__"), (right, left, "__r")):
         for atom in operand:
-            if isinstance(atom, Instance):
+            if type(atom) is Instance:
                 result |= containers.special(frame, atom, f"{prefix}{operator}__", Arguments([other]), node)
     return result or OPAQUE

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import FunctionInfo, FunctionNode
 
 
-def match_parameters(spec: ast.arguments, arguments: Arguments, bound: Value | None = None) -> dict[str, Value]:
+def match_parameters(info: FunctionInfo, arguments: Arguments, bound: Value | None = None) -> dict[str, Value]:
     """Which parameter gets which argument; the first gets what the function is bound to."""
     positional = arguments.positional if bound is None else [bound, *arguments.positional]
-    plain = not (arguments.keywords or arguments.rest or arguments.mapping or spec.posonlyargs)
-    if plain and len(positional) <= len(spec.args):
-        return {argument.arg: value for argument, value in zip(spec.args, positional)}  # noqa: B905 - strict takes time
+    if not (arguments.keywords or arguments.rest or arguments.mapping) and len(positional) <= info.most_positional:
+        return dict(zip(info.parameters, positional))  # noqa: B905 - strict takes time
+    spec = info.node.args
     names = [argument.arg for argument in (*spec.posonlyargs, *spec.args)]
     given = dict(zip(names, positional, strict=False))
     surplus = positional[len(names) :]
@@ -53,6 +53,11 @@ def match_parameters(spec: ast.arguments, arguments: Arguments, bound: Value | N
 
 def parameters_of(spec: ast.arguments) -> dict[str, tuple[int, ast.arg, ast.expr | None]]:
     """Every parameter but the variadic ones by name, with its position and the default written."""
+    if not (spec.defaults or spec.kwonlyargs or spec.posonlyargs):
+        plain: dict[str, tuple[int, ast.arg, ast.expr | None]] = {}
+        for item in spec.args:
+            plain[item.arg] = (len(plain), item, None)
+        return plain
     positional = [*spec.posonlyargs, *spec.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(spec.defaults))
     pairs = [
@@ -114,13 +119,14 @@ def _default(frame: Frame, info: FunctionInfo, index: int, parameter: ast.arg, g
     if own is not None:
         return own
     value = annotated(frame, parameter.annotation) if parameter.annotation is not None else UNKNOWN
-    value |= given - OPAQUE
+    if given:
+        value |= given - OPAQUE
     if is_open(value):
         fixture = _fixture(frame, parameter.arg)
         if fixture:
             return fixture
         role = role_of_name(parameter.arg)
-        if any(isinstance(atom, Instance) for atom in value):
+        if any(type(atom) is Instance for atom in value):
             return value - UNKNOWN  # a default of a known class says more than the name
         if role is not None:
             return (value - UNKNOWN) | {role}

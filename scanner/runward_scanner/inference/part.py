@@ -22,6 +22,11 @@ class Part:
 
     __slots__ = ("activation", "bound", "findings", "is_kept", "leaves", "looked_up", "result", "stale")
 
+    activation: Activation
+    stale: bool
+    """Whether a cell that it read has grown since."""
+    is_kept: bool
+    """Whether reading it changed nothing but what is noted here."""
     looked_up: dict[str, Value | None]
     """What the names were that it looked up; None for one that was not bound in its function."""
     bound: list[tuple[str, Value, ast.AST]]
@@ -31,14 +36,6 @@ class Part:
     """Whether nothing after it is reached."""
     result: Any
     """What it gave, where it is an expression."""
-
-    def __init__(self, activation: Activation) -> None:
-        """Nothing was read yet."""
-        self.activation = activation
-        self.stale = False
-        """Whether a cell that it read has grown since."""
-        self.is_kept = False
-        """Whether reading it changed nothing but what is noted here."""
 
     def reads_the_same(self, env: dict[str, Value]) -> bool:
         """Whether reading it with these names would give what it gave."""

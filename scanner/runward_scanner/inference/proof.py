@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 def steps_to(frame: Frame, node: ast.expr) -> list[Step]:
     """Where what an expression holds was bound or written, nearest last."""
-    if isinstance(node, ast.Name):
+    if type(node) is ast.Name:
         site = frame.bound.get(node.id)
         if site is not None:
             return [Step(frame.place(site), f"{node.id} is bound here")]
         origin = frame.engine.heap.origin(frame.module, node.id)
         return [Step(place_of(*origin), f"{node.id} is bound here")] if origin is not None else []
-    if isinstance(node, ast.Attribute):
+    if type(node) is ast.Attribute:
         owners = [
             atom.info for atom in frame.engine.receivers.get(node, ()) if isinstance(atom, (Instance, Class, Module))
         ]

@@ -45,7 +45,7 @@ def module_name(frame: Frame, module: ModuleInfo, name: str) -> Value:
         return found
     for star in module.stars:
         for atom in star:
-            if isinstance(atom, Module) and atom.info is not module:
+            if type(atom) is Module and atom.info is not module:
                 frame.engine.ensure_module(atom.info)
                 if (
                     (inherited := frame.module_name(atom.info, name))

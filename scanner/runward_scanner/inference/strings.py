@@ -41,10 +41,9 @@ def taint_of(parts: Iterable[Value]) -> Value:
                 taint |= {Role.EXCEPTION_TEXT}
             if Role.FAULT in part or Role.FAULT_TEXT in part:
                 taint |= {Role.FAULT_TEXT}
-        if Instance in map(type, part):
-            for atom in part:
-                if atom.__class__ is Instance and shows_internal(atom.info):
-                    taint |= {Role.TRACEBACK}
+        for atom in part:
+            if type(atom) is Instance and shows_internal(atom.info):
+                taint |= {Role.TRACEBACK}
     return taint
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from runward_scanner.inference.attention import ClassAttention, NameAttention, V
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Callable, Iterable
 
     from runward_scanner.inference.arguments import Arguments
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ClassInfo
     from runward_scanner.inference.values import Value
     from runward_scanner.settings import Settings
-
-
-ATTRIBUTE, NAME = ast.Attribute, ast.Name
 
 
 def _hooks(rules: tuple[Rule, ...], name: str) -> tuple[Callable[..., None], ...]:
@@ -54,6 +51,10 @@ class Telling:
         self._on_call = [(bit, rule.on_call) for bit, rule in told]
         self._call_of = ValueAttention(settings, ((bit, rule.calls_of) for bit, rule in told))
         self._call_given = ValueAttention(settings, ((bit, rule.calls_given) for bit, rule in told))
+        self._call_given_in_api = ValueAttention(
+            settings,
+            ((bit, minded) for bit, rule in told for minded in (rule.calls_given, rule.calls_given_in_api)),
+        )
         self._call_named = NameAttention(
             [(bit, rule.calls_named) for bit, rule in told],
             [(bit, rule.minds_call) for bit, rule in told if _has(rule, "minds_call")],
@@ -80,6 +81,7 @@ class Telling:
             self._attribute_of,
             self._call_of,
             self._call_given,
+            self._call_given_in_api,
             self._store_of,
             self._store_to,
             self._return_of,
@@ -100,22 +102,32 @@ class Telling:
 
     def minding(self, receiver: Value, name: str, result: Value) -> int:
         """The rules that mind an attribute, as bits."""
-        bits = self._attribute_of[receiver] | self._attribute_named[name]
+        bits = self._attribute_of.get(receiver)
+        if bits is None:
+            bits = self._attribute_of.ask(receiver)
+        named = self._attribute_named.get(name)
+        bits |= named if named is not None else self._attribute_named.ask(name)
         giving = self._attribute_giving
-        return bits if giving.kinds.isdisjoint(map(type, result)) else bits | giving.of(result)
+        for atom in result:
+            if type(atom) in giving.kinds:
+                return bits | giving.of(result)
+        return bits
 
-    def hook_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
-        """A call is made."""
-        function = node.func
-        kind = function.__class__
-        name: str = function.attr if kind is ATTRIBUTE else function.id if kind is NAME else ""  # type: ignore[attr-defined]
-        bits = self._call_of[callee] | self._call_named[name]
-        given = self._call_given
+    def hook_call(self, frame: Frame, node: ast.Call, name: str, callee: Value, arguments: Arguments) -> None:
+        """A call is made, by the last of its names."""
+        bits = self._call_of.get(callee)
+        if bits is None:
+            bits = self._call_of.ask(callee)
+        asked = self._call_named.get(name)
+        bits |= asked if asked is not None else self._call_named.ask(name)
+        given = self._call_given_in_api if frame.module.in_api else self._call_given
         for value in arguments.positional:
-            bits |= given[value]
+            asked = given.get(value)
+            bits |= asked if asked is not None else given.ask(value)
         if arguments.keywords or arguments.rest or arguments.mapping:
             for value in (*arguments.keywords.values(), arguments.rest, arguments.mapping):
-                bits |= given[value]
+                asked = given.get(value)
+                bits |= asked if asked is not None else given.ask(value)
         if bits:
             for bit, hook in self._on_call:
                 if bits & bit:
@@ -128,9 +140,14 @@ class Telling:
 
     def hook_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """An attribute, or with no receiver a global, is written."""
-        bits = self._store_named[name] | self._store_of[value]
+        bits = self._store_named.get(name)
+        if bits is None:
+            bits = self._store_named.ask(name)
+        asked = self._store_of.get(value)
+        bits |= asked if asked is not None else self._store_of.ask(value)
         if receiver is not None:
-            bits |= self._store_to[receiver]
+            asked = self._store_to.get(receiver)
+            bits |= asked if asked is not None else self._store_to.ask(receiver)
         if bits:
             for bit, hook in self._on_store:
                 if bits & bit:
@@ -193,7 +210,9 @@ class Telling:
 
     def hook_return(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> None:
         """A value is returned."""
-        bits = self._return_of[value]
+        bits = self._return_of.get(value)
+        if bits is None:
+            bits = self._return_of.ask(value)
         if bits:
             for bit, hook in self._on_return:
                 if bits & bit:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def of_text(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     """What calling a method of a known string gives."""
     text = method.receiver
-    if not isinstance(text, Text):
+    if type(text) is not Text:
         return OPAQUE
     if method.name == "join" and len(arguments.positional) == 1:
         return _join(frame, text.text, arguments.positional[0], node)
@@ -54,11 +54,11 @@ FIELDS = Pattern(r"\{(\w*)\.(\w+)")
 def _join(frame: Frame, separator: str, parts: Value, node: ast.AST) -> Value:
     found = NOTHING
     for atom in parts:
-        ordered = containers.positions(frame, atom) if isinstance(atom, Container) else None
+        ordered = containers.positions(frame, atom) if type(atom) is Container else None
         if ordered is not None:
             spaced = [piece for part in ordered for piece in (one(Text(separator)), part)][1:]
             found |= strings.joined(spaced)
-        elif isinstance(atom, Text):
+        elif type(atom) is Text:
             found |= one(Text(separator.join(atom.text)))
         else:
             found |= strings.COMPUTED | strings.taint_of([containers.elements(frame, one(atom), node)])

@@ -195,6 +195,8 @@ Value: TypeAlias = frozenset[Atom]
 
 UNKNOWN_ROLE = Role.UNKNOWN
 OPAQUE_ROLE = Role.OPAQUE
+COMPUTED_ROLE = Role.COMPUTED
+PLUGIN_ROLE = Role.PLUGIN
 """Members that are asked for with nearly every expression; looking one up in its enum takes ten times as long."""
 INSTANCES = {
     Role.PLUGIN_CLASS: Role.PLUGIN,
@@ -205,6 +207,7 @@ INSTANCES = {
 """What instances of classes with a role are."""
 PLUGIN_ROLES = frozenset({Role.PLUGIN, Role.PLUGIN_CLASS})
 ENUM_ROLES = frozenset({Role.STATE_ENUM, Role.STATUS_ENUM})
+HOLDING_ROLES = frozenset({Role.PLUGINS, Role.REGISTRY})
 TEXT_ROLES = frozenset({Role.EXCEPTION_TEXT, Role.FAULT_TEXT, Role.TRACEBACK})
 KEEPING_ROLES = frozenset({Role.REGISTRY, Role.PLUGINS, Role.ENTRY_POINTS})
 NOTHING: Value = frozenset()
@@ -226,9 +229,9 @@ def widened(value: Value) -> Value:
     kept: set[Atom] = set()
     functions: list[Function] = []
     for atom in value:
-        kind = atom.__class__
+        kind = type(atom)
         if kind is Text:
-            kept.add(Role.COMPUTED)
+            kept.add(COMPUTED_ROLE)
         elif kind in PASSING or (kind in MANY and "plugin" not in atom.info.traits):  # type: ignore[union-attr]
             kept.add(OPAQUE_ROLE)
         elif kind is Function:
@@ -276,7 +279,10 @@ def idle_thing(path: str) -> Value:
 
 def texts(value: Value) -> list[str]:
     """The strings that a value may be, as far as they are known, in order."""
-    found = [atom.text for atom in value if atom.__class__ is Text]
+    found: list[str] = []
+    for atom in value:
+        if type(atom) is Text:
+            found.append(atom.text)  # noqa: PERF401 - a comprehension takes longer for few atoms
     if len(found) > 1:
         found.sort()
     return found
@@ -289,12 +295,12 @@ def is_open(value: Value) -> bool:
 
 def is_text(atom: Atom) -> bool:
     """Whether an atom is a string that is known."""
-    return atom.__class__ is Text
+    return type(atom) is Text
 
 
 def is_inert(atom: Atom) -> bool:
     """Whether nothing can be learnt from an atom, now or later: it holds nothing and no rule asks for it."""
-    kind = atom.__class__
+    kind = type(atom)
     if kind is Thing:
         return atom.site is None  # type: ignore[union-attr]
     if kind is Method:
@@ -304,4 +310,4 @@ def is_inert(atom: Atom) -> bool:
 
 def is_prose(atom: Atom) -> bool:
     """Whether an atom is a string that names nothing: it has a blank in it."""
-    return atom.__class__ is Text and " " in atom.text
+    return type(atom) is Text and " " in atom.text

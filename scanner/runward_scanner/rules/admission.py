@@ -28,7 +28,7 @@ def check(engine: Engine, code: str) -> Iterator[Finding]:
             continue
         for method in info.node.body:
             if (
-                isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef))
+                (type(method) is ast.FunctionDef or type(method) is ast.AsyncFunctionDef)
                 and method.name in names
                 and ends_with(patterns, f"{info.module.local}.{info.qualname}.{method.name}")
             ):

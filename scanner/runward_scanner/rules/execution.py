@@ -27,7 +27,7 @@ ASKED_FOR = frozenset(
 )
 """What is looked for in whole functions."""
 GUARDING = frozenset({ast.Try, ast.TryStar, ast.With, ast.AsyncWith})
-MADE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+MADE = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 YIELDS = (ast.Yield, ast.YieldFrom)
 METRICS = "update_execution_metrics"
 DISPATCH = Pattern(
@@ -57,17 +57,17 @@ class Methods:
 
     def functions(self, node: ast.Call) -> Collection[FunctionInfo]:
         """The functions among the files that a call may call, as far as that is known."""
-        found = {atom.info for atom in self.engine.callees.get(node, ()) if atom.__class__ is Function}
+        found = {atom.info for atom in self.engine.callees.get(node, ()) if type(atom) is Function}
         if len(found) == 1:
             return found
         function = node.func
         if (
-            isinstance(function, ast.Attribute)
-            and isinstance(function.value, ast.Name)
+            type(function) is ast.Attribute
+            and type(function.value) is ast.Name
             and function.value.id in {"self", "cls"}
         ):
             own = find_attribute(self.engine, self.info, function.attr, None)
-            return {atom.info for atom in own if isinstance(atom, Function)}
+            return {atom.info for atom in own if type(atom) is Function}
         return ()
 
     def nodes(self, root: ast.AST, kinds: Collection[type]) -> list[Any]:
@@ -75,7 +75,7 @@ class Methods:
         known = self._nodes.get(root)
         if known is None:
             known = self._nodes[root] = find(root, ASKED_FOR)
-        return [node for node in known if node.__class__ in kinds]
+        return [node for node in known if type(node) in kinds]
 
     def within(self, key: object) -> bool:
         """Note that something is being looked into; False where it already is."""
@@ -96,26 +96,34 @@ class Methods:
 
 def is_run(engine: Engine, node: ast.AST) -> bool:
     """Whether a call calls a plugin's run, or hands it to what will."""
-    if not isinstance(node, ast.Call):
+    if type(node) is not ast.Call:
         return False
-    callee = engine.callees.get(node, frozenset())
-    if any(isinstance(atom, PluginRun) for atom in callee):
-        return True
-    for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
-        if isinstance(argument, ast.Attribute) and argument.attr == "run":
-            receivers = engine.receivers.get(argument, frozenset())
-            if any(atom in PLUGIN_ROLES or _is_plugin(atom) for atom in receivers):
-                return True
+    for atom in engine.callees.get(node, ()):
+        if type(atom) is PluginRun:
+            return True
+    for argument in node.args:
+        if type(argument) is ast.Attribute and _is_plugins_run(engine, argument):
+            return True
+    for keyword in node.keywords:
+        if type(keyword.value) is ast.Attribute and _is_plugins_run(engine, keyword.value):
+            return True
     return False
 
 
+def _is_plugins_run(engine: Engine, node: ast.Attribute) -> bool:
+    """Whether an attribute is a plugin's ``run``."""
+    if node.attr != "run":
+        return False
+    return any(atom in PLUGIN_ROLES or _is_plugin(atom) for atom in engine.receivers.get(node, ()))
+
+
 def _is_plugin(atom: object) -> bool:
-    return isinstance(atom, (Instance, Class)) and "plugin" in atom.info.traits
+    return (type(atom) is Instance or type(atom) is Class) and "plugin" in atom.info.traits
 
 
 def executes(engine: Engine, methods: Methods, node: ast.AST) -> bool:
     """Whether a call runs the plugin: itself, through a method of the class, or by handing it to the workers."""
-    if not isinstance(node, ast.Call):
+    if type(node) is not ast.Call:
         return False
     known = methods.executing.get(node)
     if known is None:
@@ -162,9 +170,9 @@ def dispatches(node: ast.Call) -> bool:
     if DISPATCH.fullmatch(name):
         return True
     function = node.func
-    if isinstance(function, ast.Attribute) and name.startswith(POOL_METHODS):
+    if type(function) is ast.Attribute and name.startswith(POOL_METHODS):
         owner = function.value
-        held = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
+        held = owner.attr if type(owner) is ast.Attribute else owner.id if type(owner) is ast.Name else ""
         return POOLS.fullmatch(held) is not None
     return False
 
@@ -175,13 +183,13 @@ def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
     while pending:
         node = pending.pop(0)
         yield node
-        if not isinstance(node, MADE):
+        if type(node) not in MADE:
             pending[:0] = children(node)
 
 
 def metric_calls(engine: Engine, methods: Methods, node: ast.AST) -> list[ast.Call]:
     """The calls below a node that count the execution, wherever they stand."""
-    return [item for item in own_nodes(node) if isinstance(item, ast.Call) and counts(engine, methods, item)]
+    return [item for item in own_nodes(node) if type(item) is ast.Call and counts(engine, methods, item)]
 
 
 def counts(engine: Engine, methods: Methods, node: ast.Call) -> bool:
@@ -221,9 +229,7 @@ def _is_generator(function: FunctionInfo) -> bool:
 def _names_metrics(callees: Value) -> bool:
     """Whether a value may be the function that counts, or a partial of it."""
     return any(
-        atom.info.name == METRICS
-        if isinstance(atom, Function)
-        else isinstance(atom, Partial) and _names_metrics(atom.function)
+        atom.info.name == METRICS if type(atom) is Function else type(atom) is Partial and _names_metrics(atom.function)
         for atom in callees
     )
 
@@ -239,17 +245,17 @@ class FinallyEffects:
 
     def apply(self, node: ast.AST, state: State) -> State:
         """A call that counts; a coroutine counts only when it is awaited, itself or shielded."""
-        if isinstance(node, ast.Await):
+        if type(node) is ast.Await:
             inner = node.value
-            parts = [inner, *inner.args] if isinstance(inner, ast.Call) else []
-            if any(isinstance(part, ast.Call) and counts(self.engine, self.methods, part) for part in parts):
+            parts = [inner, *inner.args] if type(inner) is ast.Call else []
+            if any(type(part) is ast.Call and counts(self.engine, self.methods, part) for part in parts):
                 return state | {"metrics"}
-        if isinstance(node, ast.Call) and counts(self.engine, self.methods, node) and not self._is_coroutine(node):
+        if type(node) is ast.Call and counts(self.engine, self.methods, node) and not self._is_coroutine(node):
             return state | {"metrics"}
         return state
 
     def _is_coroutine(self, node: ast.Call) -> bool:
-        return any(isinstance(function.node, ast.AsyncFunctionDef) for function in self.methods.functions(node))
+        return any(type(function.node) is ast.AsyncFunctionDef for function in self.methods.functions(node))
 
     def raised(self, node: ast.AST, state: State) -> State | None:
         """What leaves the block: a wait, which can be cancelled, and a call whose function raises or that is guarded
@@ -257,7 +263,7 @@ class FinallyEffects:
         """
         if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom)):
             return self.apply(node, state)
-        if not isinstance(node, ast.Call):
+        if type(node) is not ast.Call:
             return None
         if counts(self.engine, self.methods, node):
             return state | {"metrics"}
@@ -271,16 +277,16 @@ class FinallyEffects:
 
     def quiets(self, manager: ast.expr) -> bool:
         """``suppress``, or one of the project's that does the same."""
-        return isinstance(manager, ast.Call) and quiets(self.engine, manager)
+        return type(manager) is ast.Call and quiets(self.engine, manager)
 
     def _expected_to_raise(self, around: ast.AST) -> set[ast.AST]:
         """The calls below a node that are expected to raise: something around them catches."""
         bodies = [
             node.body
             for node in find(around, GUARDING)
-            if (isinstance(node, (ast.Try, ast.TryStar)) and node.handlers)
+            if ((type(node) is ast.Try or type(node) is ast.TryStar) and node.handlers)
             or (
-                isinstance(node, (ast.With, ast.AsyncWith))
+                (type(node) is ast.With or type(node) is ast.AsyncWith)
                 and any(self.quiets(item.context_expr) for item in node.items)
             )
         ]
@@ -289,11 +295,11 @@ class FinallyEffects:
 
 def _raises(node: ast.AST) -> bool:
     """Whether a function has a raise of its own outside any try."""
-    body = node.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
+    body = node.body if (type(node) is ast.FunctionDef or type(node) is ast.AsyncFunctionDef) else []
     pending: list[ast.AST] = list(body)
     while pending:
         item = pending.pop()
-        if isinstance(item, ast.Raise):
+        if type(item) is ast.Raise:
             return True
         if not isinstance(
             item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Try, ast.TryStar)

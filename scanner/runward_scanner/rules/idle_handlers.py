@@ -39,6 +39,7 @@ HARMLESS = frozenset(
 SUCCEEDED = frozenset({"SUCCESS", "INITIALIZED"})
 """What hides a failure where it is written instead of one."""
 LEAVING = (ast.Return, ast.Continue, ast.Break)
+MADE = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
 
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:
@@ -47,7 +48,7 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
     while pending:
         current = pending.pop()
         yield current
-        if not isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if type(current) not in MADE:
             pending += children(current)
 
 
@@ -61,7 +62,7 @@ def swallows(handler: ast.ExceptHandler) -> bool:
 def _ends_idle(statements: list[ast.stmt], name: str | None) -> bool:
     """Whether a block may end, or be left, without anything having been done that carries the failure on."""
     for statement in statements:
-        if isinstance(statement, ast.If):
+        if type(statement) is ast.If:
             arms = (statement.body, statement.orelse)
             if not _is_quiet(statement.test) and any(_leaves(arm) and _ends_idle(arm, name) for arm in arms):
                 return True
@@ -84,29 +85,29 @@ def _is_quiet(test: ast.expr) -> bool:
     names = {
         node.attr if isinstance(node, ast.Attribute) else node.id
         for node in ast.walk(test)
-        if isinstance(node, (ast.Attribute, ast.Name))
+        if (type(node) is ast.Attribute or type(node) is ast.Name)
     }
     return any(name in HARMLESS or "cancel" in name.lower() or "clos" in name.lower() for name in names)
 
 
 def names(node: ast.expr) -> set[str]:
     """The last names of the exceptions that a handler takes; ``?`` for one that is not written as a name."""
-    if isinstance(node, ast.Tuple):
+    if type(node) is ast.Tuple:
         return set().union(*(names(item) for item in node.elts))
-    return {node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else "?"}
+    return {node.attr if type(node) is ast.Attribute else node.id if type(node) is ast.Name else "?"}
 
 
 def _is_idle(node: ast.stmt, name: str | None) -> bool:
     """Whether a statement lets the failure end here."""
     if isinstance(node, (ast.Pass, ast.Continue, ast.Break)):
         return True
-    if isinstance(node, ast.Return):
+    if type(node) is ast.Return:
         return node.value is None or _is_plain(node.value)
-    if isinstance(node, (ast.Assign, ast.AnnAssign)):
-        kept = isinstance(node.value, ast.Name) and node.value.id == name
+    if type(node) is ast.Assign or type(node) is ast.AnnAssign:
+        kept = type(node.value) is ast.Name and node.value.id == name
         return node.value is None or (_is_plain(node.value) and not kept)
-    if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Constant) or is_log_call(node.value)
+    if type(node) is ast.Expr:
+        return type(node.value) is ast.Constant or is_log_call(node.value)
     return False
 
 
@@ -114,31 +115,31 @@ def _is_plain(node: ast.expr) -> bool:
     """Whether a value says nothing of a failure: constants, empty displays, names."""
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
         return all(_is_plain(item) for item in node.elts)
-    if isinstance(node, ast.Dict):
-        keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+    if type(node) is ast.Dict:
+        keys = {key.value for key in node.keys if type(key) is ast.Constant}
         return not keys & {"error", "_internal"} and all(_is_plain(item) for item in node.values)
-    if isinstance(node, ast.Call):
+    if type(node) is ast.Call:
         return name_of(node) in {"dict", "list", "tuple", "set"} and not node.args and not node.keywords
-    if isinstance(node, ast.Attribute):
+    if type(node) is ast.Attribute:
         return node.attr in SUCCEEDED
-    if isinstance(node, ast.Name):
+    if type(node) is ast.Name:
         return not CARRIES_ON.fullmatch(node.id)
-    return isinstance(node, ast.Constant)
+    return type(node) is ast.Constant
 
 
 def quiets(engine: Engine, call: ast.Call) -> bool:
     """Whether a context manager drops exceptions: ``suppress`` under any name, or one of the project's that does."""
     callees = engine.callees.get(call, frozenset())
-    if suppresses(call) or any(isinstance(atom, External) and atom.path == "contextlib.suppress" for atom in callees):
+    if suppresses(call) or any(type(atom) is External and atom.path == "contextlib.suppress" for atom in callees):
         return not all(names(item) <= HARMLESS for item in call.args)
     for atom in callees:
-        if isinstance(atom, Class):
+        if type(atom) is Class:
             exits = [find_attribute(engine, atom.info, name, None) for name in ("__exit__", "__aexit__")]
-            if any(_says_true(item.info.node) for found in exits for item in found if isinstance(item, Function)):
+            if any(_says_true(item.info.node) for found in exits for item in found if type(item) is Function):
                 return True
-        elif isinstance(atom, Function) and any(
-            isinstance(item, ast.Try)
-            and any(isinstance(part, ast.Yield) for statement in item.body for part in walk(statement))
+        elif type(atom) is Function and any(
+            type(item) is ast.Try
+            and any(type(part) is ast.Yield for statement in item.body for part in walk(statement))
             and any(map(swallows, item.handlers))
             for item in walk_all(atom.info.node)
         ):
@@ -149,6 +150,6 @@ def quiets(engine: Engine, call: ast.Call) -> bool:
 def _says_true(function: ast.AST) -> bool:
     """Whether a function returns True somewhere, written out."""
     return any(
-        isinstance(node, ast.Return) and isinstance(node.value, ast.Constant) and node.value.value is True
+        type(node) is ast.Return and type(node.value) is ast.Constant and node.value.value is True
         for node in ast.walk(function)
     )

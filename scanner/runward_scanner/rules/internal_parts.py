@@ -23,7 +23,7 @@ from runward_scanner.inference.values import (
     texts,
 )
 from runward_scanner.logging_calls import is_log_call, name_of
-from runward_scanner.rules.raw_errors import in_api, is_api
+from runward_scanner.rules.raw_errors import is_api
 from runward_scanner.walking import find, walk
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import ModuleInfo
 
 INTERNAL = "_internal"
+TRACEBACK = Role.TRACEBACK
 INTERNAL_TEXT = Text(INTERNAL)
 REACHES = "The API reaches an envelope's _internal part"
 ASKING = frozenset(
@@ -50,14 +51,14 @@ def in_call(frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -
     if not is_api(frame) or is_log_call(node):
         return ""
     given = (*arguments.positional, *arguments.keywords.values(), arguments.rest, arguments.mapping)
-    if any(Role.TRACEBACK in value for value in given):
+    if any(TRACEBACK in value for value in given):
         return "The API hands out a traceback"
     if _hands_out(frame, callee, given):
         return "The API hands out an envelope with its _internal part"
     if any(INTERNAL_TEXT in value for value in given):
         return REACHES
-    spread = any(isinstance(atom, External) and atom.path in WHOLE for atom in callee)
-    if spread and any(isinstance(atom, Instance) and shows_internal(atom.info) for value in given for atom in value):
+    spread = any(type(atom) is External and atom.path in WHOLE for atom in callee)
+    if spread and any(type(atom) is Instance and shows_internal(atom.info) for value in given for atom in value):
         return "" if node in _publicly_read(frame.module) else REACHES
     return ""
 
@@ -66,16 +67,16 @@ def in_attribute(frame: Frame, node: ast.AST, receiver: Value, name: str) -> str
     """What is wrong with an attribute that the API takes by a string or a pattern; empty where nothing is."""
     if name == "__dict__" and computed(frame, receiver):
         return "The API takes every field of an envelope"
-    if name not in INTERNAL_NAMES or isinstance(node, ast.Attribute) or not is_api(frame):
+    if name not in INTERNAL_NAMES or type(node) is ast.Attribute or not is_api(frame):
         return ""
-    if all(isinstance(atom, (External, Module)) for atom in receiver):
+    if all((type(atom) is External or type(atom) is Module) for atom in receiver):
         return ""
     return f"The API reaches {name}, which is internal"
 
 
 def computed(frame: Frame, receiver: Value) -> bool:
     """Whether the API takes an envelope's attribute by a computed name."""
-    return is_api(frame) and any(isinstance(atom, Instance) and shows_internal(atom.info) for atom in receiver)
+    return is_api(frame) and any(type(atom) is Instance and shows_internal(atom.info) for atom in receiver)
 
 
 def in_match(frame: Frame, node: ast.Match, subject: Value) -> ast.AST | None:
@@ -83,7 +84,7 @@ def in_match(frame: Frame, node: ast.Match, subject: Value) -> ast.AST | None:
     if is_api(frame) and holds_internal(frame.engine, subject):
         for case in node.cases:
             for part in walk(case.pattern):
-                if isinstance(part, ast.MatchMapping) and part.rest is not None:
+                if type(part) is ast.MatchMapping and part.rest is not None:
                     return part
     return None
 
@@ -91,14 +92,14 @@ def in_match(frame: Frame, node: ast.Match, subject: Value) -> ast.AST | None:
 def holds_internal(engine: Engine, value: Value) -> bool:
     """Whether a value is an envelope with its ``_internal`` part."""
     heap = engine.heap
-    return any(isinstance(atom, Container) and heap.is_written(atom, f"={INTERNAL}") for atom in value)
+    return any(type(atom) is Container and heap.is_written(atom, f"={INTERNAL}") for atom in value)
 
 
 def _hands_out(frame: Frame, callee: Value, given: tuple[Value, ...]) -> bool:
     """Whether an envelope with its ``_internal`` part is given to what is not this project's code."""
     if not any(isinstance(atom, (External, Method, Thing)) for atom in callee) or not ASKING.isdisjoint(callee):
         return False
-    if any(isinstance(atom, Method) and isinstance(atom.receiver, Container) for atom in callee):
+    if any(type(atom) is Method and type(atom.receiver) is Container for atom in callee):
         return False
     return any(holds_internal(frame.engine, value) for value in given)
 
@@ -108,23 +109,21 @@ def _publicly_read(module: ModuleInfo) -> set[ast.AST]:
     return {
         node.value
         for node in walk(module.tree)
-        if isinstance(node, ast.Subscript)
-        and isinstance(node.slice, ast.Constant)
-        and node.slice.value not in INTERNAL_NAMES
+        if type(node) is ast.Subscript and type(node.slice) is ast.Constant and node.slice.value not in INTERNAL_NAMES
     }
 
 
 def check_api(engine: Engine, code: str) -> Iterator[Finding]:
     """Report ``_internal`` and tracebacks in the API, however they are reached."""
     for module in engine.governed:
-        if not in_api(engine, module):
+        if not module.in_api:
             continue
         problems = []
         calls = []
         for node in find(module.tree, INTERNAL_READERS):
-            if problem := INTERNAL_READERS[node.__class__](engine, node):
+            if problem := INTERNAL_READERS[type(node)](engine, node):
                 problems.append((node, problem))
-            if node.__class__ is ast.Call:
+            if type(node) is ast.Call:
                 calls.append(node)
         problems.extend((node, REACHES) for node in _spread(engine, module, calls))
         ignored = engine.logged_nodes(module) | _docstrings(module) | _left_out(module) if problems else set()
@@ -140,7 +139,7 @@ def _internal_constant(engine: Engine, node: ast.Constant) -> str:
 def _internal_attribute(engine: Engine, node: ast.Attribute) -> str:
     if node.attr in INTERNAL_NAMES:
         receivers = engine.receivers.get(node, frozenset())
-        if not any(isinstance(atom, External) for atom in receivers):
+        if not any(type(atom) is External for atom in receivers):
             return f"The API reaches {node.attr}, which is internal"
     return ""
 
@@ -151,9 +150,9 @@ def _internal_keyword(engine: Engine, node: ast.keyword) -> str:
 
 def _internal_call(engine: Engine, node: ast.Call) -> str:
     for atom in engine.callees.get(node, ()):
-        if isinstance(atom, External) and (atom.path in TRACEBACKS or atom.path.startswith("traceback.")):
+        if type(atom) is External and (atom.path in TRACEBACKS or atom.path.startswith("traceback.")):
             return "The API takes a traceback"
-        if isinstance(atom, Function) and "traceback" in atom.info.name:
+        if type(atom) is Function and "traceback" in atom.info.name:
             return "The API takes a traceback"
     return ""
 
@@ -178,7 +177,7 @@ def _spread(engine: Engine, module: ModuleInfo, every: Iterable[ast.Call]) -> It
         for node in every
         if name_of(node) in {"items", "values", "popitem"}
         and any(
-            isinstance(atom, Method) and holds_internal(engine, frozenset({atom.receiver}))
+            type(atom) is Method and holds_internal(engine, frozenset({atom.receiver}))
             for atom in engine.callees.get(node, ())
         )
     ]
@@ -190,11 +189,11 @@ def _picked(module: ModuleInfo) -> set[ast.AST]:
     """What is iterated over with a condition that leaves internal names out."""
     found: set[ast.AST] = set()
     for node in walk(module.tree):
-        if isinstance(node, ast.comprehension) and any(not _wants_internal(test) for test in node.ifs):
+        if type(node) is ast.comprehension and any(not _wants_internal(test) for test in node.ifs):
             found.add(node.iter)
-        elif isinstance(node, (ast.For, ast.AsyncFor)) and isinstance(node.body[0], ast.If):
+        elif (type(node) is ast.For or type(node) is ast.AsyncFor) and type(node.body[0]) is ast.If:
             first = node.body[0]
-            skips = isinstance(first.body[0], ast.Continue)
+            skips = type(first.body[0]) is ast.Continue
             if skips == _wants_internal(first.test) and (skips or len(node.body) == 1):
                 found.add(node.iter)
     return found
@@ -204,9 +203,11 @@ def _left_out(module: ModuleInfo) -> set[ast.AST]:
     """What a comprehension's elements must not be: ``if key != "_internal"``."""
     found: set[ast.AST] = set()
     for node in walk(module.tree):
-        if isinstance(node, ast.comprehension):
+        if type(node) is ast.comprehension:
             for test in node.ifs:
-                if isinstance(test, ast.Compare) and all(isinstance(item, (ast.NotEq, ast.NotIn)) for item in test.ops):
+                if type(test) is ast.Compare and all(
+                    (type(item) is ast.NotEq or type(item) is ast.NotIn) for item in test.ops
+                ):
                     found.update(walk(test))
     return found
 
@@ -214,12 +215,12 @@ def _left_out(module: ModuleInfo) -> set[ast.AST]:
 def _wants_internal(test: ast.expr) -> bool:
     """Whether a condition holds for internal names: that one begins with an underscore."""
     return (
-        isinstance(test, ast.Call)
+        type(test) is ast.Call
         and name_of(test) == "startswith"
-        and all(isinstance(item, ast.Constant) and str(item.value).startswith("_") for item in test.args)
-    ) or (isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.NotEq, ast.NotIn, ast.IsNot)))
+        and all(type(item) is ast.Constant and str(item.value).startswith("_") for item in test.args)
+    ) or (type(test) is ast.Compare and isinstance(test.ops[0], (ast.NotEq, ast.NotIn, ast.IsNot)))
 
 
 def _docstrings(module: ModuleInfo) -> set[ast.AST]:
     """The strings that are statements by themselves."""
-    return {node.value for node in module.statements(ast.Expr) if isinstance(node.value, ast.Constant)}
+    return {node.value for node in module.statements(ast.Expr) if type(node.value) is ast.Constant}

@@ -27,11 +27,11 @@ def rebound(info: ClassInfo, name: str) -> ast.stmt | None:
         if item is method:
             return None
         targets: list[ast.expr] = []
-        if isinstance(item, ast.Assign):
+        if type(item) is ast.Assign:
             targets = item.targets
-        elif isinstance(item, ast.AnnAssign):
+        elif type(item) is ast.AnnAssign:
             targets = [item.target]
-        if method is not None and any(isinstance(target, ast.Name) and target.id == name for target in targets):
+        if method is not None and any(type(target) is ast.Name and target.id == name for target in targets):
             return item
     return None
 
@@ -39,13 +39,13 @@ def rebound(info: ClassInfo, name: str) -> ast.stmt | None:
 def dropped_by(engine: Engine, module: ModuleInfo, node: ast.AST) -> ast.expr | None:
     """The decorator of a function that puts another in its place: the project's, and it never calls the function."""
     for decorator in node.decorator_list if isinstance(node, FUNCTIONS) else ():
-        if isinstance(decorator, ast.Call):
+        if type(decorator) is ast.Call:
             value = engine.callees.get(decorator, frozenset())
-        elif isinstance(decorator, ast.Name):
+        elif type(decorator) is ast.Name:
             value = engine.frame_of_module(module).lookup(decorator.id)
         else:
             continue
-        functions = [atom.info for atom in value if isinstance(atom, Function)]
+        functions = [atom.info for atom in value if type(atom) is Function]
         if functions and not any(_passes_on(info) for info in functions):
             return decorator
     return None
@@ -60,13 +60,13 @@ def _passes_on(info: FunctionInfo) -> bool:
         for argument in (*item.args.posonlyargs, *item.args.args)
     }
     for item in ast.walk(info.node):
-        if isinstance(item, ast.Call) and isinstance(item.func, ast.Name) and item.func.id in parameters:
+        if type(item) is ast.Call and type(item.func) is ast.Name and item.func.id in parameters:
             return True
-        if isinstance(item, ast.Call) and any(_names(argument, parameters) for argument in item.args):
+        if type(item) is ast.Call and any(_names(argument, parameters) for argument in item.args):
             wraps = isinstance(item.func, (ast.Name, ast.Attribute)) and "wraps" in ast.dump(item.func)
             if not wraps and _names(item.args[0], _first(info)):
                 return True
-        if isinstance(item, ast.Return) and item.value is not None and _names(item.value, parameters):
+        if type(item) is ast.Return and item.value is not None and _names(item.value, parameters):
             return True
     return False
 
@@ -81,4 +81,4 @@ def _first(info: FunctionInfo) -> set[str]:
 
 
 def _names(node: ast.expr, names: set[str]) -> bool:
-    return isinstance(node, ast.Name) and node.id in names
+    return type(node) is ast.Name and node.id in names

@@ -20,13 +20,11 @@ from runward_scanner.inference.values import (
     texts,
 )
 from runward_scanner.logging_calls import is_log_call
-from runward_scanner.patterns import Pattern, matches, whole
+from runward_scanner.patterns import Pattern, whole
 
 if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
-    from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame
-    from runward_scanner.inference.model import ModuleInfo
 
 ERROR_FIELD = Pattern(r"_*(?:job_)?(?:error|errors|error_message|error_text|failure|failure_reason|error_detail)")
 ERROR_KEYS = frozenset({"error", "errors", "error_message", "exception", "err", "failure"})
@@ -85,7 +83,7 @@ def tells_raw(frame: Frame, value: Value) -> bool:
     heap = frame.engine.heap
     for atom in value:
         names = {name[1:] for name in heap.names_of(atom) if name.startswith("=")}
-        if isinstance(atom, Container) and names and not names >= ENVELOPE_KEYS:
+        if type(atom) is Container and names and not names >= ENVELOPE_KEYS:
             cells = [heap.peek(atom, f"={name}") for name in names - {"_internal"}]
             if any(tells_raw(frame, cell) for cell in cells if not any(item is atom for item in cell)):
                 return True
@@ -95,7 +93,7 @@ def tells_raw(frame: Frame, value: Value) -> bool:
 def _holds_raw(frame: Frame, value: Value, levels: int) -> bool:
     """Whether a list or tuple holds an exception's text, or one that it holds does; a dict may be an envelope."""
     for atom in value:
-        if isinstance(atom, Container) and atom.kind in {"list", "tuple"}:
+        if type(atom) is Container and atom.kind in {"list", "tuple"}:
             for cell in frame.engine.heap.values_of(atom):
                 if is_raw(cell) or (levels and _holds_raw(frame, cell, levels - 1)):
                     return True
@@ -104,15 +102,7 @@ def _holds_raw(frame: Frame, value: Value, levels: int) -> bool:
 
 def is_api(frame: Frame) -> bool:
     """Whether the code being read belongs to the API."""
-    known = frame.module.in_api
-    return known if known is not None else in_api(frame.engine, frame.module)
-
-
-def in_api(engine: Engine, module: ModuleInfo) -> bool:
-    """Whether a module belongs to the API."""
-    if module.in_api is None:
-        module.in_api = bool(module.local) and matches(engine.settings.api, module.local)
-    return module.in_api
+    return frame.module.in_api
 
 
 def in_call(frame: Frame, node: ast.Call, name: str, callee: Value, arguments: Arguments) -> str:
@@ -146,12 +136,12 @@ def _public_parts(callee: Value, arguments: Arguments) -> list[Value]:
     """What an envelope, or a function that makes one, is given to tell the caller."""
     found = [value for name, value in arguments.keywords.items() if name in PUBLIC] if _makes_envelope(callee) else []
     for atom in callee:
-        if isinstance(atom, Class) and "envelope" in atom.info.traits:
+        if type(atom) is Class and "envelope" in atom.info.traits:
             found.extend(
                 value for name, value in zip(atom.info.fields, arguments.positional, strict=False) if name in PUBLIC
             )
-        elif isinstance(atom, Function) and "envelope" in atom.info.name.lower():
-            given = match_parameters(atom.info.node.args, arguments)
+        elif type(atom) is Function and "envelope" in atom.info.name.lower():
+            given = match_parameters(atom.info, arguments)
             found.extend(value for name, value in given.items() if name in PUBLIC)
     return found
 
@@ -160,11 +150,11 @@ def _told_by_error(frame: Frame, callee: Value, arguments: Arguments) -> Value:
     """What an error that becomes an envelope, one with a reason and a message, is given to tell the caller."""
     found = NOTHING
     for atom in callee:
-        if not isinstance(atom, Class) or not atom.info.module.governed:
+        if type(atom) is not Class or not atom.info.module.governed:
             continue
         for init in find_attribute(frame.engine, atom.info, "__init__", frame.activation):
-            if isinstance(init, Function):
-                given = match_parameters(init.info.node.args, arguments.before(NOTHING))
+            if type(init) is Function:
+                given = match_parameters(init.info, arguments.before(NOTHING))
                 if {"reason", "message"} <= given.keys():
                     found |= NOTHING.union(*(value for name, value in given.items() if name in PUBLIC))
     return found
@@ -173,27 +163,27 @@ def _told_by_error(frame: Frame, callee: Value, arguments: Arguments) -> Value:
 def _says_internal(node: ast.Call, every: Value) -> bool:
     """Whether an error is said to be of the service's own making, of whose exceptions a caller is told nothing."""
     given = [*node.args, *(keyword.value for keyword in node.keywords)]
-    named = [item.attr for item in given if isinstance(item, ast.Attribute)]
+    named = [item.attr for item in given if type(item) is ast.Attribute]
     return any(INTERNAL_KIND.fullmatch(word) for word in (*named, *texts(every)))
 
 
 def _makes_envelope(callee: Value) -> bool:
-    return any(isinstance(atom, Class) and "envelope" in atom.info.traits for atom in callee)
+    return any(type(atom) is Class and "envelope" in atom.info.traits for atom in callee)
 
 
 def _makes_exception(name: str, callee: Value) -> bool:
     if name.endswith(("Error", "Exception", "Failure")) and name != "HTTPException":
         return True
-    return any(isinstance(atom, Class) and atom.info.name.endswith(("Error", "Exception")) for atom in callee)
+    return any(type(atom) is Class and atom.info.name.endswith(("Error", "Exception")) for atom in callee)
 
 
 def in_dict(frame: Frame, node: ast.Dict) -> ast.AST | None:
     """The part of a dict display that answers with a raw exception."""
-    keys = {key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+    keys = {key.value for key in node.keys if type(key) is ast.Constant and isinstance(key.value, str)}
     if TOLD_KEYS.isdisjoint(keys):
         return None
     for key, value in zip(node.keys, node.values, strict=True):
-        if not isinstance(key, ast.Constant):
+        if type(key) is not ast.Constant:
             continue
         raw = key.value in ERROR_KEYS and not _is_report(frame, key.value, value)
         bad = (raw and (_is_raw_value(frame, value) or _is_partial(frame, value))) or (
@@ -206,7 +196,7 @@ def in_dict(frame: Frame, node: ast.Dict) -> ast.AST | None:
 
 def _is_raw_value(frame: Frame, node: ast.expr) -> bool:
     value = frame.value(node)
-    return is_raw(value) or (Role.EXCEPTION in value and not isinstance(node, ast.Dict))
+    return is_raw(value) or (Role.EXCEPTION in value and type(node) is not ast.Dict)
 
 
 def _is_report(frame: Frame, key: object, node: ast.expr) -> bool:
@@ -233,9 +223,9 @@ TESTING = ("pytest.", "_pytest.", "unittest.")
 
 def _is_partial(frame: Frame, node: ast.expr) -> bool:
     """Whether an error's content holds an exception's text but is no envelope, or holds a traceback."""
-    if not isinstance(node, ast.Dict):
+    if type(node) is not ast.Dict:
         return False
-    keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+    keys = {key.value for key in node.keys if type(key) is ast.Constant}
     values = [frame.value(value) for value in node.values]
     if any(Role.TRACEBACK in value for value in values):
         return True
@@ -244,7 +234,7 @@ def _is_partial(frame: Frame, node: ast.expr) -> bool:
 
 def _answers_failure(node: ast.Dict) -> bool:
     for key, value in zip(node.keys, node.values, strict=True):
-        if not isinstance(key, ast.Constant) or not isinstance(value, ast.Constant):
+        if type(key) is not ast.Constant or type(value) is not ast.Constant:
             continue
         if key.value in ANSWER_KEYS and str(value.value).lower() in {"false", "error", "failed", "failure", "fail"}:
             return True

@@ -34,9 +34,9 @@ def outputs(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
     """The names that an execution's result is assigned to as it is."""
     names: set[str] = set()
     for node in methods.nodes(method, ASSIGNMENTS):
-        value = node.value.value if isinstance(node.value, ast.Await) else node.value
-        if isinstance(value, ast.Call) and executes(engine, methods, value):
-            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        value = node.value.value if type(node.value) is ast.Await else node.value
+        if type(value) is ast.Call and executes(engine, methods, value):
+            names.update(target.id for target in node.targets if type(target) is ast.Name)
     return names
 
 
@@ -50,20 +50,20 @@ def results(engine: Engine, methods: Methods, method: ast.AST) -> set[str]:
                 continue
             runs = any(executes(engine, methods, call) for call in find(node.value, CALLS))
             if runs or any(part.id in names for part in find(node.value, NAMES)):
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                targets = node.targets if type(node) is ast.Assign else [node.target]
                 names.update(item.id for target in targets for item in find(target, NAMES))
     return names
 
 
 def bound_by(node: ast.AST) -> tuple[list[ast.expr], list[ast.expr]]:
     """The targets of what binds names, and the values that they are given."""
-    if isinstance(node, ast.Assign):
+    if type(node) is ast.Assign:
         return node.targets, [node.value]
-    if isinstance(node, (ast.For, ast.AsyncFor)):
+    if type(node) is ast.For or type(node) is ast.AsyncFor:
         return [node.target], [node.iter]
-    if isinstance(node, (ast.With, ast.AsyncWith)):
+    if type(node) is ast.With or type(node) is ast.AsyncWith:
         bound = [item for item in node.items if item.optional_vars is not None]
         return [item.optional_vars for item in bound if item.optional_vars], [item.context_expr for item in bound]
-    if isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+    if (type(node) is ast.AnnAssign or type(node) is ast.NamedExpr) and node.value is not None:
         return [node.target], [node.value]
     return [], []

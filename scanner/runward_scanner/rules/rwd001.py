@@ -68,8 +68,8 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
 
     def on_run(self, frame: Frame, node: ast.AST, owner: Any) -> None:
         """Report each place that reaches ``run``."""
-        receiver = node.value if isinstance(node, ast.Attribute) else None
-        if isinstance(owner, PluginRun):
+        receiver = node.value if type(node) is ast.Attribute else None
+        if type(owner) is PluginRun:
             message = "A plugin's run that ToolRunner handed out is used outside ToolRunner"
         else:
             message = f"{_described(owner)}'s run is reached outside ToolRunner"
@@ -102,7 +102,7 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
         if name == "__class__" and receiver is not None and any(_is_plugin(atom) for atom in receiver):
             frame.report(self.code, node, "A plugin's class, and its run with it, is replaced")
         named = name == frame.engine.settings.tool_runner_class
-        if named and receiver is not None and any(isinstance(atom, Module) for atom in receiver):
+        if named and receiver is not None and any(type(atom) is Module for atom in receiver):
             frame.report(self.code, node, f"The class {name} is replaced")
         if name == "run" and receiver is not None and any(_is_plugin(atom) for atom in receiver):
             frame.report(self.code, node, "A plugin's run is replaced")
@@ -114,7 +114,7 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """Report the use of the class of permits outside ToolRunner, such as to appoint another holder."""
         for atom in receiver:
-            if atom.__class__ is Class:
+            if type(atom) is Class:
                 self._permit(frame, node, atom.info)
 
     def _permit(self, frame: Frame, node: ast.AST, info: ClassInfo) -> None:
@@ -135,13 +135,16 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
     def on_call(self, frame: Frame, node: ast.Call, callee: Value, arguments: Arguments) -> None:
         """Report the same by ``append`` and the like."""
         for atom in callee:
-            if atom.__class__ is Method and atom.name in FILLING:
+            if type(atom) is Method and atom.name in FILLING:
                 self._kept(frame, node, frozenset({atom.receiver}), arguments.every())
 
     def _kept(self, frame: Frame, node: ast.AST, receiver: Value, value: Value) -> None:
         if not frame.inside or not frame.engine.is_tool_runner_code(frame):
             return
-        if any(isinstance(atom, (Container, Thing)) and atom.activation is not frame.activation for atom in receiver):
+        if any(
+            (type(atom) is Container or type(atom) is Thing) and atom.activation is not frame.activation
+            for atom in receiver
+        ):
             self._hands(frame, node, value, "ToolRunner keeps a plugin's run, where others can reach it")
 
     def on_class(self, frame: Frame, info: ClassInfo) -> None:
@@ -172,15 +175,15 @@ The permit that lets the runtime guard pass is ToolRunner's alone too.
 def _holds_run(frame: Frame, value: Value, functions: list[FunctionInfo], levels: int) -> bool:
     """Whether a value is a plugin's ``run``, or holds it; ``functions`` takes the ones made in ToolRunner among it."""
     for atom in value:
-        kind = atom.__class__
+        kind = type(atom)
         if kind is PluginRun:
             if not atom.reported:  # type: ignore[union-attr]
                 return True
-        elif isinstance(atom, Function):
+        elif type(atom) is Function:
             if atom.closure is not None and atom.bound is None and atom.info.inside:
                 functions.append(atom.info)
-        elif levels and isinstance(atom, (Partial, Container)):
-            held = frame.engine.heap.values_of(atom) if isinstance(atom, Container) else [atom.function]
+        elif levels and (type(atom) is Partial or type(atom) is Container):
+            held = [atom.function] if type(atom) is Partial else frame.engine.heap.values_of(atom)
             if any(_holds_run(frame, inner, functions, levels - 1) for inner in held):
                 return True
     return False
@@ -199,12 +202,12 @@ def _is_permit(settings: Settings, info: ClassInfo) -> bool:
 
 
 def _is_plugin(atom: object) -> bool:
-    if isinstance(atom, (Instance, Class)):
+    if type(atom) is Instance or type(atom) is Class:
         return "plugin" in atom.info.traits
     return atom in {Role.PLUGIN, Role.PLUGIN_CLASS}
 
 
 def _described(owner: object) -> str:
-    if isinstance(owner, (Instance, Class)):
+    if type(owner) is Instance or type(owner) is Class:
         return f"Plugin {owner.info.name}"
     return "A plugin"

@@ -51,7 +51,7 @@ finally.
         """Report ``ToolRunner.run`` or its metrics being replaced."""
         if receiver is None:
             return
-        if name == "__code__" and any(isinstance(atom, Function) and _is_governing(frame, atom) for atom in receiver):
+        if name == "__code__" and any(type(atom) is Function and _is_governing(frame, atom) for atom in receiver):
             frame.report(self.code, node, "The code of a method of ToolRunner is replaced")
         if name == "__class__" and any(_is_runner(atom) for atom in receiver):
             frame.report(self.code, node, "The class of a ToolRunner is replaced")
@@ -121,7 +121,7 @@ finally.
     def _made_by_metaclass(self, info: ClassInfo) -> Iterator[Finding]:
         """Report a class of ToolRunner's class that says what ``run`` is."""
         for atom in info.keywords.get("metaclass", ()):
-            if isinstance(atom, Class):
+            if type(atom) is Class:
                 named = find(atom.info.node, frozenset({ast.Constant}))
                 if any(node.value in {"run", METRICS} for node in named):
                     yield self._finding(info, info.node, "run may be replaced by the class's own class")
@@ -160,7 +160,7 @@ finally.
         for node in points:
             if node not in covered:
                 yield self._finding(info, node, f"the plugin is run outside the try whose finally calls {METRICS}()")
-        if not points and tries and not any(isinstance(node, ast.Call) for node in covered):
+        if not points and tries and not any(type(node) is ast.Call for node in covered):
             yield self._finding(info, tries[0], f"the try whose finally calls {METRICS}() encloses no execution")
 
     def _finding(self, info: ClassInfo, node: ast.AST, what: str, steps: tuple[Step, ...] = ()) -> Finding:
@@ -173,7 +173,7 @@ def _leaving(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
     pending = [(item, False) for item in statements]
     while pending:
         node, looped = pending.pop(0)
-        if isinstance(node, ast.Return) or (isinstance(node, (ast.Break, ast.Continue)) and not looped):
+        if type(node) is ast.Return or ((type(node) is ast.Break or type(node) is ast.Continue) and not looped):
             yield node
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             continue
@@ -185,7 +185,7 @@ def _inner_statements(node: ast.AST) -> Iterator[ast.stmt]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.stmt):
             yield child
-        elif isinstance(child, (ast.ExceptHandler, ast.match_case)):
+        elif type(child) is ast.ExceptHandler or type(child) is ast.match_case:
             yield from _inner_statements(child)
 
 
@@ -194,13 +194,13 @@ def _leaver(statements: list[ast.stmt], effects: FinallyEffects) -> ast.AST | No
         for node in ast.walk(statement):
             if isinstance(node, (ast.Return, ast.Raise, ast.Break, ast.Continue, ast.Assert)):
                 return node
-            if isinstance(node, (ast.Call, ast.Await)) and effects.raised(node, frozenset()) == frozenset():
+            if (type(node) is ast.Call or type(node) is ast.Await) and effects.raised(node, frozenset()) == frozenset():
                 return node
     return None
 
 
 def _is_function(node: ast.stmt, name: str) -> bool:
-    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name
+    return (type(node) is ast.FunctionDef or type(node) is ast.AsyncFunctionDef) and node.name == name
 
 
 def _has_run(info: ClassInfo) -> bool:
@@ -208,9 +208,9 @@ def _has_run(info: ClassInfo) -> bool:
 
 
 def _is_runner(atom: object) -> bool:
-    if isinstance(atom, (Instance, Class)):
+    if type(atom) is Instance or type(atom) is Class:
         return "tool_runner" in atom.info.traits
-    if isinstance(atom, Function):
+    if type(atom) is Function:
         return False
     return atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS}
 

@@ -63,9 +63,9 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         {
             Role: lambda settings, atom: atom in raw_errors.TELLING,
             Text: lambda settings, atom: atom == internal_parts.INTERNAL_TEXT,
-            Container: always,
         }
     )
+    calls_given_in_api = MappingProxyType({Container: always})
     returns_of = MappingProxyType({Role: lambda settings, atom: atom in raw_errors.RAW, Container: always})
 
     def __init__(self) -> None:
@@ -75,7 +75,8 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     attributes_named = INTERNAL_NAMES | {"__dict__", "run_plugin"}
     """What is internal, and ToolRunner's worker half by its own name."""
-    calls_named = PATCHERS
+    calls_named = PATCHERS | raw_errors.ANSWERING
+    """What patches validators, and what answers, perhaps with a container that holds an exception's text."""
 
     def minds_call(self, name: str) -> bool:
         """What ends a job."""
@@ -111,7 +112,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         """Report a validator that is replaced, and a raw error that is stored."""
         if validators.is_validator_name(name) and self._replaces(frame, node, receiver, value):
             frame.report(self.code, node, f"The validator {name} is replaced")
-        elif name == "__code__" and any(isinstance(atom, Function) and _is_validator(atom) for atom in receiver or ()):
+        elif name == "__code__" and any(type(atom) is Function and _is_validator(atom) for atom in receiver or ()):
             frame.report(self.code, node, "A validator's code is replaced")
         elif receiver is not None and validators.silences(frame, receiver, name, value):
             frame.report(self.code, node, "A validator is replaced by one that checks nothing")
@@ -121,30 +122,30 @@ What ends a job, its Outcome, is made by ToolRunner alone.
     def _replaces(self, frame: Frame, node: ast.AST, receiver: Value | None, value: Value) -> bool:
         """Whether a write puts something else in a validator's place."""
         if receiver is None:
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if type(node) is ast.FunctionDef or type(node) is ast.AsyncFunctionDef:
                 return False
-            known = [atom for atom in value if isinstance(atom, (Function, External))]
+            known = [atom for atom in value if (type(atom) is Function or type(atom) is External)]
             if len(known) == len(value) and known:
                 return not all(_is_validator(atom) for atom in known)
-            return not isinstance(node, (ast.Import, ast.ImportFrom)) and Role.UNKNOWN not in value
+            return (type(node) is not ast.Import and type(node) is not ast.ImportFrom) and Role.UNKNOWN not in value
         owners = [
             atom
             for atom in receiver
-            if isinstance(atom, Module)
-            or (isinstance(atom, (Instance, Class)) and "tool_runner" in atom.info.traits)
+            if type(atom) is Module
+            or ((type(atom) is Instance or type(atom) is Class) and "tool_runner" in atom.info.traits)
             or atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS}
-            or (isinstance(atom, External) and "valid" in atom.path)
+            or (type(atom) is External and "valid" in atom.path)
         ]
         if not owners:
             return False
         initial = (
             frame.function is not None
             and frame.function.name == "__init__"
-            and not any(isinstance(a, Module) for a in owners)
+            and not any(type(a) is Module for a in owners)
         )
         return not (
             initial
-            and not any(isinstance(atom, Function) and not _is_validator(atom) for atom in value)
+            and not any(type(atom) is Function and not _is_validator(atom) for atom in value)
             and Role.OPAQUE not in value
         )
 
@@ -167,7 +168,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         """
         named = name == "run_plugin" and any(atom in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS} for atom in receiver)
         settings = frame.engine.settings
-        functions = [atom.info for atom in result if isinstance(atom, Function)]
+        functions = [atom.info for atom in result if type(atom) is Function]
         halves = [info for info in functions if _may_be_worker_half(settings, info)]
         if (
             (named or halves)
@@ -189,7 +190,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
     def _changes_outcome(self, frame: Frame, node: ast.Call, arguments: Arguments) -> None:
         """Report a changed copy of what ends a job, made outside ToolRunner."""
         for atom in arguments.at(0):
-            if isinstance(atom, Instance) and _is_outcome(frame.engine.settings, atom.info):
+            if type(atom) is Instance and _is_outcome(frame.engine.settings, atom.info):
                 if not frame.engine.is_tool_runner_code(frame):
                     frame.report(self.code, node, f"{atom.info.name}, which ends a job, is changed outside ToolRunner")
                 return
@@ -235,7 +236,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
 
     def on_return(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> None:
         """Report an exception's text that the API answers with."""
-        answered = node.value is not None and (not isinstance(node.value, ast.Dict) or None in node.value.keys)
+        answered = node.value is not None and (type(node.value) is not ast.Dict or None in node.value.keys)
         if answered and raw_errors.is_raw(value) and raw_errors.is_api(frame):
             frame.report(self.code, node, "The API answers with an exception's text")
         elif answered and raw_errors.is_api(frame) and self._answers_whole(frame, node, value):
@@ -248,7 +249,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
         if frame.function is None or frame.function.name.startswith("_"):
             return False
         held = [internal_parts.holds_internal(frame.engine, frozenset({atom})) for atom in value]
-        return all(held) or (isinstance(node.value, ast.Call) and any(held))
+        return all(held) or (type(node.value) is ast.Call and any(held))
 
 
 def _is_outcome(settings: Settings, info: ClassInfo) -> bool:

@@ -85,7 +85,7 @@ builds them. Imports under TYPE_CHECKING are fine.
         """Check an import that is a call."""
         layer = layer_of(frame.engine, frame.module.local) if frame.module.local else None
         for atom in target:
-            if layer is not None and isinstance(atom, Module) and atom.info.local:
+            if layer is not None and type(atom) is Module and atom.info.local:
                 other = layer_of(frame.engine, atom.info.local)
                 if other is not None and not _may(layer, other):
                     frame.report(self.code, node, _message(layer, other, atom.info.name))
@@ -96,8 +96,11 @@ builds them. Imports under TYPE_CHECKING are fine.
         """Report the use of a layer that is not the next one down."""
         if not frame.module.local:
             return
-        of_module = Module in map(type, receiver)
-        if of_module and len(receiver) == 1 and node.__class__ is ast.ImportFrom:
+        of_module = False
+        for atom in receiver:
+            if type(atom) is Module:
+                of_module = True
+        if of_module and len(receiver) == 1 and type(node) is ast.ImportFrom:
             return  # import statements are checked when all is read
         held = _layer_names(receiver)
         if of_module or (held and not _own(frame, receiver)):
@@ -109,13 +112,13 @@ builds them. Imports under TYPE_CHECKING are fine.
         for other_name in held:
             other = next((item for item in settings.layers if item.name == other_name), None)
             if layer is not None and other is not None and not _may(layer, other) and not _own(frame, receiver):
-                steps = steps_to(frame, node.value) if isinstance(node, ast.Attribute) else []
+                steps = steps_to(frame, node.value) if type(node) is ast.Attribute else []
                 frame.report(self.code, node, f"Layer {layer.name} reaches through to {other.name}", steps)
                 return
 
     def _taken_through(self, frame: Frame, node: ast.AST, result: Value, of_module: bool) -> None:
         """Report a class of a layer that is taken from a module, or an object of one that is taken from a layer."""
-        if not isinstance(node, ast.Attribute):
+        if type(node) is not ast.Attribute:
             return
         taken = [atom.info for atom in result if isinstance(atom, Class if of_module else Instance)]
         layer = layer_of(frame.engine, frame.module.local) if taken else None
@@ -198,7 +201,7 @@ def _layer_names(value: Value) -> set[str]:
     """The layers of the chain whose objects a value may be."""
     found = set()
     for atom in value:
-        kind = atom.__class__
+        kind = type(atom)
         if kind is Instance:
             if atom.info.name in CHAIN_CLASSES and atom.info.module.governed:  # type: ignore[union-attr]
                 found.add(CHAIN_CLASSES[atom.info.name])  # type: ignore[union-attr]
@@ -209,14 +212,14 @@ def _layer_names(value: Value) -> set[str]:
 
 def _own(frame: Frame, receiver: Value) -> bool:
     """Whether an object is of the class whose method reads it."""
-    return any(isinstance(atom, Instance) and atom.info in frame.inside for atom in receiver)
+    return any(type(atom) is Instance and atom.info in frame.inside for atom in receiver)
 
 
 def _runtime_imports(engine: Engine, module: ModuleInfo) -> Iterator[ast.Import | ast.ImportFrom]:
     """The import statements that run, those under TYPE_CHECKING left out."""
     left_out: set[ast.stmt] = set()
     for test in module.statements(ast.If):
-        negated = isinstance(test.test, ast.UnaryOp) and isinstance(test.test.op, ast.Not)
+        negated = type(test.test) is ast.UnaryOp and type(test.test.op) is ast.Not
         if _is_type_checking(engine, module, test.test.operand if negated else test.test):
             for item in test.orelse if negated else test.body:
                 inner = [item] if isinstance(item, IMPORTS) else ast.walk(item)
@@ -228,10 +231,10 @@ def _runtime_imports(engine: Engine, module: ModuleInfo) -> Iterator[ast.Import 
 
 def _is_type_checking(engine: Engine, module: ModuleInfo, node: ast.expr) -> bool:
     """Whether a test is typing's constant, not something of the project's under its name."""
-    if isinstance(node, ast.Name) and node.id == "TYPE_CHECKING":
+    if type(node) is ast.Name and node.id == "TYPE_CHECKING":
         value = engine.heap.peek(module, node.id)
-        return all(isinstance(atom, External) for atom in value)
-    if isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING":
+        return all(type(atom) is External for atom in value)
+    if type(node) is ast.Attribute and node.attr == "TYPE_CHECKING":
         return not any(isinstance(atom, (Module, Class, Instance)) for atom in engine.receivers.get(node, ()))
     return False
 
@@ -281,8 +284,8 @@ def _definer(engine: Engine, module: ModuleInfo, full: str, name: str) -> str | 
     if not value:
         value = engine.module_attribute(engine.frame_of_module(source), source, name)
     for atom in value:
-        if isinstance(atom, (Class, Function)) and atom.info.module.local:
+        if (type(atom) is Class or type(atom) is Function) and atom.info.module.local:
             return atom.info.module.local
-        if isinstance(atom, Instance) and atom.info.name in CHAIN_CLASSES:
+        if type(atom) is Instance and atom.info.name in CHAIN_CLASSES:
             return atom.info.module.local
     return None

@@ -68,9 +68,9 @@ sees. The plugin loader is the one exception.
             what = f"{_short(atom)}() executes code that cannot be checked"
             frame.report(self.code, node, what, steps_to(frame, node.func))
             return
-        if isinstance(node.func, ast.Attribute) and node.func.attr in LOADING and not _is_loader(frame):
+        if type(node.func) is ast.Attribute and node.func.attr in LOADING and not _is_loader(frame):
             receiver = frame.engine.receivers.get(node.func, frozenset())
-            if is_open(receiver) or any(atom.__class__.__name__ in {"Thing", "Method"} for atom in receiver):
+            if is_open(receiver) or any(type(atom).__name__ in {"Thing", "Method"} for atom in receiver):
                 frame.report(self.code, node, f"{node.func.attr}() executes a module that cannot be checked")
                 return
         if HANDED.isdisjoint(arguments.every()):
@@ -97,7 +97,7 @@ sees. The plugin loader is the one exception.
 
 
 def _short(atom: object) -> str:
-    return atom.path.removeprefix("builtins.") if isinstance(atom, External) else ""
+    return atom.path.removeprefix("builtins.") if type(atom) is External else ""
 
 
 def _is_loader(frame: Frame) -> bool:
@@ -107,6 +107,6 @@ def _is_loader(frame: Frame) -> bool:
 
 
 def _is_plugin(atom: object) -> bool:
-    if isinstance(atom, (Instance, Class)):
+    if type(atom) is Instance or type(atom) is Class:
         return "plugin" in atom.info.traits
     return atom in {Role.PLUGIN, Role.PLUGIN_CLASS}

@@ -42,12 +42,12 @@ def _of_fields(info: ClassInfo) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]
     """The words that are defaults of a field for the state, in a class that keeps a plugin's."""
     for item in info.node.body:
         if (
-            isinstance(item, ast.AnnAssign)
-            and isinstance(item.target, ast.Name)
+            type(item) is ast.AnnAssign
+            and type(item.target) is ast.Name
             and is_loose_name(item.target.id)
-            and isinstance(item.annotation, ast.Name)
+            and type(item.annotation) is ast.Name
             and item.annotation.id == "str"
-            and isinstance(item.value, ast.Constant)
+            and type(item.value) is ast.Constant
             and isinstance(item.value.value, str)
         ):
             yield info.module, item, [item.value.value]
@@ -70,7 +70,7 @@ def _of_function(enums: Enums, info: FunctionInfo) -> Iterator[tuple[ModuleInfo,
 
 def _may_hold_words(value: ast.expr | None) -> bool:
     """Whether there is a value that is a string, a name that may stand for one, or a display that may hold one."""
-    return isinstance(value, HOLDING) or (isinstance(value, ast.Constant) and isinstance(value.value, str))
+    return isinstance(value, HOLDING) or (type(value) is ast.Constant and isinstance(value.value, str))
 
 
 class Enums:
@@ -84,7 +84,7 @@ class Enums:
     def are_named(self, module: ModuleInfo, annotation: ast.expr) -> bool:
         """Whether an annotation names one."""
         for node in walk(annotation):
-            if node.__class__ is ast.Name:
+            if type(node) is ast.Name:
                 key = (module, node.id)
                 known = self._known.get(key)
                 if known is None:
@@ -102,18 +102,18 @@ def _written(
     enums: Enums, module: ModuleInfo, annotation: ast.expr, value: ast.expr
 ) -> Iterator[tuple[ModuleInfo, ast.AST, list[str]]]:
     """The words in a value, where its annotation, or the last part of it, names the state enum."""
-    while isinstance(annotation, ast.Subscript):
+    while type(annotation) is ast.Subscript:
         inner = annotation.slice
-        if isinstance(inner, ast.Tuple) and not inner.elts:
+        if type(inner) is ast.Tuple and not inner.elts:
             return  # the empty tuple's
-        annotation = inner.elts[-1] if isinstance(inner, ast.Tuple) else inner
+        annotation = inner.elts[-1] if type(inner) is ast.Tuple else inner
     if not enums.are_named(module, annotation):
         return
     frame = enums.engine.frame_of_module(module)
     for node in _elements(value):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if type(node) is ast.Constant and isinstance(node.value, str):
             yield module, node, [node.value]
-        elif isinstance(node, ast.Name):
+        elif type(node) is ast.Name:
             yield module, node, texts(frame.lookup(node.id))
 
 
@@ -122,7 +122,7 @@ def _elements(value: ast.expr) -> Iterator[ast.expr]:
     if isinstance(value, (ast.List, ast.Tuple, ast.Set)):
         for element in value.elts:
             yield from _elements(element)
-    elif isinstance(value, ast.Dict):
+    elif type(value) is ast.Dict:
         for element in value.values:
             yield from _elements(element)
     else:

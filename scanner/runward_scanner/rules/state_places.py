@@ -33,7 +33,7 @@ def listed(frame: Frame, container: Container, levels: int) -> Iterator[str]:
     if (makes_lifecycle(words) and "PENDING" not in words) or is_state(keys):
         yield from filter(str.isupper, words)
     for atom in held if levels else ():
-        if isinstance(atom, Container):
+        if type(atom) is Container:
             yield from listed(frame, atom, levels - 1)
 
 
@@ -41,10 +41,10 @@ def patterns_at(node: ast.Match, index: int) -> Iterator[ast.MatchValue]:
     """The values that patterns for tuples have at one place."""
     for case in node.cases:
         for pattern in ast.walk(case.pattern):
-            if not isinstance(pattern, ast.MatchSequence) or index >= len(pattern.patterns):
+            if type(pattern) is not ast.MatchSequence or index >= len(pattern.patterns):
                 continue
-            if not any(isinstance(item, ast.MatchStar) for item in pattern.patterns[:index]):
-                yield from (item for item in ast.walk(pattern.patterns[index]) if isinstance(item, ast.MatchValue))
+            if not any(type(item) is ast.MatchStar for item in pattern.patterns[:index]):
+                yield from (item for item in ast.walk(pattern.patterns[index]) if type(item) is ast.MatchValue)
 
 
 def looks_for_member(frame: Frame) -> bool:
@@ -55,15 +55,15 @@ def looks_for_member(frame: Frame) -> bool:
 
 def is_generated(receiver: Value) -> bool:
     """Whether a value is a module or an enum that protoc made."""
-    return any(isinstance(atom, External) and "_pb2" in atom.path for atom in receiver)
+    return any(type(atom) is External and "_pb2" in atom.path for atom in receiver)
 
 
 def is_method(receiver: Value, name: str) -> bool:
     """Whether a class of the receiver defines a method of that name."""
     return any(
-        isinstance(atom, Class)
+        type(atom) is Class
         and any(
-            isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.name == name
+            (type(item) is ast.FunctionDef or type(item) is ast.AsyncFunctionDef) and item.name == name
             for item in atom.info.node.body
         )
         for atom in receiver

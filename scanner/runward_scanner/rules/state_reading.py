@@ -16,13 +16,16 @@ from runward_scanner.inference.values import Class, Container, External, Functio
 from runward_scanner.rule import Rule
 from runward_scanner.rules.state_declarations import declared
 from runward_scanner.rules.state_places import is_generated, is_method, listed, looks_for_member, patterns_at
-from runward_scanner.rules.state_setting import handed_states, may_be_wrong, state_fields
+from runward_scanner.rules.state_setting import FILLERS, handed_states, may_be_wrong, state_fields
 from runward_scanner.rules.state_words import (
     ENUM_OWN,
     LOOSE_STATE_NAMES,
     OUTCOMES,
+    PLUGIN,
     PROTO,
+    STATE_ENUM,
     STATES,
+    STATUS,
     holds_states,
     is_counted,
     is_plugin_like,
@@ -54,10 +57,10 @@ TEXT: Value = frozenset({External("builtins.str")})
 GETTERS = frozenset({"get_state", "state_of", "get_plugin_state"})
 
 
-STATE_ENUM: Minded = MappingProxyType(
+STATES_HELD_BY: Minded = MappingProxyType(
     {
         Class: lambda settings, atom: "state" in atom.info.traits,
-        Role: lambda settings, atom: atom is Role.STATE_ENUM,
+        Role: lambda settings, atom: atom is STATE_ENUM,
     }
 )
 
@@ -65,17 +68,18 @@ STATE_ENUM: Minded = MappingProxyType(
 class StateReading(Rule, ABC):
     """Finds words that stand where a lifecycle state stands, for the rules that say what is wrong with them."""
 
-    attributes_of = STATE_ENUM
+    attributes_of = STATES_HELD_BY
     calls_given = MappingProxyType(
         {
             Text: lambda settings, atom: is_wrong_word(atom.text),
             Instance: lambda settings, atom: is_counted(atom.info),
-            Role: lambda settings, atom: atom is Role.STATUS,
-            Container: always,
+            Role: lambda settings, atom: atom is STATUS,
         }
     )
+    calls_named = FILLERS
+    """What fills mappings, perhaps from another one."""
     stores_of = MappingProxyType({Container: always})
-    stores_to = MappingProxyType({**STATE_ENUM, Instance: always})
+    stores_to = MappingProxyType({**STATES_HELD_BY, Instance: always})
     returns_of = MappingProxyType({Text: always})
 
     def minds_attribute(self, name: str) -> bool:
@@ -106,7 +110,7 @@ class StateReading(Rule, ABC):
     def on_attribute(self, frame: Frame, node: ast.AST, receiver: Value, name: str, result: Value) -> None:
         """``PluginState.NAME``, and constants of the API's enum."""
         if is_state_enum(receiver):
-            own = name in ENUM_OWN or name.startswith("_") or any(isinstance(atom, Function) for atom in result)
+            own = name in ENUM_OWN or name.startswith("_") or any(type(atom) is Function for atom in result)
             if not own and not is_method(receiver, name):
                 self.check(frame, node, [name])
         elif name.startswith("PLUGIN_STATE_") and (match := PROTO.fullmatch(name)):
@@ -146,7 +150,7 @@ class StateReading(Rule, ABC):
         for text in texts(arguments.at(1, "names")):
             names.extend(text.replace(",", " ").split())
         for atom in arguments.at(1, "names"):
-            if isinstance(atom, Container):
+            if type(atom) is Container:
                 held = containers.elements(frame, frozenset({atom}), node)
                 names.extend(texts(held))
                 for pair in held:
@@ -160,7 +164,7 @@ class StateReading(Rule, ABC):
     def on_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """``plugin.state = …``, ``plugin_state = …``, ``PluginState.NAME = …``."""
         if receiver is None:
-            held = [word for atom in value if isinstance(atom, Container) for word in listed(frame, atom, 2)]
+            held = [word for atom in value if type(atom) is Container for word in listed(frame, atom, 2)]
             self.check(frame, node, [*(texts(value) if is_state_name(name.lower()) else []), *held])
             return
         if is_state_enum(receiver):
@@ -172,7 +176,7 @@ class StateReading(Rule, ABC):
         if is_state_name(name):
             return True
         for atom in receiver:
-            if isinstance(atom, Instance) and name in atom.info.annotations:
+            if type(atom) is Instance and name in atom.info.annotations:
                 declared = named_class(frame.engine.frame_of_class(atom.info), atom.info.annotations[name])
                 return is_state_enum(declared) or (
                     declared == TEXT and LOOSE_STATE_NAMES.fullmatch(name) is not None and keeps_state(atom.info.name)
@@ -182,7 +186,7 @@ class StateReading(Rule, ABC):
         if is_plugin_like(receiver):
             return True
         return any(
-            isinstance(atom, (Instance, Class)) and is_state(frame.engine.heap.peek(atom.info, name))
+            (type(atom) is Instance or type(atom) is Class) and is_state(frame.engine.heap.peek(atom.info, name))
             for atom in receiver
         )
 
@@ -193,7 +197,7 @@ class StateReading(Rule, ABC):
                 break
         else:
             for operand in operands:
-                if operand.__class__ is not ast.Constant and self._reads_state(frame, operand):
+                if type(operand) is not ast.Constant and self._reads_state(frame, operand):
                     break
             else:
                 if not looks_for_member(frame):
@@ -201,32 +205,32 @@ class StateReading(Rule, ABC):
         for operand, value in zip(operands[-len(values) :], values[-len(operands) :], strict=True):
             words = list(texts(value))
             for atom in value:
-                if isinstance(atom, Container):
+                if type(atom) is Container:
                     words.extend(texts(containers.contents(frame, atom)))
-            if isinstance(operand, ast.Attribute) and is_status_enum(frame.engine.receivers.get(operand, frozenset())):
+            if type(operand) is ast.Attribute and is_status_enum(frame.engine.receivers.get(operand, frozenset())):
                 words.append(operand.attr)
             self.check(frame, operand, words)
 
     def _reads_state(self, frame: Frame, node: ast.expr) -> bool:
         """Whether an expression reads a lifecycle state, by what it is read from."""
-        if isinstance(node, ast.Subscript):
+        if type(node) is ast.Subscript:
             return holds_states(frame, node.value)
-        if isinstance(node, ast.Call):
-            if not isinstance(node.func, ast.Attribute):
-                shown = isinstance(node.func, ast.Name) and node.func.id in {"str", "repr"} and len(node.args) == 1
+        if type(node) is ast.Call:
+            if type(node.func) is not ast.Attribute:
+                shown = type(node.func) is ast.Name and node.func.id in {"str", "repr"} and len(node.args) == 1
                 return shown and (self._reads_state(frame, node.args[0]) or is_state(frame.value(node.args[0])))
             if node.func.attr == "get" and holds_states(frame, node.func.value):
                 return True
             cased = node.func.attr in {"lower", "upper", "casefold", "strip"}
             return node.func.attr in GETTERS or (cased and self._reads_state(frame, node.func.value))
-        if isinstance(node, ast.Name):
+        if type(node) is ast.Name:
             return is_state_name(node.id)
-        if isinstance(node, ast.Attribute):
+        if type(node) is ast.Attribute:
             if node.attr in {"name", "value"}:
                 return self._reads_state(frame, node.value) or is_state(frame.engine.receivers.get(node, frozenset()))
             if is_state_name(node.attr):
                 return True
-            named = role_of_name(last_name(node.value)) is Role.PLUGIN
+            named = role_of_name(last_name(node.value)) is PLUGIN
             return node.attr in {"state", "_state"} and (
                 named or is_plugin_like(frame.engine.receivers.get(node, frozenset()))
             )
@@ -266,9 +270,9 @@ class StateReading(Rule, ABC):
         if is_state(subject) or self._reads_state(frame, node.subject):
             for case in node.cases:
                 for part in ast.walk(case.pattern):
-                    if isinstance(part, ast.MatchValue):
+                    if type(part) is ast.MatchValue:
                         self.check(frame, part.value, texts(frame.value(part.value)))
-        elif isinstance(node.subject, ast.Tuple):
+        elif type(node.subject) is ast.Tuple:
             for index, element in enumerate(node.subject.elts):
                 if self._reads_state(frame, element) or is_state(frame.value(element)):
                     for part in patterns_at(node, index):
@@ -280,16 +284,16 @@ class StateReading(Rule, ABC):
             self.check(frame, node, texts(index))
         elif any(is_state_name(text) for text in texts(index)):
             self.check(frame, node, texts(value))
-        elif (isinstance(node, ast.Subscript) and holds_states(frame, node.value)) or any(
-            isinstance(atom, Container) and is_state(frame.engine.heap.peek(atom, containers.ANY)) for atom in receiver
+        elif (type(node) is ast.Subscript and holds_states(frame, node.value)) or any(
+            type(atom) is Container and is_state(frame.engine.heap.peek(atom, containers.ANY)) for atom in receiver
         ):
             self.check(frame, node, [*texts(value), *outcomes_of(value)])
 
     def on_dict(self, frame: Frame, node: ast.Dict) -> None:
         """``{"plugin_state": …}``."""
-        keys = {key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+        keys = {key.value for key in node.keys if type(key) is ast.Constant and isinstance(key.value, str)}
         for key, value in zip(node.keys, node.values, strict=True):
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            if type(key) is ast.Constant and isinstance(key.value, str):
                 loose = (
                     key.value == "state"
                     and "plugin" in keys
@@ -302,7 +306,7 @@ class StateReading(Rule, ABC):
         """A word returned by what is declared to give a state."""
         function = frame.function.node if frame.function is not None else None
         if (
-            isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+            (type(function) is ast.FunctionDef or type(function) is ast.AsyncFunctionDef)
             and function.returns is not None
             and texts(value)
         ) and is_state_enum(named_class(frame, function.returns)):

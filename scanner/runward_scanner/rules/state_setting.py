@@ -74,11 +74,11 @@ def handed_states(frame: Frame, node: ast.Call, callee: Value, arguments: Argume
         every = (*arguments.positional, *arguments.keywords.values())
         handed.extend(value for value in every if any(_is_proto(atom) for atom in value))
     if name in ASKING:
-        handed.extend(arguments.at(0) for atom in callee if isinstance(atom, Method) and atom.receiver is Role.STATE)
-    if name in FILLERS and isinstance(node.func, ast.Attribute) and holds_states(frame, node.func.value):
+        handed.extend(arguments.at(0) for atom in callee if type(atom) is Method and atom.receiver is Role.STATE)
+    if name in FILLERS and type(node.func) is ast.Attribute and holds_states(frame, node.func.value):
         handed.extend(_elements(frame, arguments))
     for atom in callee:
-        if atom.__class__ is Function:
+        if type(atom) is Function:
             handed.extend(_declared_states(frame, atom, arguments))
         elif atom == PARTIAL:
             for held in arguments.at(0):
@@ -96,7 +96,7 @@ def _set_by(frame: Frame, node: ast.Call, callee: Value, given: list[Value]) -> 
     receiver = frame.engine.receivers.get(node.func, frozenset())
     if "plugin" in name or "lifecycle" in name or is_plugin_like(receiver):
         return given
-    functions = [atom.info for atom in callee if isinstance(atom, Function)]
+    functions = [atom.info for atom in callee if type(atom) is Function]
     for info in functions:
         spec = info.node.args
         parameters = [item.arg for item in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
@@ -106,22 +106,22 @@ def _set_by(frame: Frame, node: ast.Call, callee: Value, given: list[Value]) -> 
     if functions or (receiver and not is_open(receiver)):
         return []
     # Nothing is known of who keeps the state: the words of other things' states are mostly written in lower case.
-    return [frozenset(atom for atom in value if not isinstance(atom, Text) or atom.text.isupper()) for value in given]
+    return [frozenset(atom for atom in value if type(atom) is not Text or atom.text.isupper()) for value in given]
 
 
 def _is_generated(callee: Value) -> bool:
     """Whether a message of generated code is made."""
-    return any(isinstance(atom, External) and "_pb2." in atom.path for atom in callee)
+    return any(type(atom) is External and "_pb2." in atom.path for atom in callee)
 
 
 def _is_proto(atom: object) -> bool:
-    return isinstance(atom, Text) and PROTO.fullmatch(atom.text) is not None
+    return type(atom) is Text and PROTO.fullmatch(atom.text) is not None
 
 
 def _elements(frame: Frame, arguments: Arguments) -> list[Value]:
     """What a mapping is filled with: the values of what is given, or the value itself."""
     found = [*arguments.positional[1:], *arguments.keywords.values()]
-    found.extend(contents(frame, atom) for atom in arguments.at(0) if isinstance(atom, Container))
+    found.extend(contents(frame, atom) for atom in arguments.at(0) if type(atom) is Container)
     return found
 
 
@@ -131,7 +131,7 @@ def may_be_wrong(arguments: Arguments) -> bool:
     """
     for value in (*arguments.positional, *arguments.keywords.values()):
         for atom in value:
-            kind = atom.__class__
+            kind = type(atom)
             if kind is Text:
                 if is_wrong_word(atom.text):  # type: ignore[union-attr]
                     return True
@@ -145,7 +145,7 @@ def may_be_wrong(arguments: Arguments) -> bool:
 
 def _is_job_like(node: ast.expr) -> bool:
     """Whether a method is a job's, whose statuses are not states."""
-    if not isinstance(node, ast.Attribute):
+    if type(node) is not ast.Attribute:
         return False
     owner = last_name(node.value)
     return "job" in owner.lower() or "task" in owner.lower()
@@ -181,7 +181,7 @@ def _state_parameters(engine: Engine, info: FunctionInfo) -> Slots:
 
 
 def _is_str(annotation: ast.expr) -> bool:
-    return isinstance(annotation, ast.Name) and annotation.id == "str"
+    return type(annotation) is ast.Name and annotation.id == "str"
 
 
 def _may_be_word(parameter: ast.arg) -> bool:

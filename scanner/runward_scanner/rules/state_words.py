@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo
 
+PLUGIN, STATE, STATE_ENUM, STATUS = Role.PLUGIN, Role.STATE, Role.STATE_ENUM, Role.STATUS
 STATES = frozenset({"LOADED", "INITIALIZED", "RUNNING", "FAILED", "UNAVAILABLE"})
 STATES_OR_NONE = STATES | {"", "PLUGIN_STATE_UNSPECIFIED"}
 OUTCOMES = frozenset({"SUCCESS", "ERROR"})
@@ -53,7 +54,7 @@ def is_outcome(text: str) -> bool:
 def is_state_enum(value: Iterable[object]) -> bool:
     """Whether a value may be the enum of lifecycle states."""
     for atom in value:  # noqa: SIM110 - a generator takes twice the time, and this is asked of every attribute
-        if atom is Role.STATE_ENUM or (atom.__class__ is Class and "state" in atom.info.traits):
+        if atom is STATE_ENUM or (type(atom) is Class and "state" in atom.info.traits):
             return True
     return False
 
@@ -61,21 +62,24 @@ def is_state_enum(value: Iterable[object]) -> bool:
 def is_state(value: Value) -> bool:
     """Whether a value may be a lifecycle state."""
     for atom in value:  # noqa: SIM110 - as above
-        if atom is Role.STATE or (atom.__class__ is Instance and "state" in atom.info.traits):
+        if atom is STATE or (type(atom) is Instance and "state" in atom.info.traits):
             return True
     return False
 
 
 def is_status_enum(value: Value) -> bool:
     """Whether a value may be the enum of job statuses."""
-    return any(atom is Role.STATUS_ENUM or (isinstance(atom, Class) and "status" in atom.info.traits) for atom in value)
+    return any(atom is Role.STATUS_ENUM or (type(atom) is Class and "status" in atom.info.traits) for atom in value)
 
 
 def is_plugin_like(value: Value) -> bool:
     """Whether a value may be a plugin or what keeps its state."""
     return any(
         atom in {Role.PLUGIN, Role.PLUGIN_CLASS, Role.REGISTRY}
-        or (isinstance(atom, (Instance, Class)) and ("plugin" in atom.info.traits or keeps_state(atom.info.name)))
+        or (
+            (type(atom) is Instance or type(atom) is Class)
+            and ("plugin" in atom.info.traits or keeps_state(atom.info.name))
+        )
         for atom in value
     )
 
@@ -108,9 +112,9 @@ def keeps_plugins(owner: str) -> bool:
 def outcomes_of(value: Value) -> list[str]:
     """The word to report where a job's status, or a member of an enum of outcomes, stands for a lifecycle state."""
     for atom in value:
-        if atom is Role.STATUS:
+        if atom is STATUS:
             return ["SUCCESS"]
-        if isinstance(atom, Instance) and is_counted(atom.info):
+        if type(atom) is Instance and is_counted(atom.info):
             return ["SUCCESS"]
     return []
 
@@ -147,33 +151,29 @@ def holds_states(frame: Frame, node: ast.expr) -> bool:
     if Role.REGISTRY in receivers:
         return True
     owners = [info.name.lower() for info in frame.inside] or [frame.module.name.lower()]
-    owners += [atom.info.name.lower() for atom in receivers if isinstance(atom, Instance)]
+    owners += [atom.info.name.lower() for atom in receivers if type(atom) is Instance]
     return any(map(keeps_plugins, owners))
 
 
 def last_name(node: ast.AST) -> str:
     """The name that a name or an attribute ends in; empty for anything else."""
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return node.attr if type(node) is ast.Attribute else node.id if type(node) is ast.Name else ""
 
 
 def named_class(frame: Frame, node: ast.expr) -> Value:
     """The class that a plain annotation names."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+    if type(node) is ast.Constant and isinstance(node.value, str) and node.value.isidentifier():
         return frame.lookup(node.value)
-    return frame.value(node) if isinstance(node, (ast.Name, ast.Attribute)) else frozenset()
+    return frame.value(node) if (type(node) is ast.Name or type(node) is ast.Attribute) else frozenset()
 
 
 def members(info: ClassInfo) -> Iterator[tuple[str, ast.AST, ast.expr | None]]:
     """The names that an enum's body assigns."""
     for statement in info.node.body:
-        if isinstance(statement, ast.Assign):
+        if type(statement) is ast.Assign:
             for target in statement.targets:
-                for name in target.elts if isinstance(target, ast.Tuple) else [target]:
-                    if isinstance(name, ast.Name) and not name.id.startswith("_"):
+                for name in target.elts if type(target) is ast.Tuple else [target]:
+                    if type(name) is ast.Name and not name.id.startswith("_"):
                         yield name.id, statement, statement.value
-        elif (
-            isinstance(statement, ast.AnnAssign)
-            and isinstance(statement.target, ast.Name)
-            and statement.value is not None
-        ):
+        elif type(statement) is ast.AnnAssign and type(statement.target) is ast.Name and statement.value is not None:
             yield statement.target.id, statement, statement.value

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SERVICES = frozenset({"AnalysisExecutionService", "JobExecutionService", "PluginExecutionService"})
 EXECUTING = ("run_", "execute", "analyse", "analyze", "process", "start_job")
 """How methods of a layer begin that execute something, beside ``run``."""
+RUNNER_ROLES = frozenset({Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS})
 SERVICE_ROLES = frozenset({Role.TOOL_RUNNER, Role.ANALYSIS_SERVICE, Role.JOB_SERVICE, Role.PLUGIN_SERVICE})
 DEEPEST = 4
 MADE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -57,7 +58,7 @@ class Reach:
         """The first call in the statements that leads to an execution, not looking into functions made there."""
         for statement in statements:
             for node in walk(statement):
-                if isinstance(node, ast.Call) and (self.executes(node, 0) or (self.dispatching and dispatches(node))):
+                if type(node) is ast.Call and (self.executes(node, 0) or (self.dispatching and dispatches(node))):
                     return node
         return None
 
@@ -69,12 +70,12 @@ class Reach:
         receivers = self.engine.receivers.get(node.func, frozenset())
         if name == "run" or name.startswith(EXECUTING):
             for atom in receivers:
-                if atom in SERVICE_ROLES or (isinstance(atom, Instance) and _is_layer(atom.info.name)):
+                if atom in SERVICE_ROLES or (type(atom) is Instance and _is_layer(atom.info.name)):
                     return True
         for atom in self.engine.callees.get(node, ()):
-            if isinstance(atom, Method) and atom.receiver in {Role.TOOL_RUNNER, Role.TOOL_RUNNER_CLASS}:
+            if type(atom) is Method and atom.receiver in RUNNER_ROLES:
                 return True
-            if isinstance(atom, Function) and depth < DEEPEST and self._leads(atom.info, depth):
+            if type(atom) is Function and depth < DEEPEST and self._leads(atom.info, depth):
                 return True
         return False
 
@@ -95,7 +96,7 @@ def _is_layer(name: str) -> bool:
 
 def _calls(node: ast.AST) -> list[ast.Call]:
     """The calls in an expression."""
-    return [item for item in walk(node) if isinstance(item, ast.Call)]
+    return [item for item in walk(node) if type(item) is ast.Call]
 
 
 def _retried(module: ModuleInfo) -> set[ast.stmt]:
@@ -104,9 +105,9 @@ def _retried(module: ModuleInfo) -> set[ast.stmt]:
     pending = [module.tree.body]
     while pending:
         block = pending.pop()
-        pending.extend(inner for outer in block if outer.__class__ not in SIMPLE for inner in bodies_of(outer))
+        pending.extend(inner for outer in block if type(outer) not in SIMPLE for inner in bodies_of(outer))
         for loop, after in pairwise(block):
-            if loop.__class__ in LOOPS and _fails(after):
+            if type(loop) in LOOPS and _fails(after):
                 found.update(item for item in ast.walk(loop) if isinstance(item, ast.stmt))
     return found
 
@@ -116,14 +117,12 @@ def _gives_up(module: ModuleInfo, node: ast.stmt, handler: ast.ExceptHandler) ->
     for loop in module.statements(ast.For, ast.AsyncFor, ast.While):
         if node not in loop.body:
             continue
-        counted = isinstance(loop, ast.While) or (isinstance(loop.iter, ast.Call) and name_of(loop.iter) in COUNTING)
-        rounds = (
-            {} if isinstance(loop, ast.While) else {part.id for part in walk(loop.target) if isinstance(part, ast.Name)}
-        )
+        counted = type(loop) is ast.While or (type(loop.iter) is ast.Call and name_of(loop.iter) in COUNTING)
+        rounds = {} if type(loop) is ast.While else {part.id for part in walk(loop.target) if type(part) is ast.Name}
         for item in handler.body if counted else ():
-            if isinstance(item, ast.If) and any(isinstance(part, ast.Raise) for part in item.body):
-                asked = {part.id for part in walk(item.test) if isinstance(part, ast.Name)}
-                return isinstance(loop, ast.While) or not asked.isdisjoint(rounds)
+            if type(item) is ast.If and any(type(part) is ast.Raise for part in item.body):
+                asked = {part.id for part in walk(item.test) if type(part) is ast.Name}
+                return type(loop) is ast.While or not asked.isdisjoint(rounds)
     return False
 
 
@@ -132,10 +131,10 @@ COUNTING = frozenset({"range", "count", "enumerate"})
 
 def _fails(node: ast.stmt) -> bool:
     """Whether a statement ends in a failure: it raises, or returns what says so."""
-    if isinstance(node, ast.Raise):
+    if type(node) is ast.Raise:
         return True
-    return isinstance(node, ast.Return) and any(
-        CARRIES_ON.fullmatch(name_of(item)) for item in ast.walk(node) if isinstance(item, ast.Call)
+    return type(node) is ast.Return and any(
+        CARRIES_ON.fullmatch(name_of(item)) for item in ast.walk(node) if type(item) is ast.Call
     )
 
 
@@ -166,11 +165,13 @@ def _of_try(reach: Reach, code: str, module: ModuleInfo, node: ast.Try | ast.Try
 def _leaves_finally(statements: list[ast.stmt], *, in_loop: bool = False) -> ast.stmt | None:
     """What in a final block leaves it: a return, or a break or continue of a loop around it."""
     for statement in statements:
-        if isinstance(statement, ast.Return) or (isinstance(statement, (ast.Break, ast.Continue)) and not in_loop):
+        if type(statement) is ast.Return or (
+            (type(statement) is ast.Break or type(statement) is ast.Continue) and not in_loop
+        ):
             return statement
         if isinstance(statement, MADE):
             continue
-        looping = in_loop or statement.__class__ in LOOPS
+        looping = in_loop or type(statement) in LOOPS
         for body in bodies_of(statement):
             found = _leaves_finally(body, in_loop=looping)
             if found is not None:
@@ -185,11 +186,11 @@ def _of_with(reach: Reach, code: str, module: ModuleInfo, node: ast.With | ast.A
             argument
             for statement in node.body
             for call in walk(statement)
-            if isinstance(call, ast.Call) and name_of(call) in {"enter_context", "enter_async_context"}
+            if type(call) is ast.Call and name_of(call) in {"enter_context", "enter_async_context"}
             for argument in call.args
         )
     for call in managers:
-        if isinstance(call, ast.Call) and quiets(reach.engine, call):
+        if type(call) is ast.Call and quiets(reach.engine, call):
             execution = reach.execution(node.body)
             if execution is not None:
                 steps = (Step(place_of(module, execution), "the execution"),)
@@ -204,17 +205,17 @@ def _may_name(module: ModuleInfo, *names: str) -> bool:
 
 def _gathers(node: Any) -> bool:
     """Whether a statement is a call of ``gather``, awaited or not."""
-    call = node.value.value if node.value.__class__ is ast.Await else node.value
-    return call.__class__ is ast.Call and name_of(call) == "gather"
+    call = node.value.value if type(node.value) is ast.Await else node.value
+    return type(call) is ast.Call and name_of(call) == "gather"
 
 
 def _of_gather(reach: Reach, code: str, module: ModuleInfo, node: ast.Expr) -> Iterator[Finding]:
     """``gather(…, return_exceptions=True)`` whose results nobody looks at."""
-    call = node.value.value if isinstance(node.value, ast.Await) else node.value
-    if not isinstance(call, ast.Call):
+    call = node.value.value if type(node.value) is ast.Await else node.value
+    if type(call) is not ast.Call:
         return
     quiet = any(
-        keyword.arg == "return_exceptions" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+        keyword.arg == "return_exceptions" and type(keyword.value) is ast.Constant and keyword.value.value is True
         for keyword in call.keywords
     )
     if quiet and reach.execution([ast.Expr(argument) for argument in call.args]) is not None:

@@ -51,7 +51,7 @@ def _check_classes(engine: Engine, code: str) -> Iterator[Finding]:
 
 def _check_class(engine: Engine, code: str, info: ClassInfo) -> Iterator[Finding]:
     methods = Methods(engine, info)
-    own = [item for item in info.node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    own = [item for item in info.node.body if (type(item) is ast.FunctionDef or type(item) is ast.AsyncFunctionDef)]
     run = method_of(info, "run")
     running = [item for item in own if any(is_run(engine, node) for node in methods.nodes(item, CALLS))]
     direct = [item for item in running if item is not run]
@@ -77,7 +77,7 @@ def _reached(methods: Methods, run: ast.AST) -> set[ast.AST]:
     """The methods that ``run`` calls or hands on, directly or not."""
     named: dict[str, list[ast.AST]] = {}
     for item in methods.info.node.body:
-        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if type(item) is ast.FunctionDef or type(item) is ast.AsyncFunctionDef:
             named.setdefault(item.name, []).append(item)
     found: set[ast.AST] = set()
     pending = [run]
@@ -113,7 +113,8 @@ def _check_run(
 
 def _has_run(info: ClassInfo) -> bool:
     return any(
-        isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.name == "run" for item in info.node.body
+        (type(item) is ast.FunctionDef or type(item) is ast.AsyncFunctionDef) and item.name == "run"
+        for item in info.node.body
     )
 
 
@@ -151,13 +152,13 @@ class Effects:
         if isinstance(node, REBINDING):
             gone = {"checked"} if self._replaces(node, self._inputs) else set()
             return state - gone - ({"ran"} if self._replaces(node, self._outputs) else set())
-        if isinstance(node, (ast.Return, ast.Yield)):
-            bare = isinstance(node.value, ast.Name) and node.value.id in self._outputs
+        if type(node) is ast.Return or type(node) is ast.Yield:
+            bare = type(node.value) is ast.Name and node.value.id in self._outputs
             excused = not bare and ("failed" in state or "refused" in state)
             if "ran" in state and "valid" not in state and not excused and self._tells(node.value):
                 self._note(self.unvalidated, node)
             return state
-        if not isinstance(node, ast.Call):
+        if type(node) is not ast.Call:
             return state
         if self.validates(node, INPUT):
             return state | ({"checked"} if self._always_checks(node) else frozenset())
@@ -186,13 +187,13 @@ class Effects:
 
     def validates(self, node: ast.Call, pattern: Pattern) -> bool:
         """Whether a call is one of the validators, and is one that checks something."""
-        functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
+        functions = [atom.info for atom in self.engine.callees.get(node, ()) if type(atom) is Function]
         named = pattern.fullmatch(name_of(node)) is not None or (
             bool(functions) and all(pattern.fullmatch(info.name) for info in functions)
         )
         if not named and not _is_asked(node, pattern):
             return False
-        others = [atom.path for atom in self.engine.callees.get(node, ()) if isinstance(atom, External)]
+        others = [atom.path for atom in self.engine.callees.get(node, ()) if type(atom) is External]
         if any(not pattern.fullmatch(path.rpartition(".")[2]) for path in others) and not _is_asked(node, pattern):
             return False  # something else has a validator's name
         for info in functions:
@@ -200,7 +201,7 @@ class Effects:
                 (named and not pattern.fullmatch(info.name)) or not checks(self.engine, info)
             ):
                 return False
-        if any(isinstance(info.node, ast.AsyncFunctionDef) for info in functions) and node not in self._awaited:
+        if any(type(info.node) is ast.AsyncFunctionDef for info in functions) and node not in self._awaited:
             return False
         arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
         return not arguments or not all(_is_literal(argument) for argument in arguments)
@@ -208,7 +209,7 @@ class Effects:
     def _always_checks(self, node: ast.Call) -> bool:
         """Whether a validating method of ToolRunner itself asks its validator on every way through it."""
         functions = self.methods.functions(node)
-        if any(item.owner is not self.methods.info or isinstance(item.node, ast.Lambda) for item in functions):
+        if any(item.owner is not self.methods.info or type(item.node) is ast.Lambda for item in functions):
             return True
         calls = [item for function in functions for item in self.methods.nodes(function.node, CALLS)]
         return not any(self.validates(item, INPUT) for item in calls) or "checked" in self._within(node)
@@ -224,9 +225,9 @@ class Effects:
         """Whether an expression is what an execution gave, or a part of it, not something else made of it."""
         while isinstance(node, (ast.Attribute, ast.Subscript, ast.Await, ast.Starred, ast.NamedExpr)):
             node = node.value
-        if isinstance(node, ast.Name):
+        if type(node) is ast.Name:
             return node.id in self._results
-        if not isinstance(node, ast.Call):
+        if type(node) is not ast.Call:
             return False
         if any(executes(self.engine, self.methods, item) for item in find(node, CALLS)):
             return True
@@ -234,7 +235,7 @@ class Effects:
 
     def _tells(self, node: ast.expr | None) -> bool:
         """Whether what is returned may be what the plugin gave, as far as that can be followed."""
-        if node is None or isinstance(node, ast.Constant):
+        if node is None or type(node) is ast.Constant:
             return False
         named = not self._results or any(item.id in self._results for item in find(node, NAMES))
         return named or any(executes(self.engine, self.methods, item) for item in find(node, CALLS))
@@ -242,7 +243,7 @@ class Effects:
     def _validated_names(self, method: ast.AST) -> set[str]:
         """The names that the input's validators are given."""
         calls = [node for node in self.methods.nodes(method, CALLS) if self.validates(node, INPUT)]
-        return {item.id for call in calls for item in call.args if isinstance(item, ast.Name)}
+        return {item.id for call in calls for item in call.args if type(item) is ast.Name}
 
     def _replaces(self, node: ast.AST, held: set[str]) -> bool:
         """Whether an assignment puts something else under one of some names, not made of what they hold."""
@@ -256,7 +257,7 @@ class Effects:
 
     def quiets(self, manager: ast.expr) -> bool:
         """``suppress``, or one of the project's that does the same."""
-        return isinstance(manager, ast.Call) and quiets(self.engine, manager)
+        return type(manager) is ast.Call and quiets(self.engine, manager)
 
     def _within(self, node: ast.Call) -> State:
         """What a method of the module that is called establishes for certain, whichever it is."""
@@ -308,6 +309,6 @@ def _is_asked(node: ast.Call, pattern: Pattern) -> bool:
 def _is_literal(node: ast.expr) -> bool:
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
         return all(_is_literal(item) for item in node.elts)
-    if isinstance(node, ast.Dict):
+    if type(node) is ast.Dict:
         return all(_is_literal(item) for item in node.values)
-    return isinstance(node, ast.Constant)
+    return type(node) is ast.Constant

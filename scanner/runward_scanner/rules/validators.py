@@ -54,10 +54,10 @@ def is_part_name(name: str) -> bool:
 
 def names_validator(node: ast.expr) -> str:
     """The name of the object whose method is called, where it is a validator by its name; else empty."""
-    if not isinstance(node, ast.Attribute) or not ASKS.fullmatch(node.attr):
+    if type(node) is not ast.Attribute or not ASKS.fullmatch(node.attr):
         return ""
     owner = node.value
-    name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
+    name = owner.attr if type(owner) is ast.Attribute else owner.id if type(owner) is ast.Name else ""
     return name if OWNER.fullmatch(name) else ""
 
 
@@ -81,11 +81,11 @@ def _is_switched(function: FunctionInfo) -> bool:
     """Whether a validator ends early on a condition that says nothing of what it validates: a setting, say."""
     if isinstance(function.node, ast.Lambda):
         return False
-    local = {node.id for node in walk(function.node) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    local.update(node.arg for node in walk(function.node) if isinstance(node, ast.arg))
+    local = {node.id for node in walk(function.node) if type(node) is ast.Name and type(node.ctx) is ast.Store}
+    local.update(node.arg for node in walk(function.node) if type(node) is ast.arg)
     for item in function.node.body:
-        if isinstance(item, ast.If) and isinstance(item.body[-1], ast.Return) and _is_idle(item.body[-1]):
-            named = {node.id for node in walk(item.test) if isinstance(node, ast.Name)}
+        if type(item) is ast.If and type(item.body[-1]) is ast.Return and _is_idle(item.body[-1]):
+            named = {node.id for node in walk(item.test) if type(node) is ast.Name}
             if named and named.isdisjoint(local):
                 return True
     return False
@@ -104,7 +104,7 @@ def _never_called(engine: Engine, functions: list[FunctionInfo]) -> list[Functio
     left = dict.fromkeys(functions)
     for value in engine.callees.values():
         for atom in value:
-            if atom.__class__ is Function and atom.info in left:
+            if type(atom) is Function and atom.info in left:
                 del left[atom.info]
         if not left:
             break
@@ -136,7 +136,7 @@ def _is_part(engine: Engine, function: FunctionInfo) -> bool:
     return (
         named
         and function.module.governed
-        and not isinstance(function.node, ast.Lambda)
+        and type(function.node) is not ast.Lambda
         and function.module.path.parent == runner.module.path.parent
     )
 
@@ -147,10 +147,10 @@ def _mentioned(engine: Engine, function: FunctionInfo) -> bool:
         if function.name.encode() not in module.source.data:
             continue
         for node in walk(module.tree):
-            if isinstance(node, ast.Constant) and node.value == function.name and isinstance(node.value, str):
+            if type(node) is ast.Constant and node.value == function.name and isinstance(node.value, str):
                 return True
-            if (isinstance(node, ast.Name) and node.id == function.name) or (
-                isinstance(node, ast.Attribute) and node.attr == function.name
+            if (type(node) is ast.Name and node.id == function.name) or (
+                type(node) is ast.Attribute and node.attr == function.name
             ):
                 return True
     return False
@@ -159,16 +159,16 @@ def _mentioned(engine: Engine, function: FunctionInfo) -> bool:
 def silences(frame: Frame, receiver: Value, name: str, value: Value) -> bool:
     """Whether a write takes a validator out of force: replaces its method, or puts one there that checks nothing."""
     if name in {"validate", "__call__"}:
-        owners = [atom.info.name for atom in receiver if isinstance(atom, (Class, Instance))]
+        owners = [atom.info.name for atom in receiver if (type(atom) is Class or type(atom) is Instance)]
         return any(OWNER.fullmatch(owner) for owner in owners)
     if not is_owner_name(name):
         return False
     methods = [
         method.info.node
         for atom in value
-        if isinstance(atom, Instance)
+        if type(atom) is Instance
         for method in find_attribute(frame.engine, atom.info, "validate", frame.activation)
-        if isinstance(method, Function) and not is_abstract(method.info)
+        if type(method) is Function and not is_abstract(method.info)
     ]
     return any(is_empty(node) and not is_stub(node) for node in methods)
 
@@ -178,27 +178,27 @@ def is_abstract(function: FunctionInfo) -> bool:
     if function.owner is not None and "protocol" in function.owner.traits:
         return True
     return not isinstance(function.node, ast.Lambda) and any(
-        isinstance(item, (ast.Name, ast.Attribute)) and "abstract" in ast.dump(item)
+        (type(item) is ast.Name or type(item) is ast.Attribute) and "abstract" in ast.dump(item)
         for item in function.node.decorator_list
     )
 
 
 def is_stub(node: ast.AST) -> bool:
     """Whether a function's body is ``...`` alone: to be written elsewhere."""
-    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and all(
-        isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and item.value.value is Ellipsis
+    return (type(node) is ast.FunctionDef or type(node) is ast.AsyncFunctionDef) and all(
+        type(item) is ast.Expr and type(item.value) is ast.Constant and item.value.value is Ellipsis
         for item in node.body
     )
 
 
 def is_empty(node: ast.AST) -> bool:
     """Whether a function's body does nothing: only pass, constants, log calls, returns of constants or names."""
-    if isinstance(node, ast.Lambda):
+    if type(node) is ast.Lambda:
         return isinstance(node.body, (ast.Constant, ast.Name))
-    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+    if type(node) is not ast.FunctionDef and type(node) is not ast.AsyncFunctionDef:
         return False
     for statement in node.body:
-        if isinstance(statement, ast.Return) and _is_idle(statement):
+        if type(statement) is ast.Return and _is_idle(statement):
             return True  # what follows is never reached
         if not _is_idle(statement):
             return False
@@ -206,16 +206,16 @@ def is_empty(node: ast.AST) -> bool:
 
 
 def _is_idle(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Return):
+    if type(statement) is ast.Return:
         return statement.value is None or isinstance(statement.value, (ast.Constant, ast.Name))
     if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Delete)):
         targets = statement.targets if not isinstance(statement, ast.AnnAssign) else [statement.target]
         value = getattr(statement, "value", None)
-        return all(isinstance(item, ast.Name) for item in targets) and (
+        return all(type(item) is ast.Name for item in targets) and (
             value is None or isinstance(value, (ast.Constant, ast.Name, ast.Attribute))
         )
-    return isinstance(statement, ast.Pass) or (
-        isinstance(statement, ast.Expr) and (isinstance(statement.value, ast.Constant) or is_log_call(statement.value))
+    return type(statement) is ast.Pass or (
+        type(statement) is ast.Expr and (type(statement.value) is ast.Constant or is_log_call(statement.value))
     )
 
 
@@ -234,15 +234,17 @@ def _decides(engine: Engine, function: FunctionInfo, depth: int) -> bool:
         return True
     ways_in = Walk(Refusals(engine, function.node, depth), all_caught=True)
     ways = ways_in.body(function.node.body, frozenset({frozenset[str]()}))
-    returns = [node for node in ways_in.visited if isinstance(node, ast.Return)]
+    returns = [node for node in ways_in.visited if type(node) is ast.Return]
     return any("refused" in state for state in ways.raised) or _answers(returns)
 
 
 def _answers(returns: list[ast.Return]) -> bool:
     """Whether a function's returns tell one input from another."""
-    constants = {repr(node.value.value) for node in returns if isinstance(node.value, ast.Constant)}
+    constants = {repr(node.value.value) for node in returns if type(node.value) is ast.Constant}
     computed = (node.value for node in returns if node.value is not None)
-    return len(constants) > 1 or any(not isinstance(value, (ast.Constant, ast.Name)) for value in computed)
+    return len(constants) > 1 or any(
+        (type(value) is not ast.Constant and type(value) is not ast.Name) for value in computed
+    )
 
 
 class Refusals:
@@ -255,21 +257,21 @@ class Refusals:
         self._missing = {
             part
             for node in statements_in(validator)
-            if isinstance(node, ast.If) and _asks_for_validator(node.test)
+            if type(node) is ast.If and _asks_for_validator(node.test)
             for part in walk(node)
         }
         """What is raised where there is no validator, which says nothing of the input."""
 
     def apply(self, node: ast.AST, state: State) -> State:
         """A raise refuses."""
-        refuses = isinstance(node, (ast.Raise, ast.Assert)) and node not in self._missing
+        refuses = (type(node) is ast.Raise or type(node) is ast.Assert) and node not in self._missing
         return state | {"refused"} if refuses else state
 
     def raised(self, node: ast.AST, state: State) -> State | None:
         """A call refuses where what it calls checks something; where that is not known, unless its name is harmless."""
-        if not isinstance(node, ast.Call) or node in self._missing or is_log_call(node) or name_of(node) in HARMLESS:
+        if type(node) is not ast.Call or node in self._missing or is_log_call(node) or name_of(node) in HARMLESS:
             return None
-        functions = [atom.info for atom in self.engine.callees.get(node, ()) if isinstance(atom, Function)]
+        functions = [atom.info for atom in self.engine.callees.get(node, ()) if type(atom) is Function]
         known = [info for info in functions if not is_abstract(info)]
         if known and not any(checks(self.engine, info, self.depth + 1) for info in known):
             return None
@@ -281,14 +283,14 @@ class Refusals:
 
     def quiets(self, manager: ast.expr) -> bool:
         """``suppress``, or one of the project's that does the same."""
-        return isinstance(manager, ast.Call) and quiets(self.engine, manager)
+        return type(manager) is ast.Call and quiets(self.engine, manager)
 
 
 def _asks_for_validator(test: ast.expr) -> bool:
     """Whether a test only asks whether there is a validator."""
-    while isinstance(test, ast.UnaryOp):
+    while type(test) is ast.UnaryOp:
         test = test.operand
-    if isinstance(test, ast.Compare):
+    if type(test) is ast.Compare:
         test = test.left
-    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
+    name = test.attr if type(test) is ast.Attribute else test.id if type(test) is ast.Name else ""
     return OWNER.fullmatch(name) is not None
