@@ -21,7 +21,10 @@ PLUGINS = ("Puppet",)
 
 async def allow_pages(service: Service, pages: int) -> None:
     """Let the database grow to a number of pages; 1: not beyond its present size."""
-    await service.writer.submit(lambda tx: tx.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    setting = f"PRAGMA max_page_count = {pages}"  # of a connection
+    await service.writer.submit(lambda tx: tx.execute(setting).fetchone())
+    assert service.writer.lone.connection is not None
+    service.writer.lone.connection.execute(setting).fetchone()
 
 
 async def test_a_submit_is_refused(service: Service) -> None:

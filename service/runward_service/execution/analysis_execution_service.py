@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.job import JobMode
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runward_service.execution.job_execution_service import JobExecutionService
     from runward_service.execution.job_submission import JobSubmission
     from runward_service.execution.named_images import NamedImages
+    from runward_service.execution.running_job import RunningJob
     from runward_service.execution.running_jobs import RunningJobs
     from runward_service.execution.scheduler import Scheduler
     from runward_service.execution.slot import Slot
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
     from runward_service.watch.log_watcher import LogWatcher
     from runward_service.watch.update import Bookmark, Update
     from runward_service.watch.watcher import Watcher
+
+
+class Begun(NamedTuple):
+    """A job that was begun for a caller, and its run in this process; None where it has ended, or another runs it."""
+
+    job: Job
+    running: RunningJob | None
 
 
 class AnalysisExecutionService:
@@ -81,10 +89,9 @@ class AnalysisExecutionService:
         request = self._images.found(request)
         beginning, principal = self._begin(request), request.principal
         # A large image's job is written before it runs; all others are begun before anything could be hung up on.
-        job = await (self._uninterrupted(beginning) if request.image_bytes > INLINE_BYTES else beginning)
+        job, running = await (self._uninterrupted(beginning) if request.image_bytes > INLINE_BYTES else beginning)
         del request, beginning
         on_begun()
-        running = self._running.jobs.get(job.id)
         if running is None:
             return await self._end_of(job, principal)
         try:
@@ -109,7 +116,7 @@ class AnalysisExecutionService:
         self._scheduler.check_open()
         return await self._submission.submit_batch(requests)
 
-    async def _uninterrupted(self, beginning: Coroutine[Any, Any, Job]) -> Job:
+    async def _uninterrupted(self, beginning: Coroutine[Any, Any, Begun]) -> Begun:
         """Begin a job that is written before it runs. A caller that hangs up meanwhile cancels it once it is there."""
         task = asyncio.ensure_future(beginning)
         try:
@@ -118,15 +125,14 @@ class AnalysisExecutionService:
             task.add_done_callback(self._stop_begun)
             raise
 
-    def _stop_begun(self, task: asyncio.Future[Job]) -> None:
+    def _stop_begun(self, task: asyncio.Future[Begun]) -> None:
         if task.cancelled() or task.exception() is not None:
             return
-        job = task.result()
-        running = self._running.jobs.get(job.id)
+        job, running = task.result()
         if running is not None and job.mode is JobMode.SYNC and not running.callers:
             running.control.stop(hung_up_error())
 
-    async def _begin(self, request: JobRequest) -> Job:
+    async def _begin(self, request: JobRequest) -> Begun:
         """Create a job for a caller that waits and let it run; or the job that its request id made before."""
         principal = request.principal
         place = Place(request.plugin, (principal.tenant, principal.name), request.image_bytes)
@@ -135,10 +141,11 @@ class AnalysisExecutionService:
         control = RunControl()
         try:
             job, existing = await self._jobs.create_job(request, control)
-            if not existing:
-                self._running.run(job, lambda control: self._run_when_due(job, control, place), control)
-                begun = True
-            return job
+            if existing:
+                return Begun(job, self._running.jobs.get(job.id))
+            running = self._running.run(job, lambda control: self._run_when_due(job, control, place), control)
+            begun = True
+            return Begun(job, running)
         finally:
             if not begun:
                 self._scheduler.leave(place)

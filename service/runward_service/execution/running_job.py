@@ -23,10 +23,11 @@ class RunningJob:
 
     async def end(self) -> Job:
         """Wait for the job's end; the waiting task may be cancelled without harm to the job."""
-        caller: asyncio.Future[None] = self.task.get_loop().create_future()
-        self.callers.append(caller)
-        try:
-            await caller
-        finally:
-            self.callers.remove(caller)
+        if not self.task.done():
+            caller: asyncio.Future[None] = self.task.get_loop().create_future()
+            self.callers.append(caller)
+            try:
+                await caller
+            finally:
+                self.callers.remove(caller)
         return self.task.result()

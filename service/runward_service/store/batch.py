@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.store.counters import CounterDeltas
+from runward_service.store.database import PAGE_BYTES
 from runward_service.store.receipt_chain import ChainHead
 from runward_service.store.statements import statements
-from runward_service.store.transitions import RowNotFound
+from runward_service.store.transitions import CreateJob, RowNotFound
 from runward_service.store.waiting_transitions import WaitingTransitions
 
 if TYPE_CHECKING:
@@ -47,15 +48,17 @@ class Transaction:
 
 
 def run_batch(
-    connection: sqlite3.Connection, operations: Sequence[Callable[[Transaction], Any]]
+    connection: sqlite3.Connection, operations: Sequence[Callable[[Transaction], Any]], *, begun: bool = False
 ) -> tuple[list[Any], list[str]]:
-    """Run operations in one transaction; returns what each returned or raised, and the ids of the jobs changed.
+    """Run operations in one transaction, which may have begun; returns what each returned or raised, and the ids of the
+    jobs changed.
 
     The common case pays for no savepoints. Where an operation fails, everything is rolled back and run again with a
     savepoint each; where even that is rolled back as a whole (a full disk, say), each is tried in a transaction alone.
     """
     try:
-        connection.execute(BEGIN)
+        if not begun:
+            connection.execute(BEGIN)
     except sqlite3.Error as error:
         # Another process holds the lock for too long: each operation by itself would wait as long as all together.
         return [_as_outcome(error) for _ in operations], []
@@ -132,6 +135,12 @@ def _run_with_savepoints(
 def _rollback(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+
+
+def stored_bytes(operation: Callable[[Transaction], Any]) -> int:
+    """About how much an operation adds to the write-ahead log: a page, and a new job's image."""
+    image = operation.job.image if isinstance(operation, CreateJob) else None
+    return PAGE_BYTES if image is None or image.data is None else PAGE_BYTES + image.size_bytes
 
 
 def is_failure(outcome: object) -> bool:

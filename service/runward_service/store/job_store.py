@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.clock import now_us
-from runward_service.domain.job import JobStatus
+from runward_service.domain.job import JobMode, JobStatus
 from runward_service.store.claims import Claims
 from runward_service.store.kept_results import is_renewal
 from runward_service.store.row_statements import by_chunk
@@ -170,7 +170,7 @@ class SqliteJobStore:
         attempt. A deferred write waits a moment for others to share its commit.
         """
         finish = self._finish(job, outcome)
-        stored = self._writer.submit(finish, deferred=deferred)
+        stored = self._writer.submit(finish, deferred=deferred, lone=job.mode is JobMode.SYNC)
         if is_renewal(outcome):
             self.on_renewal(outcome)
         return stored

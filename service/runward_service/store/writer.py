@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,9 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.recent_peak import RecentPeak
 from runward_service.store.background_checkpoints import BackgroundCheckpoints
-from runward_service.store.batch import is_failure, run_batch
-from runward_service.store.database import PAGE_BYTES
-from runward_service.store.transitions import CreateJob
+from runward_service.store.batch import is_failure, run_batch, stored_bytes
+from runward_service.store.lone_commits import LoneCommits
 from runward_service.store.write_turn import WriteTurn
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class GroupCommitWriter:
         """Operations that come after all others of their batch."""
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._signalled = False
+        self._writing = False
+        """Whether the thread is at work. It is set before _signalled is cleared: one of them tells."""
         self._closing = False
         self.in_flight: Callable[[], int] = lambda: 0
         """Tells how many jobs are under way in this process for callers that wait."""
@@ -68,6 +70,9 @@ class GroupCommitWriter:
         """Called on the loop after a batch in which the database failed an operation."""
         self.turn = WriteTurn(database.owners, database.folder)
         self._checkpoints = BackgroundCheckpoints(database)
+        self.lone = LoneCommits(database)
+        self._lone_bytes = 0
+        """What was committed on the loop since the thread committed last."""
         self._crowd = RecentPeak(CROWD_SECONDS)
         self._unwritten = 0
         """Urgent operations that were handed over and are not on disk."""
@@ -92,12 +97,18 @@ class GroupCommitWriter:
         return self._closing
 
     def submit(
-        self, operation: Callable[[Transaction], T], *, deferred: bool = False, last: bool = False
+        self,
+        operation: Callable[[Transaction], T],
+        *,
+        deferred: bool = False,
+        last: bool = False,
+        lone: bool = False,
     ) -> asyncio.Future[T]:
         """Hand an operation over; the future is done once it is on disk.
 
         Operations run in the order given, but those that are to be the ``last`` of their batch. A deferred one waits up
-        to DEFER_SECONDS for an urgent one to share its commit. The future raises what the operation raised, or
+        to DEFER_SECONDS for an urgent one to share its commit. A ``lone`` one may be written at once, with all that
+        waits, where nothing else is under way; see LoneCommits. The future raises what the operation raised, or
         GovernedError STORE_UNAVAILABLE where the database failed.
         """
         if self._closing:
@@ -109,12 +120,29 @@ class GroupCommitWriter:
             if not deferred or not (self._signalled or self._due):
                 self._signal()
             return future
+        if lone and self._written_here(operation, future):
+            return future
         self._waiting.append((operation, future))
         if not deferred:
             self._unwritten += 1
             future.add_done_callback(self._written)
         self._added(urgent=not deferred)
         return future
+
+    def _written_here(self, operation: Callable[[Transaction], Any], future: asyncio.Future[Any]) -> bool:
+        """Write an operation and what waits on the loop; False where that is the thread's."""
+        busy = self._signalled or self._writing or self._unwritten or self._last
+        if busy or self.in_flight() > 1 or self.turn.shared():
+            return False
+        batch = [*self._waiting, (operation, future)]
+        operations = [one for one, _ in batch]
+        if (done := self.lone.commit(operations)) is None:
+            return False
+        self._waiting.clear()
+        self._due = 0.0
+        self._lone_bytes += sum(map(stored_bytes, operations))
+        self._complete([future for _, future in batch], *done)
+        return True
 
     def _written(self, _: object) -> None:
         self._unwritten -= 1
@@ -172,6 +200,7 @@ class GroupCommitWriter:
         self._closing = True
         self._signal()
         await asyncio.wait([self.ended])
+        self.lone.close()
 
     def _main(self) -> None:
         error: BaseException | None = None
@@ -181,6 +210,7 @@ class GroupCommitWriter:
                 # What a statement may have to undo, such as the pages of deleted images, otherwise goes to a file.
                 connection.execute("PRAGMA temp_store = MEMORY")
                 self.turn.open()
+                self.lone.open()
                 self._checkpoints.start()
                 try:
                     self._serve(connection)
@@ -195,7 +225,9 @@ class GroupCommitWriter:
 
     def _serve(self, connection: sqlite3.Connection) -> None:
         while True:
+            self._writing = False
             self._wake.get()
+            self._writing = True
             # Cleared before the queue is read: an operation added meanwhile signals anew, at worst for nothing.
             self._signalled = False
             more = True
@@ -203,13 +235,18 @@ class GroupCommitWriter:
                 taken = self.turn.take()
                 # Only now is the batch made up: what comes during the wait is in it.
                 batch = self._take()
+                begin = time.monotonic()
                 outcomes, changed = run_batch(connection, [operation for operation, _ in batch])
+                took = time.monotonic() - begin
                 if taken:
                     self.turn.leave()
                 futures = [future for _, future in batch]
                 self._loop.call_soon_threadsafe(self._complete, futures, outcomes, changed)
                 # After that: where it raises, what was committed is answered before the server stops.
-                self._checkpoints.wrote(sum(stored_bytes(operation) for operation, _ in batch))
+                size_bytes = sum(stored_bytes(operation) for operation, _ in batch)
+                self.lone.thread_committed(len(batch), size_bytes, took)
+                size_bytes, self._lone_bytes = size_bytes + self._lone_bytes, 0
+                self._checkpoints.wrote(size_bytes)
                 # What has come meanwhile has signalled anew, or is to be joined by more.
                 more = len(batch) >= MAX_BATCH or self._closing
             if self._closing:
@@ -255,9 +292,3 @@ class GroupCommitWriter:
 def enough_for(crowd: int) -> int:
     """How many operations are worth a batch when so many jobs are in flight."""
     return min(OPERATIONS_A_JOB * crowd * 9 // 10, LARGE_BATCH)
-
-
-def stored_bytes(operation: Callable[[Transaction], Any]) -> int:
-    """About how much an operation adds to the write-ahead log: a page, and a new job's image."""
-    image = operation.job.image if isinstance(operation, CreateJob) else None
-    return PAGE_BYTES if image is None or image.data is None else PAGE_BYTES + image.size_bytes
