@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
+
+from runward_scanner.plain_section import plain_section
 
 SECTION = "runward_scanner"
 
@@ -131,13 +132,12 @@ def default_settings(path: Path) -> Settings:
 def read_settings(file: Path) -> Settings:
     """Read one pyproject.toml; without the section it gives the defaults. Raises SettingsError."""
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from error
-    tool = data.get("tool", {})
-    if not isinstance(tool, dict):
-        raise SettingsError(f"{file}: tool is not a table")
-    section = tool.get(SECTION)
+    section: object = plain_section(text, SECTION)
+    if section is None:
+        section = _section(file, text)
     defaults = Settings(base=file.parent)
     if section is None:
         return defaults
@@ -154,6 +154,19 @@ def read_settings(file: Path) -> Settings:
         if not (file.parent / root).exists():
             raise SettingsError(f"{file}: the governed root {root} does not exist")
     return defaults._replace(explicit="roots" in changes, **changes)
+
+
+def _section(file: Path, text: str) -> object:
+    """The section as TOML has it; None where there is none. Raises SettingsError."""
+    import tomllib  # noqa: PLC0415 - most sections are read without it
+
+    try:
+        tool = tomllib.loads(text).get("tool", {})
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: {error}") from error
+    if not isinstance(tool, dict):
+        raise SettingsError(f"{file}: tool is not a table")
+    return tool.get(SECTION)
 
 
 def _setting(file: Path, name: str, value: object) -> object:

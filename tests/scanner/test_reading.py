@@ -97,6 +97,25 @@ def test_single_file(tmp_path: Path) -> None:
     assert len(scan(tmp_path / "tool").findings) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tool.runward_scanner]\nroots = ["a"]\nexclude = [] # none\n',
+        '[tool.runward_scanner]\nroots = [\n  "a",\n]\n',
+        '[tool]\nrunward_scanner = {roots = ["a"]}\n',
+        'tool.runward_scanner.roots = ["a"]\n',
+        '[tool."runward\\u005fscanner"]\nroots = ["a"]\n',
+        'x = """\n[tool.runward_scanner]\nroots = ["b"]\n"""\n[tool.runward_scanner]\nroots = ["a"]\n',
+        '[tool.other]\nroots = ["b"]\n[tool.runward_scanner]\nroots = ["a"]\n[tool.more]\nroots = ["c"]\n',
+    ],
+)
+def test_settings_are_the_same_however_they_are_written(tmp_path: Path, text: str) -> None:
+    """Any form that TOML has for a table and its keys is read."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    assert load_settings(tmp_path) == Settings(base=tmp_path, explicit=True, roots=("a",))
+
+
 def test_settings_come_from_the_nearest_pyproject(tmp_path: Path) -> None:
     """The nearest pyproject.toml above the path is read; without the section it means the defaults."""
     inner = tmp_path / "a" / "b"
