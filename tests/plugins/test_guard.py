@@ -577,6 +577,22 @@ def test_a_metaclass_that_makes_its_classes_itself() -> None:
         run(made())
 
 
+def test_a_run_that_comes_with_another_base_class() -> None:
+    """What a class derives from can be changed: a run that is found then is guarded, too."""
+
+    class Plain:
+        pass
+
+    class Changing(Plain, Counting):
+        pass
+
+    Changing.__bases__ = (Mixin, Counting)
+    plugin = Changing()
+    with pytest.raises(GovernanceViolation, match=WITHOUT):
+        plugin.run(PAYLOAD, CONTEXT)
+    assert run(plugin) == {"from": "Changing"}
+
+
 @pytest.mark.parametrize("what", ["all", "this one", "a level"])
 def test_what_is_done_to_loggers_hides_no_violation(
     what: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

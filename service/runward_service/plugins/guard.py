@@ -263,6 +263,9 @@ class PluginType(ABCMeta):
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **arguments: Any) -> None:
         """Guard what the class's body, a mixin, or a metaclass that made the class in a way of its own gave it."""
         super().__init__(name, bases, namespace, **arguments)
+        cls._guard_found()
+
+    def _guard_found(cls) -> None:
         for attribute in GUARDED:
             found = next((vars(base)[attribute] for base in cls.__mro__ if attribute in vars(base)), None)
             if found is not None and guard_of(attribute, found) is not found:
@@ -275,6 +278,8 @@ class PluginType(ABCMeta):
             if isinstance(value, GuardedRun):
                 value.__set_name__(cls, name)
         super().__setattr__(name, value)
+        if name == "__bases__":
+            cls._guard_found()
 
 
 GUARDED = (RUN, "__getattribute__")
