@@ -108,7 +108,7 @@ def written_elsewhere(word: str, source: ServiceSource) -> Iterator[Change]:
     test = f'if entry.state == "{word}":\n    return entry.description'
     refusal = service.function("PluginExecutionService.admit").body[2]
     yield "plugin service", service.before(refusal, test)
-    scheduler = source.draft("execution/scheduler.py")
+    scheduler = source.draft("execution/scheduler.py").importing(USES_STATE)
     yield "scheduler", scheduler.begun("Scheduler._plugin_changed", f'idle = entry.state is PluginState["{word}"]')
     health = source.draft("api/health_servicer.py")
     yield "health servicer", health.begun("HealthServicer._plugin_changed", f'idle = entry.state.value == "{word}"')
