@@ -193,10 +193,11 @@ class Project:
         found = known[name]
         if found is None:
             return None
-        self.reached.add(found.shown)
-        if found.shown not in self._shown:
-            self._shown[found.shown] = self.module(found.path)
-        return self._shown[found.shown]
+        shown, path = found
+        self.reached.add(shown)
+        if shown not in self._shown:
+            self._shown[shown] = self.module(path)
+        return self._shown[shown]
 
     def _resolve(self, name: str, importer: ModuleInfo) -> Path | None:
         path = self._names.get(name)

@@ -9,13 +9,34 @@ that holds in every state which leaves is established by something that post-dom
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from runward_scanner.flow.conditions import constant_truth, has_elements
 from runward_scanner.flow.order import CHOICES, evaluated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Protocol
+
+    class Effects(Protocol):
+        """What expressions do to the facts."""
+
+        def apply(self, node: ast.AST, state: State) -> State:
+            """The facts after an expression (a call, a return, an assignment, …) ended normally."""
+            ...
+
+        def raised(self, node: ast.AST, state: State) -> State | None:
+            """The facts where it raised; None where it is taken not to."""
+            ...
+
+        def caught(self, handler: ast.ExceptHandler, state: State) -> State:
+            """The facts as a handler begins."""
+            ...
+
+        def quiets(self, manager: ast.expr) -> bool:
+            """Whether a context manager drops exceptions that are raised within it."""
+            ...
+
 
 State: TypeAlias = frozenset[str]
 States: TypeAlias = frozenset[State]
@@ -24,26 +45,6 @@ APPLIED = frozenset({ast.Return, ast.Raise, ast.Assert, ast.Assign, ast.AnnAssig
 """Statements that are an effect themselves."""
 USUAL = frozenset({*APPLIED, ast.Expr, ast.AugAssign, ast.Delete, ast.Pass, ast.Break, ast.Continue})
 """Statements that hold no other."""
-
-
-class Effects(Protocol):
-    """What expressions do to the facts."""
-
-    def apply(self, node: ast.AST, state: State) -> State:
-        """The facts after an expression (a call, a return, an assignment, …) ended normally."""
-        ...
-
-    def raised(self, node: ast.AST, state: State) -> State | None:
-        """The facts where it raised; None where it is taken not to."""
-        ...
-
-    def caught(self, handler: ast.ExceptHandler, state: State) -> State:
-        """The facts as a handler begins."""
-        ...
-
-    def quiets(self, manager: ast.expr) -> bool:
-        """Whether a context manager drops exceptions that are raised within it."""
-        ...
 
 
 class Ways:

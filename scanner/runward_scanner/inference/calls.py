@@ -240,9 +240,9 @@ def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:
     if written:
         keywords: dict[str, Value] = {}
         for keyword in written:
-            value = frame.value(keyword.value)
-            if keyword.arg is not None:
-                keywords[keyword.arg] = value
+            value, name = frame.value(keyword.value), keyword.arg
+            if name is not None:
+                keywords[name] = value
             else:
                 _spread_mapping(frame, arguments, keywords, value)
         arguments.keywords = keywords

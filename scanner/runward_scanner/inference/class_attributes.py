@@ -223,21 +223,22 @@ def _bound(frame: Frame, item: Atom, owner: Value, node: ast.AST, info: ClassInf
     """An attribute as an instance gives it: functions bound, properties read."""
     if type(item) is not Function or item.bound is not None:
         return _described(frame, item, node)
-    defined = item.info.owner
+    function = item.info
+    defined = function.owner
     if defined is not info and (defined is None or not derives(info, defined)):
         # An instance attribute that holds a function of elsewhere is not bound; a class attribute would be.
         return one(item)
-    kind = item.info.kind
+    kind = function.kind
     if kind == "static":
         return one(item)
     if kind == "class":
-        return one(Function(item.info, item.closure, info.itself))
+        return one(Function(function, item.closure, info.itself))
     if kind == "property":
-        return invoke(frame, Function(item.info, item.closure, owner), Arguments(), node)
+        return invoke(frame, Function(function, item.closure, owner), Arguments(), node)
     methods = frame.engine.methods
     bound = methods.get((item, owner))
     if bound is None:
-        bound = methods[item, owner] = one(Function(item.info, item.closure, owner))
+        bound = methods[item, owner] = one(Function(function, item.closure, owner))
     return bound
 
 

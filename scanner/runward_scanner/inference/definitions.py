@@ -26,15 +26,16 @@ KINDS = {
 def define_function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     """A function, as its decorators leave it."""
     engine = frame.engine
-    for default in (*node.args.defaults, *node.args.kw_defaults):
+    spec, written, name = node.args, node.decorator_list, node.name
+    for default in (*spec.defaults, *spec.kw_defaults):
         if default is not None:
             engine.default_values[default] = frame.value(default)
-    decorators = [(item, frame.value(item)) for item in node.decorator_list] if node.decorator_list else []
+    decorators = [(item, frame.value(item)) for item in written] if written else []
     kind = _kind(decorators) if decorators else "function"
     for _, made in decorators:
         if any(type(atom) is Method and atom.name in {"setter", "deleter"} for atom in made):
             return
-    function = make_function(frame, node, node.name)
+    function = make_function(frame, node, name)
     if kind != "function":
         function.info.kind = kind
     value: Value = one(function)
@@ -46,7 +47,7 @@ def define_function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) 
             (type(atom) is Function or type(atom) is Class) or atom not in value for atom in result
         ):
             value |= frozenset(atom for atom in result if type(atom).__name__ not in {"Role", "Thing"})
-    frame.bind(node.name, value, node)
+    frame.bind(name, value, node)
 
 
 def _kind(decorators: list[tuple[ast.expr, Value]]) -> str:

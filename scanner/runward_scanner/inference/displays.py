@@ -21,10 +21,12 @@ from runward_scanner.inference.values import (
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 
+KINDS: dict[type, str] = {ast.List: "list", ast.Tuple: "tuple", ast.Set: "set"}
+
 
 def sequence(frame: Frame, node: ast.List | ast.Tuple | ast.Set) -> Value:
     """A list, tuple or set display."""
-    kind = {ast.List: "list", ast.Tuple: "tuple", ast.Set: "set"}[type(node)]
+    kind = KINDS[type(node)]
     ordered: list[Value] = []
     loose = NOTHING
     for element in node.elts:

@@ -109,8 +109,9 @@ class Engine(Known, Telling):
 
     def _drain(self) -> None:
         """Read what waits: first what was never read, for that may change what is read again."""
-        while self._unread or self._again:
-            activation = self._unread.popleft() if self._unread else heapq.heappop(self._again)[1]
+        unread, again = self._unread, self._again
+        while unread or again:
+            activation = unread.popleft() if unread else heapq.heappop(again)[1]
             if activation.queued:  # else a call read it meanwhile
                 activation.queued = False
                 self.evaluate(activation)

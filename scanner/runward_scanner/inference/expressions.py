@@ -43,12 +43,13 @@ ATTRIBUTE, NAME = ast.Attribute, ast.Name
 
 def name(frame: Frame, node: ast.Name) -> Value:
     """A name: what it was last bound to, or what it claims to be."""
-    value = frame.env.get(node.id)
-    if value is None or node.id in frame.activation.rebound or node.id in frame.global_names:
-        value = frame.lookup(node.id)
-    if node.id == RUN and frame.class_info is not None and "plugin" in frame.class_info.traits:
+    named = node.id
+    value = frame.env.get(named)
+    if value is None or named in frame.activation.rebound or named in frame.global_names:
+        value = frame.lookup(named)
+    if named == RUN and frame.class_info is not None and "plugin" in frame.class_info.traits:
         return plugin_run(frame, Class(frame.class_info), node, bound=False)
-    return frame.named(value, node.id) if not value or UNKNOWN_ROLE in value else value
+    return frame.named(value, named) if not value or UNKNOWN_ROLE in value else value
 
 
 def call(frame: Frame, node: ast.Call) -> Value:
@@ -75,11 +76,11 @@ def call(frame: Frame, node: ast.Call) -> Value:
 
 def subscript(frame: Frame, node: ast.Subscript) -> Value:
     """``value[index]``."""
-    value = frame.value(node.value)
-    if type(node.slice) is ast.Slice:
-        return _slice(frame, value, node.slice)
-    index = frame.value(node.slice)
-    position = index_of(node.slice)
+    value, within = frame.value(node.value), node.slice
+    if type(within) is ast.Slice:
+        return _slice(frame, value, within)
+    index = frame.value(within)
+    position = index_of(within)
     frame.engine.indices[node] = index
     return frame.engine.alias_of_generic(frame, node, value) or containers.item(frame, value, index, node, position)
 
@@ -159,10 +160,10 @@ def joined_string(frame: Frame, node: ast.JoinedStr) -> Value:
     parts = []
     for part in node.values:
         if type(part) is ast.FormattedValue:
-            value = frame.value(part.value)
-            if part.format_spec is not None:
-                frame.value(part.format_spec)
-            simple = part.format_spec is None and part.conversion in {-1, 115}
+            value, spec = frame.value(part.value), part.format_spec
+            if spec is not None:
+                frame.value(spec)
+            simple = spec is None and part.conversion in {-1, 115}
             parts.append(value if simple or strings.taint_of([value]) else OPAQUE)
         else:
             parts.append(frame.value(part))

@@ -53,8 +53,9 @@ def make_function(frame: Frame, node: FunctionNode, name: str) -> Function:
         outer = frame.class_info.qualname if frame.class_info else frame.function.qualname if frame.function else ""
         qualname = f"{outer}.{name}" if outer else name
         info = FunctionInfo(frame.module, node, name, qualname, owner=owner, inside=frame.inside)
-        info.parameters = parameters_of(node.args)
-        info.most_positional = len(node.args.posonlyargs) + len(node.args.args)
+        spec = node.args
+        info.parameters = parameters_of(spec)
+        info.most_positional = len(spec.posonlyargs) + len(spec.args)
         engine.functions[node] = info
         if info.is_lambda and frame.activation.function is not None:
             info.calls = frame.activation.function.calls
@@ -70,30 +71,30 @@ def make_function(frame: Frame, node: FunctionNode, name: str) -> Function:
 
 def activation_of(frame: Frame, function: Function, arguments: dict[str, Value]) -> Activation:
     """The activation of a function with these arguments; past a number of them, the one that holds all the rest."""
-    info = function.info
-    key: object = (function.closure, frozenset(arguments.items()) if arguments else NO_ARGUMENTS)
+    info, closure = function.info, function.closure
+    key: object = (closure, frozenset(arguments.items()) if arguments else NO_ARGUMENTS)
     found = info.activations.get(key)
     if found is not None:
         return found
     if len(info.activations) >= FEWEST_CONTEXTS:
         apart = _tell(frame, arguments)
-        plain = info.activations.get((function.closure, NO_ARGUMENTS)) if not apart else None
+        plain = info.activations.get((closure, NO_ARGUMENTS)) if not apart else None
         if plain is not None and _are_foreseen(frame, info, arguments):
             _widen(frame, plain, plain.besides, arguments)
             return plain
         if not apart or len(info.activations) >= MOST_CONTEXTS:
-            key = (function.closure, "wide")
+            key = (closure, "wide")
             wide = info.activations.get(key)
             if wide is not None:
                 _widen(frame, wide, wide.arguments, arguments)
                 return wide
         else:
-            grown = _less_known(info, function.closure, arguments)
+            grown = _less_known(info, closure, arguments)
             if grown is not None:
                 _widen(frame, grown, grown.arguments, arguments)
                 info.activations[key] = grown
                 return grown
-    made = Activation(info.module, info, arguments, function.closure)
+    made = Activation(info.module, info, arguments, closure)
     info.activations[key] = made
     return made
 
@@ -232,11 +233,13 @@ def _take_words(frame: Frame, given: dict[str, Value]) -> bool:
 
 def _declared_result(frame: Frame, info: FunctionInfo) -> Value:
     """What a function's annotation says that it gives; nothing where it says nothing."""
-    if isinstance(info.node, ast.Lambda) or info.node.returns is None:
+    node = info.node
+    returns = node.returns if type(node) is not ast.Lambda else None  # type: ignore[union-attr]
+    if returns is None:
         return NOTHING
-    claimed = frame.engine.annotations.get(info.node.returns)
+    claimed = frame.engine.annotations.get(returns)
     if claimed is None:
-        claimed = annotated(frame.engine.frame_of_module(info.module), info.node.returns)
+        claimed = annotated(frame.engine.frame_of_module(info.module), returns)
     return NOTHING if is_open(claimed) else claimed
 
 

@@ -29,11 +29,12 @@ def import_from(frame: Frame, node: ast.ImportFrom) -> None:
     full = absolute(frame.module, node)
     base = module_value(frame, full)
     for alias in node.names:
-        if alias.name == "*":
+        name = alias.name
+        if name == "*":
             frame.module.stars.append(base)
             continue
-        value = frame.attribute(base, alias.name, node)
-        frame.bind(alias.asname or alias.name, value, node)
+        value = frame.attribute(base, name, node)
+        frame.bind(alias.asname or name, value, node)
 
 
 def absolute(module: ModuleInfo, node: ast.ImportFrom) -> str:

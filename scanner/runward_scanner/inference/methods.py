@@ -198,10 +198,11 @@ def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
         return OPAQUE
     heap = frame.engine.heap
     results = frame.engine.callbacks(frame, arguments, node)
-    if thing.path == ENTRY_POINTS and name in {"select", "get"}:
+    path = thing.path
+    if path == ENTRY_POINTS and name in {"select", "get"}:
         chosen = any("plugin" in group for group in texts(arguments.every()))
         return one(Role.ENTRY_POINTS) if chosen else idle_thing(ENTRY_POINTS)
-    if thing.path in LOOPS and name in LOOP_METHODS:
+    if path in LOOPS and name in LOOP_METHODS:
         return _of_loop(frame, name, arguments, results, node)
     if thing.site is not None and (name in ADDERS or name in GETTERS):
         for value in (*arguments.positional, *arguments.keywords.values(), arguments.rest):
@@ -210,7 +211,7 @@ def _of_thing(frame: Frame, method: Method, arguments: Arguments, node: ast.AST)
     held = results
     if name in GETTERS:
         held |= containers.contents(frame, thing)
-        if held and thing.path == CONTEXT_VARIABLE and name == "get":
+        if held and path == CONTEXT_VARIABLE and name == "get":
             return held | arguments.at(0, "default")
     if not held:
         return idle_thing(thing.path)

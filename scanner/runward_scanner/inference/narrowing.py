@@ -35,12 +35,13 @@ def narrow(frame: Frame, test: ast.expr, holds: bool) -> None:
     if type(test) not in NARROWING:
         return
     if type(test) is ast.Compare:
-        if isinstance(test.ops[0], (ast.In, ast.NotIn)):
-            _narrow_keys(frame, test, holds is (type(test.ops[0]) is ast.In))
+        operator = type(test.ops[0])
+        if operator is ast.In or operator is ast.NotIn:
+            _narrow_keys(frame, test, holds is (operator is ast.In))
             return
         if not (holds and type(test.left) is ast.Call):
             return
-        if not (isinstance(test.ops[0], (ast.Is, ast.Eq)) and _asks_type(test.left)):
+        if not ((operator is ast.Is or operator is ast.Eq) and _asks_type(test.left)):
             return
         # ``type(x) is Class`` says of x what ``isinstance`` does.
         asked = ast.Call(ast.Name("isinstance", ast.Load()), [test.left.args[0], test.comparators[0]], [])

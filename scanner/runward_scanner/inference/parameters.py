@@ -88,7 +88,8 @@ def bind_parameters(frame: Frame, node: FunctionNode) -> None:
     info = frame.function
     if info is None:
         return
-    if info.node.args.defaults or info.node.args.kw_defaults:
+    spec = info.node.args
+    if spec.defaults or spec.kw_defaults:
         frame.keeps = False  # what a default is may show when it is read again
     arguments, besides = frame.activation.arguments, frame.activation.besides
     defaults = info.defaults
@@ -99,11 +100,11 @@ def bind_parameters(frame: Frame, node: FunctionNode) -> None:
         if name in besides:
             value |= besides[name]
         frame.bind(name, value, parameter)
-    spec = info.node.args
-    if spec.vararg is not None:
-        _bind_variadic(frame, spec.vararg, "tuple")
-    if spec.kwarg is not None:
-        _bind_variadic(frame, spec.kwarg, "dict")
+    variadic, mapping = spec.vararg, spec.kwarg
+    if variadic is not None:
+        _bind_variadic(frame, variadic, "tuple")
+    if mapping is not None:
+        _bind_variadic(frame, mapping, "dict")
 
 
 def _joined(base: Value, given: Value) -> Value:

@@ -53,28 +53,31 @@ def assign(frame: Frame, node: ast.Assign) -> None:
 
 def annotated_assign(frame: Frame, node: ast.AnnAssign) -> None:
     """``name: annotation = value``; in a class body it declares a field."""
-    claimed = annotated(frame, node.annotation)
-    if frame.class_info is not None and type(node.target) is ast.Name:
-        info = frame.class_info
-        info.annotations[node.target.id] = node.annotation
-        if node.target.id not in info.fields and not _is_of_class(node.annotation):
-            info.fields.append(node.target.id)
-    if node.value is None:
-        if type(node.target) is ast.Attribute and not is_open(claimed):
-            bind_target(frame, node.target, claimed, node)
-        elif type(node.target) is ast.Name and frame.class_info is None and not is_open(claimed):
-            frame.bind(node.target.id, claimed, node.target)
-        elif type(node.target) is ast.Name and frame.class_info is not None and not is_open(claimed):
-            frame.engine.heap.write(frame.class_info, node.target.id, claimed, frame.module, node)
+    target, annotation, given = node.target, node.annotation, node.value
+    claimed = annotated(frame, annotation)
+    name = target.id if type(target) is NAME else None
+    info = frame.class_info
+    if info is not None and name is not None:
+        info.annotations[name] = annotation
+        if name not in info.fields and not _is_of_class(annotation):
+            info.fields.append(name)
+    if given is None:
+        if is_open(claimed):
+            return
+        if type(target) is ast.Attribute:
+            bind_target(frame, target, claimed, node)
+        elif name is not None and info is None:
+            frame.bind(name, claimed, target)
+        elif name is not None and info is not None:
+            frame.engine.heap.write(info, name, claimed, frame.module, node)
         return
-    value = frame.value(node.value)
-    if is_open(value) and not is_open(claimed):
-        value = (value - UNKNOWN) | claimed
-    elif (_holds_nothing(value) and not is_open(claimed) and type(node.value) is not ast.Constant) or (
-        type(node.value) is ast.Constant and node.value.value is None and not is_open(claimed)
-    ):
-        value |= claimed
-    bind_target(frame, node.target, value, node)
+    value = frame.value(given)
+    if not is_open(claimed):
+        if is_open(value):
+            value = (value - UNKNOWN) | claimed
+        elif given.value is None if type(given) is ast.Constant else _holds_nothing(value):
+            value |= claimed
+    bind_target(frame, target, value, node)
 
 
 def _is_of_class(annotation: ast.expr) -> bool:
@@ -135,7 +138,8 @@ def delete(frame: Frame, node: ast.Delete) -> None:
 
 def return_(frame: Frame, node: ast.Return) -> None:
     """``return``: the function gives this too."""
-    value = frame.value(node.value) if node.value is not None else OPAQUE
+    given = node.value
+    value = frame.value(given) if given is not None else OPAQUE
     activation = frame.activation
     frame.engine.hook_return(frame, node, value)
     frame.engine.heap.write(activation, "return", value, frame.module, node)
@@ -161,13 +165,14 @@ def assert_(frame: Frame, node: ast.Assert) -> None:
 
 def if_(frame: Frame, node: ast.If) -> None:
     """``if``: both branches."""
-    frame.head(node.test)
+    test = node.test
+    frame.head(test)
     before = frame.fork()
-    narrow(frame, node.test, True)
+    narrow(frame, test, True)
     frame.execute(node.body)
     after, live = frame.env, frame.live
     frame.env, frame.live = before, True
-    narrow(frame, node.test, False)
+    narrow(frame, test, False)
     frame.execute(node.orelse)
     if live and frame.live:
         frame.merge([after])

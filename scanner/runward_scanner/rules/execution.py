@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import find_attribute
+from runward_scanner.inference.model import SIMPLE, bodies_of
 from runward_scanner.inference.values import PLUGIN_ROLES, Class, External, Function, Instance, Partial, PluginRun
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import Pattern
@@ -28,6 +29,8 @@ ASKED_FOR = frozenset(
 """What is looked for in whole functions."""
 GUARDING = frozenset({ast.Try, ast.TryStar, ast.With, ast.AsyncWith})
 MADE = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
+APART = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try, ast.TryStar})
+"""Statements whose own raises are not the function's, or are perhaps caught."""
 YIELDS = (ast.Yield, ast.YieldFrom)
 METRICS = "update_execution_metrics"
 DISPATCH = Pattern(
@@ -295,14 +298,12 @@ class FinallyEffects:
 
 def _raises(node: ast.AST) -> bool:
     """Whether a function has a raise of its own outside any try."""
-    body = node.body if (type(node) is ast.FunctionDef or type(node) is ast.AsyncFunctionDef) else []
-    pending: list[ast.AST] = list(body)
+    pending = [node.body] if (type(node) is ast.FunctionDef or type(node) is ast.AsyncFunctionDef) else []
     while pending:
-        item = pending.pop()
-        if type(item) is ast.Raise:
-            return True
-        if not isinstance(
-            item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Try, ast.TryStar)
-        ):
-            pending.extend(ast.iter_child_nodes(item))
+        for item in pending.pop():
+            kind = type(item)
+            if kind is ast.Raise:
+                return True
+            if kind not in SIMPLE and kind not in APART:
+                pending += bodies_of(item)
     return False

@@ -249,7 +249,8 @@ def _targets(engine: Engine, module: ModuleInfo, node: ast.Import | ast.ImportFr
     if engine.project.is_of_python(full):
         return
     for alias in node.names:
-        if alias.name == "*":
+        taken = alias.name
+        if taken == "*":
             yield from _named(engine, module, full)
             source = engine.project.resolve(full, module)
             for name in sorted(engine.heap.names_of(source)):
@@ -257,12 +258,12 @@ def _targets(engine: Engine, module: ModuleInfo, node: ast.Import | ast.ImportFr
                 if defined is not None and not name.startswith("_"):
                     yield defined, f"{full}.{name}"
             continue
-        found = list(_named(engine, module, f"{full}.{alias.name}", exact=True))
+        found = list(_named(engine, module, f"{full}.{taken}", exact=True))
         if found:
             yield from found
             continue
-        defined = _definer(engine, module, full, alias.name)
-        yield from [(defined, f"{full}.{alias.name}")] if defined is not None else _named(engine, module, full)
+        defined = _definer(engine, module, full, taken)
+        yield from [(defined, f"{full}.{taken}")] if defined is not None else _named(engine, module, full)
 
 
 def _named(engine: Engine, module: ModuleInfo, name: str, *, exact: bool = False) -> Iterator[tuple[str, str]]:
