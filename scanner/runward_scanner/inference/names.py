@@ -25,6 +25,10 @@ SERVICES = {
     Role.JOB_SERVICE: Pattern(r"(?:.*_)?jobs?_(?:execution_)?service"),
     Role.PLUGIN_SERVICE: Pattern(r"(?:.*_)?plugin_(?:execution_)?service"),
 }
+CLASS_ENDS = ("cls", "class", "type", "factory", "klass", "es")
+PLUGINS_ENDS = ("map", "dict", "list", "instances", "cache", "table", "pool")
+REGISTRY_ENDS = ("registry", "manager", "loader", "store", "catalog", "repository", "provider", "host")
+"""How what these patterns match ends: most words need no pattern, and a pattern that none needs is not compiled."""
 NOT_PLUGINS = Pattern(r"(?:.*_)?(?:pytest|no|has|is|per|use|with)_plugins?")
 
 
@@ -32,18 +36,18 @@ NOT_PLUGINS = Pattern(r"(?:.*_)?(?:pytest|no|has|is|per|use|with)_plugins?")
 def role_of_name(name: str) -> Role | None:
     """The role that a variable's, attribute's or parameter's name claims."""
     low = name.lower().lstrip("_")
-    if "plugin" in low and not NOT_PLUGINS.fullmatch(low):
+    if "plugin" in low and not (low.endswith(("_plugin", "_plugins")) and NOT_PLUGINS.fullmatch(low)):
         if PLUGIN.fullmatch(low):
             return Role.PLUGIN
-        if PLUGIN_CLASS.fullmatch(low):
+        if low.endswith(CLASS_ENDS) and PLUGIN_CLASS.fullmatch(low):
             return Role.PLUGIN_CLASS
-        if PLUGINS.fullmatch(low):
+        if ("plugins" in low or low.endswith(PLUGINS_ENDS)) and PLUGINS.fullmatch(low):
             return Role.PLUGINS
-    if ("regist" in low or "plugin" in low) and REGISTRY.fullmatch(low):
+    if ("regist" in low or "plugin" in low) and low.endswith(REGISTRY_ENDS) and REGISTRY.fullmatch(low):
         return Role.REGISTRY
     if "runner" in low and TOOL_RUNNER.fullmatch(low):
         return Role.TOOL_RUNNER
-    if low.endswith("service"):
+    if low.endswith("_service"):
         for role, pattern in SERVICES.items():
             if pattern.fullmatch(low):
                 return role

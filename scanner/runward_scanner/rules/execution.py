@@ -37,6 +37,8 @@ DISPATCH = Pattern(
     r"(?:_*)(?:dispatch\w*|run_plugin\w*|execute\w*|invoke\w*|run_in_worker|run_in_process|run_in_executor|to_thread|submit\w*"
     r"|run_on_worker|call_worker|send_to_worker|_?run_\w*plugin\w*|call_plugin)"
 )
+DISPATCHING = ("dispatch", "run_", "execute", "invoke", "to_thread", "submit", "call_", "send_")
+"""How what that matches begins."""
 POOLS = Pattern(r"_*(?:\w+_)?(?:pool|pools|workers?|executor|dispatcher|worker_pool)")
 POOL_METHODS = (
     "run", "execute", "dispatch", "submit", "call", "invoke", "send", "request", "perform", "attempt", "lease", "apply",
@@ -170,7 +172,7 @@ def _body_executes(engine: Engine, methods: Methods, function: FunctionInfo) -> 
 def dispatches(node: ast.Call) -> bool:
     """Whether a call, by its name, hands the run to the workers."""
     name = name_of(node)
-    if DISPATCH.fullmatch(name):
+    if name.lstrip("_").startswith(DISPATCHING) and DISPATCH.fullmatch(name):
         return True
     function = node.func
     if type(function) is ast.Attribute and name.startswith(POOL_METHODS):

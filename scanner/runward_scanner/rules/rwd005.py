@@ -208,7 +208,7 @@ What ends a job, its Outcome, is made by ToolRunner alone.
             self._changes_outcome(frame, node, arguments)
         if name in PATCHERS:
             for value in arguments.positional[:2]:
-                if any(validators.PATCHED.search(text) for text in texts(value)):
+                if any("validate_" in text and validators.PATCHED.search(text) for text in texts(value)):
                     frame.report(self.code, node, "A validator is patched")
 
     def on_item(self, frame: Frame, node: ast.AST, receiver: Value, index: Value, value: Value) -> None:

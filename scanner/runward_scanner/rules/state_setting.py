@@ -115,7 +115,7 @@ def _is_generated(callee: Value) -> bool:
 
 
 def _is_proto(atom: object) -> bool:
-    return type(atom) is Text and PROTO.fullmatch(atom.text) is not None
+    return type(atom) is Text and atom.text.startswith("PLUGIN_STATE_") and PROTO.fullmatch(atom.text) is not None
 
 
 def _elements(frame: Frame, arguments: Arguments) -> list[Value]:

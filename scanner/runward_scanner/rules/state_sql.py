@@ -35,10 +35,15 @@ def words_in_sql(module: ModuleInfo) -> Iterator[tuple[ast.AST, list[str]]]:
     if b"state" not in data or not any(verb in data for verb in VERBS):
         return
     for node in find(module.tree, CONSTANTS):
-        if isinstance(node.value, str) and "state" in node.value and TABLE.search(node.value):
+        if isinstance(node.value, str) and "state" in node.value and _names_plugins(node.value):
             words = list(_words(node.value))
             if words:
                 yield node, words
+
+
+def _names_plugins(text: str) -> bool:
+    """Whether a text names a table of plugins, as SQL does."""
+    return "plugin" in text.lower() and TABLE.search(text) is not None
 
 
 def _words(text: str) -> Iterator[str]:

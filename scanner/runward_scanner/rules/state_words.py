@@ -106,7 +106,8 @@ KEEPERS = Pattern(
 @functools.lru_cache(maxsize=4096)
 def keeps_plugins(owner: str) -> bool:
     """Whether a class or a module keeps plugins' states, by its name in lower case."""
-    return keeps_state(owner) or KEEPERS.fullmatch(owner) is not None
+    named = "lifecycle" in owner or owner.endswith("registry")  # else nothing need be compiled
+    return keeps_state(owner) or (named and KEEPERS.fullmatch(owner) is not None)
 
 
 def outcomes_of(value: Value) -> list[str]:
@@ -143,7 +144,7 @@ def makes_lifecycle(words: Iterable[str]) -> bool:
 def holds_states(frame: Frame, node: ast.expr) -> bool:
     """Whether an expression is a mapping from plugins to their states, by its name and by whose it is."""
     name = last_name(node)
-    if STATES_HELD.fullmatch(name):
+    if "state" in name and ("plugin" in name or "lifecycle" in name) and STATES_HELD.fullmatch(name):
         return True
     if name.lstrip("_") != "states":
         return False
