@@ -38,7 +38,11 @@ def whole(pattern: Pattern) -> Callable[[str], bool]:
 @functools.lru_cache(maxsize=8192)
 def matches(patterns: tuple[str, ...], module: str) -> bool:
     """Whether a dotted module name, or a package above it, matches one of the patterns."""
-    names = module.split(".")
+    return any_matches(patterns, module.split("."))
+
+
+def any_matches(patterns: tuple[str, ...], names: list[str]) -> bool:
+    """The same for the components of a module's name."""
     firsts = _firsts(patterns)
     if firsts is not None and firsts.isdisjoint(names):
         return False
@@ -88,7 +92,13 @@ def _firsts(patterns: tuple[str, ...]) -> frozenset[str] | None:
 def _ends(pattern: str, names: list[str]) -> Iterator[int]:
     """After how many of the names the pattern ends, wherever it may begin; with ``$`` after all of them alone."""
     parts = pattern.removesuffix("$").split(".")
-    anchored = pattern.endswith("$")
+    anchored = pattern[-1:] == "$"
+    if len(parts) == 1 and "*" not in parts[0]:  # as most are
+        word = parts[0]
+        for end, name in enumerate(names, 1):
+            if name == word and (not anchored or end == len(names)):
+                yield end
+        return
     for start in range(len(names) - len(parts) + 1):
         end = start + len(parts)
         if (end == len(names) or not anchored) and all(map(_is_like, parts, names[start:end])):

@@ -23,6 +23,9 @@ SIMPLE = frozenset(
     }
 )  # fmt: skip
 """Statements that hold no other."""
+UNASKED = SIMPLE - {ast.Expr, ast.AnnAssign, ast.Import, ast.ImportFrom}
+"""Those of them that nobody looks for by kind."""
+WITH_BODY = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.With, ast.AsyncWith})
 WITH_ELSE = frozenset({ast.If, ast.For, ast.AsyncFor, ast.While})
 TRIES = frozenset({ast.Try, ast.TryStar})
 WITHOUT_BODY = SIMPLE | {getattr(ast, "TypeAlias", ast.Pass)}
@@ -48,6 +51,26 @@ def statements_in(function: ast.AST) -> Iterator[ast.stmt]:
         for statement in pending.pop():
             yield statement
             pending += bodies_of(statement)
+
+
+def _by_kind(body: list[ast.stmt]) -> dict[type, list[ast.stmt]]:
+    """The statements of a block and those in them, by kind, but for those that nobody asks for."""
+    found: dict[type, list[ast.stmt]] = {}
+    pending = [body]
+    while pending:
+        for statement in pending.pop():
+            kind = type(statement)
+            if kind in UNASKED:
+                continue
+            if kind in found:
+                found[kind].append(statement)
+            else:
+                found[kind] = [statement]
+            if kind in WITH_BODY:
+                pending.append(statement.body)  # type: ignore[attr-defined]
+            elif kind not in SIMPLE:
+                pending += bodies_of(statement)
+    return found
 
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -92,24 +115,17 @@ class ModuleInfo:
         """Whether it belongs to the API."""
         self.stars: list[Value] = []
         self.top: Activation | None = None
-        self._statements: dict[type, list[ast.stmt]] | None = None
+        # What is governed is asked for them; gathered now, right after the parser made them, they are still at hand.
+        self._statements = _by_kind(tree.body) if governed else None
 
     def statements(self, *kinds: type[ast.stmt]) -> Iterator[Any]:
-        """Every statement of the file that is of one of these kinds, kind after kind, outer ones before inner ones."""
+        """Every statement of the file that is of one of these kinds, kind after kind, outer ones before inner ones.
+
+        Assignments without annotations, and others that are in ``UNASKED``, are not among them.
+        """
         found = self._statements
         if found is None:
-            found = self._statements = {}
-            pending: list[list[ast.stmt]] = [self.tree.body]
-            while pending:
-                for statement in pending.pop():
-                    kind = type(statement)
-                    of_kind = found.get(kind)
-                    if of_kind is None:
-                        found[kind] = [statement]
-                    else:
-                        of_kind.append(statement)
-                    if kind not in SIMPLE:
-                        pending += bodies_of(statement)
+            found = self._statements = _by_kind(self.tree.body)
         for asked in kinds:
             if asked in found:
                 yield from found[asked]

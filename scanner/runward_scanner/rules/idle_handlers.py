@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runward_scanner.flow.paths import suppresses
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import Class, External, Function
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import Pattern
-from runward_scanner.walking import children
+from runward_scanner.walking import ONE, SEVERAL, children
 from runward_scanner.walking import walk as walk_all
 
 if TYPE_CHECKING:
@@ -50,6 +50,32 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
         yield current
         if type(current) not in MADE:
             pending += children(current)
+
+
+def calls_in(root: ast.AST) -> list[ast.Call]:
+    """The calls that ``walk`` gives, in its order; written out, for every try has most of its body looked through."""
+    found: list[ast.Call] = []
+    pending: list[Any] = [root]
+    while pending:
+        node = pending.pop()
+        kind = type(node)
+        if kind in MADE:
+            continue
+        if kind is ast.Call:
+            found.append(node)
+        if kind in SEVERAL:
+            for value in SEVERAL[kind](node):
+                if type(value) is list:
+                    pending += value
+                elif value is not None:
+                    pending.append(value)
+        elif kind in ONE:
+            value = getattr(node, ONE[kind])
+            if type(value) is list:
+                pending += value
+            elif value is not None:
+                pending.append(value)
+    return found
 
 
 def swallows(handler: ast.ExceptHandler) -> bool:

@@ -12,11 +12,11 @@ from runward_scanner.inference.imports import absolute
 from runward_scanner.inference.proof import steps_to
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, External, Function, Instance, Module, Role, Value
-from runward_scanner.patterns import matches, stands
+from runward_scanner.patterns import any_matches, stands
 from runward_scanner.rule import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine
@@ -179,9 +179,17 @@ def layer_of(engine: Engine, local: str) -> Layer | None:
     """The layer that a module lies in."""
     known = engine.layers
     if local not in known:
-        layers = engine.settings.layers
-        known[local] = next((layer for layer in layers if matches(layer.modules, local or "__init__")), None)
+        known[local] = _first_matching(engine.settings.layers, local or "__init__")
     return known[local]
+
+
+def _first_matching(layers: Iterable[Layer], module: str) -> Layer | None:
+    """The first layer with a pattern that matches a module's name."""
+    names = module.split(".")
+    for layer in layers:
+        if any_matches(layer.modules, names):
+            return layer
+    return None
 
 
 def _may(layer: Layer, other: Layer) -> bool:
@@ -219,7 +227,10 @@ def _runtime_imports(engine: Engine, module: ModuleInfo) -> Iterator[ast.Import 
     """The import statements that run, those under TYPE_CHECKING left out."""
     left_out: set[ast.stmt] = set()
     for test in module.statements(ast.If):
-        negated = type(test.test) is ast.UnaryOp and type(test.test.op) is ast.Not
+        kind = type(test.test)
+        if kind is not ast.Name and kind is not ast.Attribute and kind is not ast.UnaryOp:
+            continue
+        negated = kind is ast.UnaryOp and type(test.test.op) is ast.Not
         if _is_type_checking(engine, module, test.test.operand if negated else test.test):
             for item in test.orelse if negated else test.body:
                 inner = [item] if isinstance(item, IMPORTS) else ast.walk(item)

@@ -12,7 +12,7 @@ from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Function, Instance, Method, Role
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import dispatches, is_run
-from runward_scanner.rules.idle_handlers import CARRIES_ON, quiets, swallows, walk
+from runward_scanner.rules.idle_handlers import CARRIES_ON, calls_in, quiets, swallows, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,8 @@ class Reach:
     def execution(self, statements: list[ast.stmt]) -> ast.AST | None:
         """The first call in the statements that leads to an execution, not looking into functions made there."""
         for statement in statements:
-            for node in walk(statement):
-                if type(node) is ast.Call and (self.executes(node, 0) or (self.dispatching and dispatches(node))):
+            for node in calls_in(statement):
+                if self.executes(node, 0) or (self.dispatching and dispatches(node)):
                     return node
         return None
 
@@ -84,7 +84,7 @@ class Reach:
         if known is not None:
             return known
         self._known[info] = False
-        calls = _calls(info.node) if info.is_lambda else info.calls
+        calls = calls_in(info.node) if info.is_lambda else info.calls
         self._known[info] = any(self.executes(node, depth + 1) for node in calls)
         return self._known[info]
 
@@ -92,11 +92,6 @@ class Reach:
 def _is_layer(name: str) -> bool:
     """Whether a class is one of the chain's by its name."""
     return name in SERVICES or name.endswith("ToolRunner")
-
-
-def _calls(node: ast.AST) -> list[ast.Call]:
-    """The calls in an expression."""
-    return [item for item in walk(node) if type(item) is ast.Call]
 
 
 def _retried(module: ModuleInfo) -> set[ast.stmt]:
@@ -185,8 +180,8 @@ def _of_with(reach: Reach, code: str, module: ModuleInfo, node: ast.With | ast.A
         managers.extend(
             argument
             for statement in node.body
-            for call in walk(statement)
-            if type(call) is ast.Call and name_of(call) in {"enter_context", "enter_async_context"}
+            for call in calls_in(statement)
+            if name_of(call) in {"enter_context", "enter_async_context"}
             for argument in call.args
         )
     for call in managers:
