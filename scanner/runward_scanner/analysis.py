@@ -82,7 +82,7 @@ def _reads_the_same(project: Project, before: str, source: Source) -> bool:
         if project.settings.tool_runner_class in source.text or any(suppressions(source)):
             return False
         shape = ast.dump(source.parse())
-        return shape.isascii() and shape == ast.dump(Source(source.path, source.shown, before.encode()).parse())
+        return shape.isascii() and shape == ast.dump(Source(source.shown, before.encode()).parse())
     except (UnreadableError, RecursionError, UnicodeEncodeError):
         return False
 

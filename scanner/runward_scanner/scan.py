@@ -100,14 +100,14 @@ def _read(path: Path, settings: Settings) -> tuple[dict[Path, Source], dict[Path
     """Read every Python file at or below a path, by the place where it lies; a finding for each that cannot be read."""
     sources: dict[Path, Source] = {}
     unreadable: dict[Path, Finding] = {}
-    for file, place, problem in Search(path, settings).entries():
+    for shown, place, problem in Search(path, settings).entries():
         try:
             if problem:
                 raise UnreadableError(problem)
-            sources[place] = read(file, str(file))
+            sources[place] = read(shown)
         except UnreadableError as error:
             message = f"The file cannot be checked: {error.reason}"
-            unreadable[place] = Finding(Place(str(file), 1), "RWD000", message)
+            unreadable[place] = Finding(Place(shown, 1), "RWD000", message)
     return sources, unreadable
 
 

@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     is known not to be.
     """
 
-    file: Path
+    shown: str
     place: Path
     problem: str = ""
 
@@ -50,7 +50,7 @@ class Search:
     def entries(self) -> Iterator[Entry]:
         """Every file in order; a folder that cannot be listed is one that cannot be read."""
         if not self._path.is_dir():
-            yield Entry(self._path, self._top)
+            yield Entry(str(self._path), self._top)
             return
         pending, linked = [str(self._path)], list[str]()
         seen: set[str] = set()
@@ -63,16 +63,18 @@ class Search:
             try:
                 entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
             except OSError as error:
-                yield Entry(Path(folder), Path(real), f"it cannot be listed: {error.strerror}")
+                yield Entry(str(Path(folder)), Path(real), f"it cannot be listed: {error.strerror}")
                 continue
-            inside = self._is_governed(Path(real))
+            around = str(Path(folder))
+            start = os.path.join(around, "") if around != os.curdir else ""  # noqa: PTH118 - quicker for each file
+            within = Path(real)
+            inside = self._is_governed(within)
             folders = [entry for entry in entries if _is_folder(entry) and (inside or self._is_searched(entry))]
             pending += [entry.path for entry in reversed(folders) if not entry.is_symlink()]
             linked += [entry.path for entry in folders if entry.is_symlink() and not self._is_around(entry.path)]
             for entry in entries:
                 if _is_python(entry):
-                    file = Path(entry.path)
-                    yield Entry(file, file if folder == real else Path(real, entry.name), _problem(entry))
+                    yield Entry(f"{start}{entry.name}", within / entry.name, _problem(entry))
 
     def _is_governed(self, real: Path) -> bool:
         """Whether a folder lies in a governed root, or in one named as the SDK's package."""

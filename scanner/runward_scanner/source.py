@@ -7,10 +7,7 @@ import codecs
 import io
 import os
 import warnings
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of one file: to parse it takes a hundred times as much."""
@@ -29,13 +26,17 @@ class UnreadableError(Exception):
 class Source:
     """One file: the path to show, its bytes, and the text and tree once they were asked for."""
 
-    def __init__(self, path: Path, shown: str, data: bytes) -> None:
+    def __init__(self, shown: str, data: bytes) -> None:
         """Take what is known from the beginning."""
-        self.path = path
         self.shown = shown
         self.data = data
         self._text: str | None = None
         self._lines: list[str] | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies, as it is shown."""
+        return Path(self.shown)
 
     @property
     def text(self) -> str:
@@ -68,13 +69,13 @@ class Source:
                 raise UnreadableError(f"it does not parse: {str(error) or type(error).__name__}") from error
 
 
-def read(path: Path, shown: str) -> Source:
+def read(shown: str) -> Source:
     """Read a file's bytes. Raises UnreadableError where the system refuses, and for more than anybody writes."""
     try:
-        with path.open("rb", buffering=0) as file:  # read at one go
+        with open(shown, "rb", buffering=0) as file:  # noqa: PTH123 - read at one go, and no path made for it
             if os.fstat(file.fileno()).st_size > MOST_BYTES:
                 raise UnreadableError(f"it is larger than {MOST_BYTES >> 20} MiB")
-            return Source(path, shown, file.read())
+            return Source(shown, file.read())
     except OSError as error:
         raise UnreadableError(f"it cannot be read: {error.strerror or error}") from error
 
