@@ -124,10 +124,12 @@ class Telling:
         for value in arguments.positional:
             asked = given.get(value)
             bits |= asked if asked is not None else given.ask(value)
-        if arguments.keywords or arguments.rest or arguments.mapping:
-            for value in (*arguments.keywords.values(), arguments.rest, arguments.mapping):
+        if arguments.keywords:
+            for value in arguments.keywords.values():
                 asked = given.get(value)
                 bits |= asked if asked is not None else given.ask(value)
+        if arguments.rest or arguments.mapping:
+            bits |= given.of(arguments.rest) | given.of(arguments.mapping)
         if bits:
             for bit, hook in self._on_call:
                 if bits & bit:
