@@ -72,9 +72,7 @@ def test_ctrl_c_while_a_command_is_loaded(tmp_path, module):
     assert process.returncode == 130
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["analyze", "--help"], ["plugins", "list"], ["scan", runward.__file__]]
-)
+@pytest.mark.parametrize("arguments", [["--help"], ["analyze", "--help"], ["plugins", "list"]])
 def test_full_disk_is_told_in_one_line(server, arguments):
     """What cannot be written ends the command with 1; that is no fault of runward's."""
     if arguments[0] == "plugins":
@@ -84,6 +82,15 @@ def test_full_disk_is_told_in_one_line(server, arguments):
         done = subprocess.run(command(*arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.stderr == "runward: the output cannot be written: No space left on device\n"
     assert done.returncode == 1
+
+
+def test_a_scan_whose_report_cannot_be_written():
+    """Ends with 2, as all scans that tell nothing: 1 would be taken for findings."""
+    with Path("/dev/full").open("wb") as full:
+        scan = command("scan", runward.__file__)
+        done = subprocess.run(scan, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "runward scan: The report cannot be written: No space left on device.\n"
+    assert done.returncode == 2
 
 
 def test_progress_is_live_on_a_terminal(server, images):
