@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from contextlib import closing
 from types import SimpleNamespace
@@ -19,9 +20,9 @@ from runward_service.store.lone_commits import (
     TRUST_SECONDS,
     LoneCommits,
 )
-from runward_service.store.transitions import CreateJob
+from runward_service.store.transitions import CreateJob, FinishJob
 from tests.harness.service import turns_until
-from tests.store.jobs import new_job
+from tests.store.jobs import CHAIN, OWNER, SIGNER, new_job, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,11 +123,14 @@ def test_the_thread_has_its_turn(lone: LoneCommits, clock: Clock) -> None:
 
 
 def test_what_is_large_is_the_threads(lone: LoneCommits, clock: Clock, tmp_path: Path) -> None:
-    """Many operations, or a large image, would hold the loop up."""
+    """Many operations, a large image or a large result would hold the loop up."""
     lone.thread_committed(1, 4096, QUICK)
     job = new_job(1)
     large = job._replace(image=job.image.__class__(job.image.digest, SMALL_BYTES, bytes(SMALL_BYTES)))
     assert lone.commit([CreateJob(large)]) is None
+    run = job._replace(attempt=1, start_time_us=1)
+    end = SIGNER.signed(dataclasses.replace(outcome(run), result=bytes(SMALL_BYTES)), run)
+    assert lone.commit([FinishJob(run, OWNER, end, SIGNER.verify(end, run), CHAIN)]) is None
     assert lone.commit([disable(f"plugin {number}") for number in range(SMALL_OPERATIONS + 1)]) is None
     assert disabled(tmp_path) == []
 
@@ -143,12 +147,21 @@ def test_another_transaction_is_not_waited_for(lone: LoneCommits, clock: Clock, 
 
 
 def test_an_operation_that_fails(lone: LoneCommits, clock: Clock, tmp_path: Path) -> None:
-    """Its error is its outcome; what shared its commit is on disk."""
+    """Nothing is done here where one fails; the next commit is."""
     lone.thread_committed(1, 4096, QUICK)
-    done = lone.commit([disable("a"), disable("a"), disable("b")])
-    assert done is not None
-    assert [type(outcome) for outcome in done[0]] == [int, sqlite3.IntegrityError, int]
-    assert disabled(tmp_path) == ["a", "b"]
+    assert lone.commit([disable("a"), disable("a"), disable("b")]) is None
+    assert disabled(tmp_path) == []
+    assert lone.commit([disable("c")]) == ([1], [])
+
+
+async def test_a_lone_operation_that_fails(writer: HeldWriter, clock: Clock) -> None:
+    """The thread tells: its error is its outcome, and what waited with it is on disk."""
+    await trusted(writer, clock)
+    writer.defer(disable("deferred"))
+    lone = writer.submit(disable("first"), lone=True)
+    with pytest.raises(sqlite3.IntegrityError):
+        await lone
+    assert writer.rows(DISABLED) == [("first",), ("deferred",)]
 
 
 async def trusted(writer: HeldWriter, clock: Clock) -> None:

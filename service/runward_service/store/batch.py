@@ -11,7 +11,7 @@ from runward_service.store.counters import CounterDeltas
 from runward_service.store.database import PAGE_BYTES
 from runward_service.store.receipt_chain import ChainHead
 from runward_service.store.statements import statements
-from runward_service.store.transitions import CreateJob, RowNotFound
+from runward_service.store.transitions import CreateJob, FinishJob, RowNotFound
 from runward_service.store.waiting_transitions import WaitingTransitions
 
 if TYPE_CHECKING:
@@ -48,33 +48,31 @@ class Transaction:
 
 
 def run_batch(
-    connection: sqlite3.Connection, operations: Sequence[Callable[[Transaction], Any]], *, begun: bool = False
+    connection: sqlite3.Connection, operations: Sequence[Callable[[Transaction], Any]]
 ) -> tuple[list[Any], list[str]]:
-    """Run operations in one transaction, which may have begun; returns what each returned or raised, and the ids of the
-    jobs changed.
+    """Run operations in one transaction; returns what each returned or raised, and the ids of the jobs changed.
 
     The common case pays for no savepoints. Where an operation fails, everything is rolled back and run again with a
     savepoint each; where even that is rolled back as a whole (a full disk, say), each is tried in a transaction alone.
     """
     try:
-        if not begun:
-            connection.execute(BEGIN)
+        connection.execute(BEGIN)
     except sqlite3.Error as error:
         # Another process holds the lock for too long: each operation by itself would wait as long as all together.
         return [_as_outcome(error) for _ in operations], []
     try:
-        return _run_plainly(connection, operations)
+        return run_plainly(connection, operations)
     except RowNotFound:
-        _rollback(connection)
+        rollback(connection)
     except Exception as error:  # noqa: BLE001 - an operation's own error is found again below
-        _rollback(connection)
+        rollback(connection)
         if len(operations) == 1:
             return [_as_outcome(error)], []
     try:
         connection.execute(BEGIN)
         return _run_with_savepoints(connection, operations)
     except Exception:  # noqa: BLE001 - as above
-        _rollback(connection)
+        rollback(connection)
     outcomes: list[Any] = []
     changed: list[str] = []
     for operation in operations:
@@ -84,9 +82,12 @@ def run_batch(
     return outcomes, changed
 
 
-def _run_plainly(
+def run_plainly(
     connection: sqlite3.Connection, operations: Sequence[Callable[[Transaction], Any]]
 ) -> tuple[list[Any], list[str]]:
+    """Run operations in the open transaction and commit it; as run_batch. Raises what one of them raises: then the
+    transaction may be open still.
+    """
     transaction = Transaction(connection)
     outcomes = run_together(transaction, operations)
     transaction.counters.write(connection)
@@ -132,15 +133,15 @@ def _run_with_savepoints(
     return outcomes, transaction.changed
 
 
-def _rollback(connection: sqlite3.Connection) -> None:
+def rollback(connection: sqlite3.Connection) -> None:
+    """Undo what the open transaction did, if there is one."""
     if connection.in_transaction:
         connection.execute("ROLLBACK")
 
 
 def stored_bytes(operation: Callable[[Transaction], Any]) -> int:
-    """About how much an operation adds to the write-ahead log: a page, and a new job's image."""
-    image = operation.job.image if isinstance(operation, CreateJob) else None
-    return PAGE_BYTES if image is None or image.data is None else PAGE_BYTES + image.size_bytes
+    """About how much an operation adds to the write-ahead log: a page, and a new job's image, or what a run gave."""
+    return PAGE_BYTES + (operation.content_bytes if isinstance(operation, CreateJob | FinishJob) else 0)
 
 
 def is_failure(outcome: object) -> bool:

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
-from runward_service.store.batch import BEGIN, run_batch, stored_bytes
+from runward_service.store.batch import BEGIN, rollback, run_plainly, stored_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,7 +73,9 @@ class LoneCommits:
             self._trusted_until = now + TRUST_SECONDS
 
     def commit(self, operations: Sequence[Callable[[Transaction], Any]]) -> tuple[list[Any], list[str]] | None:
-        """Commit operations and answer as run_batch does; None, and nothing is done, where that is the thread's."""
+        """Commit operations and answer as run_batch does; None, and nothing is done, where that is the thread's: also
+        where one fails, for what becomes of the others then may have to wait for another's transaction.
+        """
         begin, connection = time.monotonic(), self.connection
         if connection is None or not self._left or begin >= self._trusted_until or len(operations) > SMALL_OPERATIONS:
             return None
@@ -84,6 +86,10 @@ class LoneCommits:
         except sqlite3.Error:  # another transaction is under way, say
             return None
         self._left -= 1
-        done = run_batch(connection, operations, begun=True)
+        try:
+            done = run_plainly(connection, operations)
+        except Exception:  # noqa: BLE001 - the thread runs them again, and tells
+            rollback(connection)
+            return None
         self._note(time.monotonic() - begin)
         return done

@@ -65,6 +65,11 @@ class CreateJob:
         self.job = job
         self.job_id = job.id
 
+    @property
+    def content_bytes(self) -> int:
+        """The size of its image, where the database holds that."""
+        return 0 if self.job.image.data is None else self.job.image.size_bytes
+
     def __call__(self, tx: Transaction) -> Creation:
         """Apply it alone."""
         return self.apply_all(tx, [self])[0]
@@ -177,6 +182,11 @@ class FinishJob:
         """
         self.job_id, self.attempt, self.owner, self._outcome = job.id, job.attempt, owner, outcome
         self._receipt, self._chain, self._image_path = receipt, chain, image_path
+
+    @property
+    def content_bytes(self) -> int:
+        """The size of the result, and of the files that came with it."""
+        return len(self._outcome.result or b"") + sum(one.size_bytes for one in self._outcome.artifacts)
 
     def __call__(self, tx: Transaction) -> int:
         """Apply it alone."""
