@@ -14,11 +14,14 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]  # the working directory, or what is scanned: nothing there stands in for a module of Python's
 
 from pathlib import Path
-from typing import NoReturn
 
 from runward_scanner import __version__
 from runward_scanner.report import FORMATS
 from runward_scanner.run import UNUSABLE, Answer, explained, scanned, tell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main(arguments: list[str] | None = None, *, is_last: bool = False) -> int:

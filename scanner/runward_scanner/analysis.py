@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import gc
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from runward_scanner.finding import finding_from_json
 from runward_scanner.kept import Kept, reading_json
@@ -14,6 +13,7 @@ from runward_scanner.reading import Reading, readings
 from runward_scanner.rules.rwd000 import suppressions, unparsable, unparsed
 from runward_scanner.source import Source, UnreadableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any

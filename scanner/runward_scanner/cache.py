@@ -13,13 +13,15 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runward_scanner.finding import finding_from_json
 from runward_scanner.kept import Kept
+from runward_scanner.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from typing import Any
 
     from runward_scanner.settings import Settings
     from runward_scanner.source import Source

@@ -6,10 +6,10 @@ import importlib.util
 import marshal
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Place
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

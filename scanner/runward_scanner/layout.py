@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING
 
 from runward_scanner.patterns import Pattern
 from runward_scanner.settings import SettingsError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path

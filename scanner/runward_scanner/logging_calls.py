@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.patterns import Pattern, whole
 from runward_scanner.walking import find, walk
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.model import ModuleInfo
 

@@ -6,13 +6,13 @@ import ast
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.model import Found, ModuleInfo
 from runward_scanner.layout import is_foreign, is_foreign_below, lies_in
 from runward_scanner.patterns import Pattern, matches
 from runward_scanner.source import Source, UnreadableError, decode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path

@@ -10,13 +10,14 @@ ToolRunner.
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, NamedTuple
 
 from runward_scanner.inference.engine import Engine
 from runward_scanner.inference.heap import ANYTHING
 from runward_scanner.inference.imports import absolute
 from runward_scanner.rules import RULES
+from runward_scanner.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 

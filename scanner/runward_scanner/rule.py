@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Collection, Iterable
+    from typing import Any
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.arguments import Arguments

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
 
 from runward_scanner.report import FORMATS
 from runward_scanner.scan import NothingToScanError, scan
 from runward_scanner.settings import SettingsError, default_settings
+from runward_scanner.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path

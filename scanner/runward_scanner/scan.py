@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from runward_scanner.finding import Finding, Place
 from runward_scanner.layout import excluded, governed_roots
 from runward_scanner.project import Project
 from runward_scanner.search import Search
 from runward_scanner.settings import Settings, load_settings
 from runward_scanner.source import Source, UnreadableError, read
+from runward_scanner.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path

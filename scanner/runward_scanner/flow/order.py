@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
 
 from runward_scanner.walking import children
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 OF_INTEREST = frozenset({ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subscript, ast.NamedExpr})
 LEFT_OUT = frozenset({ast.Name, ast.Constant, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})

@@ -9,14 +9,14 @@ that holds in every state which leaves is established by something that post-dom
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, TypeAlias
 
 from runward_scanner.flow.conditions import constant_truth, has_elements
 from runward_scanner.flow.order import CHOICES, evaluated
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Protocol
+    from typing import Protocol, TypeAlias
 
     class Effects(Protocol):
         """What expressions do to the facts."""

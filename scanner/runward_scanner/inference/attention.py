@@ -5,11 +5,11 @@ Rules are bits of a number here, so that what several values call for is put tog
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, TypeAlias
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame

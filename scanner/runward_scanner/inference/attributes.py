@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import collections
 from types import AsyncGeneratorType, GeneratorType
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.class_attributes import RUN, of_class, of_exception, of_instance, of_super, plugin_run
@@ -45,8 +44,10 @@ from runward_scanner.inference.values import (
     text_value,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from runward_scanner.inference.frame import Frame
 

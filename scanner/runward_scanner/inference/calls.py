@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.arguments import Arguments
@@ -39,8 +38,10 @@ from runward_scanner.inference.values import (
     one,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from runward_scanner.inference.frame import Frame
 

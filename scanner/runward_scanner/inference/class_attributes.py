@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runward_scanner.inference import containers
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
@@ -27,6 +25,7 @@ from runward_scanner.inference.values import (
     one,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
 

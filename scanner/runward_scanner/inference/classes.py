@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.tables import INTERNAL_NAMES
 from runward_scanner.inference.values import Class, Container, External, Function, Role, Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import Activation, ClassInfo

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.classes import ancestors, find_attribute, kept_by
@@ -23,6 +22,7 @@ from runward_scanner.inference.values import (
     one,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ClassInfo

@@ -6,8 +6,6 @@ at no known place, ``keys`` for a mapping's keys.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.classes import containers_among, descendants, find_attribute
 from runward_scanner.inference.functions import invoke
@@ -38,6 +36,7 @@ from runward_scanner.inference.values import (
     texts,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Sequence

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.classes import descendants, traits_of
 from runward_scanner.inference.frame import Frame
@@ -11,6 +9,7 @@ from runward_scanner.inference.functions import make_function
 from runward_scanner.inference.model import ClassInfo
 from runward_scanner.inference.values import Class, External, Function, Method, Value, is_open, one
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
 

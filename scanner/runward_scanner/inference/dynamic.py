@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.annotations import annotated
@@ -30,6 +29,7 @@ from runward_scanner.inference.values import (
 )
 from runward_scanner.patterns import ends_with
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame

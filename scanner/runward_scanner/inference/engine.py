@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import sys
 from collections import deque
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference import (  # noqa: F401 - some only read nodes
     attributes,
@@ -35,6 +34,7 @@ from runward_scanner.inference.values import (
 )
 from runward_scanner.logging_calls import logged
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Iterable

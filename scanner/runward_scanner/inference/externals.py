@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, TypeAlias
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.attributes import carry
@@ -33,9 +32,11 @@ from runward_scanner.inference.values import (
     one,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame

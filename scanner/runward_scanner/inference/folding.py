@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import itertools
 import operator
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference.assigned import bindings, unpacked
 from runward_scanner.inference.calculation import (
@@ -25,8 +24,10 @@ from runward_scanner.inference.calculation import (
 from runward_scanner.inference.model import statements_in
 from runward_scanner.inference.values import Instance, Text, Value, external, is_open, texts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
     from runward_scanner.inference.frame import Frame
 

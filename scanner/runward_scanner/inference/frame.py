@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import scope
 from runward_scanner.inference.part import Part
@@ -19,8 +18,10 @@ from runward_scanner.inference.values import (
     text_value,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from runward_scanner.finding import Finding, Place, Step
     from runward_scanner.inference.arguments import Arguments

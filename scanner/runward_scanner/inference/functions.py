@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.classes import derives
@@ -30,6 +29,7 @@ from runward_scanner.inference.values import (
     is_prose,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame

@@ -5,8 +5,6 @@ Each cell holds all that was ever written to it. A cell that grows sends those w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from runward_scanner.inference.values import (
     COMPUTED_ROLE,
     NOTHING,
@@ -21,9 +19,11 @@ from runward_scanner.inference.values import (
     widened,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from runward_scanner.inference.model import Activation, ModuleInfo
     from runward_scanner.inference.part import Part

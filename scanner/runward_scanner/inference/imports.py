@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runward_scanner.inference.values import UNKNOWN, Module, Value, external, one
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.heap import derived_for
 from runward_scanner.inference.values import (
@@ -22,6 +21,7 @@ from runward_scanner.inference.values import (
 )
 from runward_scanner.walking import find
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

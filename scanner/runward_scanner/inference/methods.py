@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runward_scanner.inference import containers
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.interest import interesting
@@ -35,6 +33,7 @@ from runward_scanner.inference.values import (
     texts,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from runward_scanner.inference.part import Part
 from runward_scanner.inference.values import NOTHING, Class, Container, Instance, Value
+from runward_scanner.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import Any, TypeAlias
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.heap import Derived

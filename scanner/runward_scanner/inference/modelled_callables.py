@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import annotated, instance_of
 from runward_scanner.inference.arguments import Arguments
@@ -26,6 +25,7 @@ from runward_scanner.inference.values import (
     texts,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runward_scanner.inference import containers
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.classes import kept_by
@@ -21,6 +19,7 @@ from runward_scanner.inference.values import (
     one,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
 

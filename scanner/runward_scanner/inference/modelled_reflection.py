@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runward_scanner.inference import containers
 from runward_scanner.inference.tables import ENTRY_POINTS
 from runward_scanner.inference.values import (
@@ -23,6 +21,7 @@ from runward_scanner.inference.values import (
     texts,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
 

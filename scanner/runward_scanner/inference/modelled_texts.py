@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference import strings
 from runward_scanner.inference.values import OPAQUE, UNKNOWN, Role, Text, Value, one, texts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
-
 from runward_scanner.inference import modelled_callables as callables
 from runward_scanner.inference import modelled_elements as elements
 from runward_scanner.inference import modelled_reflection as reflection
 from runward_scanner.inference import modelled_texts as texts
 from runward_scanner.inference.values import Thing, Value, one
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import instance_of
 from runward_scanner.inference.containers import contents
@@ -21,6 +20,7 @@ from runward_scanner.inference.values import (
     Value,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 

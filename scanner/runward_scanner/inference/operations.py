@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference import containers, strings
 from runward_scanner.inference.values import (
@@ -19,6 +18,7 @@ from runward_scanner.inference.values import (
     texts,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.annotations import annotated
 from runward_scanner.inference.arguments import Arguments
@@ -20,6 +19,7 @@ from runward_scanner.inference.values import (
     one,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import FunctionInfo, FunctionNode

@@ -6,11 +6,11 @@ they were, and no cell that it read has grown. What it did to the names is done 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Sequence
+    from typing import Any
 
     from runward_scanner.finding import Finding
     from runward_scanner.inference.model import Activation

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runward_scanner.inference.arguments import Arguments
 from runward_scanner.inference.names import role_of_call, role_of_name
 from runward_scanner.inference.values import UNKNOWN, External, Module, Role, Text, Value, one
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.frame import Frame

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Step
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Class, Instance, Module
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.names import role_of_name
 from runward_scanner.inference.values import UNKNOWN, External, Module, Value, is_open, one
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
     from runward_scanner.inference.model import ModuleInfo

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference import containers, imports
 from runward_scanner.inference.annotations import annotated
@@ -27,8 +26,10 @@ from runward_scanner.inference.values import (
 )
 from runward_scanner.walking import walk
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from runward_scanner.inference.frame import Frame
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runward_scanner.inference.classes import shows_internal
 from runward_scanner.inference.values import NOTHING, OPAQUE, Instance, Role, Text, Value, is_open, texts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 

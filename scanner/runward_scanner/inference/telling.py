@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.inference.attention import ClassAttention, NameAttention, ValueAttention
 from runward_scanner.rule import Rule
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Iterable
+    from typing import Any
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame

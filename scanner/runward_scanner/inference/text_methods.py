@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runward_scanner.inference import containers, strings
 from runward_scanner.inference.values import NOTHING, OPAQUE, Container, Method, Text, Value, one, texts
 from runward_scanner.patterns import Pattern
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
 

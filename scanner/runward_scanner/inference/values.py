@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import functools
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from runward_scanner.tuples import NamedTuple
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
+    from typing import TypeAlias
 
     from runward_scanner.inference.model import Activation, ClassInfo, FunctionInfo, ModuleInfo
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from runward_scanner import __version__
 from runward_scanner.rules import RULES
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.scan import Report
 

@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from runward_scanner import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runward_scanner.finding import Finding, Place
     from runward_scanner.scan import Report
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Step
 from runward_scanner.flow.paths import Walk
@@ -12,6 +11,7 @@ from runward_scanner.patterns import ends_with
 from runward_scanner.rules.execution import Methods
 from runward_scanner.rules.validation import START, Effects
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

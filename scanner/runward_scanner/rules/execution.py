@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import find_attribute
@@ -14,8 +13,10 @@ from runward_scanner.patterns import Pattern
 from runward_scanner.rules.idle_handlers import quiets
 from runward_scanner.walking import children, find
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from typing import Any
 
     from runward_scanner.flow.paths import State
     from runward_scanner.inference.engine import Engine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.flow.paths import suppresses
 from runward_scanner.inference.classes import find_attribute
@@ -14,8 +13,10 @@ from runward_scanner.patterns import Pattern
 from runward_scanner.walking import ONE, SEVERAL, children
 from runward_scanner.walking import walk as walk_all
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from runward_scanner.inference.engine import Engine
 

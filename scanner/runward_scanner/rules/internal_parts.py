@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding
 from runward_scanner.inference.classes import shows_internal
@@ -26,8 +25,10 @@ from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.rules.raw_errors import is_api
 from runward_scanner.walking import find, walk
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import Function
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import ClassInfo, FunctionInfo, ModuleInfo

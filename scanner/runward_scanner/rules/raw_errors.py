@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.classes import ancestors, find_attribute
 from runward_scanner.inference.parameters import match_parameters
@@ -22,6 +21,7 @@ from runward_scanner.inference.values import (
 from runward_scanner.logging_calls import is_log_call
 from runward_scanner.patterns import Pattern, whole
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame

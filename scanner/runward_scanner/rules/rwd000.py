@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Place
 from runward_scanner.layout import is_foreign
@@ -12,6 +11,7 @@ from runward_scanner.patterns import Pattern
 from runward_scanner.rule import Rule
 from runward_scanner.source import UnreadableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path

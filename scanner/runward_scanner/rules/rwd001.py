@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding
 from runward_scanner.inference.attention import always
@@ -30,8 +29,10 @@ from runward_scanner.rule import Rule
 from runward_scanner.rules.execution import is_run as is_call_of_run
 from runward_scanner.walking import find
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from typing import Any
 
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.engine import Engine

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Step
 from runward_scanner.flow.paths import Walk
@@ -16,6 +15,7 @@ from runward_scanner.rules.overridden import dropped_by, method_of, rebound
 from runward_scanner.rules.validators import is_abstract, is_empty, is_stub
 from runward_scanner.walking import find
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.attention import always
 from runward_scanner.inference.tables import INTERNAL_NAMES
@@ -27,6 +26,7 @@ from runward_scanner.rules import admission, internal_parts, raw_errors, swallow
 from runward_scanner.rules.execution import is_run
 from runward_scanner.walking import walk
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding
 from runward_scanner.inference.attention import always
@@ -15,6 +14,7 @@ from runward_scanner.inference.values import Class, External, Function, Instance
 from runward_scanner.patterns import any_matches, stands
 from runward_scanner.rule import Rule
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.proof import steps_to
 from runward_scanner.inference.values import Class, External, Instance, Role, Value, is_open
 from runward_scanner.patterns import ends_with, stands
 from runward_scanner.rule import Rule
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 

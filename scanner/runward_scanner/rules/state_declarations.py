@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import texts
 from runward_scanner.rules.state_sql import words_in_sql
 from runward_scanner.rules.state_words import is_loose_name, is_state_enum, keeps_state
 from runward_scanner.walking import walk
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

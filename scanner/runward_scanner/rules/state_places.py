@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference import containers
 from runward_scanner.inference.values import Class, Container, External, Value, texts
 from runward_scanner.rules.state_words import is_state, makes_lifecycle
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding
 from runward_scanner.inference import containers
@@ -44,6 +43,7 @@ from runward_scanner.rules.state_words import (
     wrong,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.containers import contents
 from runward_scanner.inference.values import (
@@ -34,6 +33,7 @@ from runward_scanner.rules.state_words import (
     outcomes_of,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TypeAlias

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import functools
-from typing import TYPE_CHECKING
 
 from runward_scanner.inference.values import Class, Instance, Role, Value
 from runward_scanner.patterns import Pattern, whole
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
 from runward_scanner.finding import Finding, Step
 from runward_scanner.inference.model import SIMPLE, bodies_of
@@ -14,8 +13,10 @@ from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import dispatches, is_run
 from runward_scanner.rules.idle_handlers import CARRIES_ON, calls_in, quiets, swallows, walk
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from runward_scanner.inference.engine import Engine
     from runward_scanner.inference.model import FunctionInfo, ModuleInfo

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding, Step
 from runward_scanner.flow.paths import Walk
@@ -19,6 +18,7 @@ from runward_scanner.rules.results import REBINDING, around_runs, bound_by, outp
 from runward_scanner.rules.validators import INPUT, OUTPUT, checks, idle, is_abstract, names_validator, unused
 from runward_scanner.walking import find
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from runward_scanner.finding import Finding
 from runward_scanner.flow.paths import Walk
@@ -17,6 +16,7 @@ from runward_scanner.rules.idle_handlers import quiets
 from runward_scanner.rules.overridden import dropped_by
 from runward_scanner.walking import walk
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
