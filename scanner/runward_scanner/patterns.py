@@ -44,11 +44,11 @@ def matches(patterns: tuple[str, ...], module: str) -> bool:
 
 def any_matches(patterns: tuple[str, ...], names: list[str]) -> bool:
     """The same for the components of a module's name."""
-    firsts = _firsts(patterns)
-    if firsts is not None and firsts.isdisjoint(names):
-        return False
-    for pattern in patterns:  # noqa: SIM110 - a generator takes twice the time
-        if pattern == "*" or any(_ends(pattern, names)):
+    words, others = _split(patterns)
+    if not words.isdisjoint(names):
+        return True
+    for first, pattern in others:
+        if (first in names or "*" in first) and (pattern == "*" or any(_ends(pattern, names))):
             return True
     return False
 
@@ -84,10 +84,11 @@ def _lasts(patterns: tuple[str, ...]) -> frozenset[str] | None:
 
 
 @functools.lru_cache(maxsize=8192)
-def _firsts(patterns: tuple[str, ...]) -> frozenset[str] | None:
-    """The first components of patterns, of which one has to stand among the names; None where any letters may."""
-    firsts = frozenset(pattern.partition(".")[0].removesuffix("$") for pattern in patterns)
-    return None if any("*" in first for first in firsts) else firsts
+def _split(patterns: tuple[str, ...]) -> tuple[frozenset[str], list[tuple[str, str]]]:
+    """The patterns that are one whole component, wherever it may stand, and the others, after their first ones."""
+    words = frozenset(pattern for pattern in patterns if not any(sign in pattern for sign in ".*$"))
+    others = [pattern for pattern in patterns if pattern not in words]
+    return words, [(pattern.partition(".")[0].removesuffix("$"), pattern) for pattern in others]
 
 
 def _ends(pattern: str, names: list[str]) -> Iterator[int]:

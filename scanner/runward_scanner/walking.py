@@ -71,13 +71,20 @@ def find(root: ast.AST, kinds: Collection[type]) -> list[Any]:
 def children(node: ast.AST) -> list[ast.AST]:
     """Give the nodes right below a node in their order; operators and contexts are left out."""
     found: list[ast.AST | None] = []
-    for field in FIELDS[type(node)]:
-        value = getattr(node, field, None)
+    kind = type(node)
+    if kind in SEVERAL:
+        for value in SEVERAL[kind](node):
+            if type(value) is list:
+                found += value
+            elif value is not None:
+                found.append(value)
+    elif kind in ONE:
+        value = getattr(node, ONE[kind])
         if type(value) is list:
             found += value
         elif value is not None:
             found.append(value)
-    return [item for item in found if item is not None] if type(node) in HOLLOW else found  # type: ignore[return-value]
+    return [item for item in found if item is not None] if kind in HOLLOW else found  # type: ignore[return-value]
 
 
 def walk(root: ast.AST) -> Iterator[ast.AST]:

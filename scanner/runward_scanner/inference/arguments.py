@@ -8,7 +8,7 @@ from runward_scanner.inference.values import NOTHING, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 NO_KEYWORDS: Mapping[str, Value] = MappingProxyType({})
 
@@ -19,7 +19,7 @@ class Arguments:
     They are not changed once they have been handed to a call.
     """
 
-    __slots__ = ("_every", "keywords", "mapping", "positional", "rest")
+    __slots__ = ("keywords", "mapping", "positional", "rest")
 
     def __init__(
         self,
@@ -33,7 +33,6 @@ class Arguments:
         self.keywords = keywords
         self.rest = rest
         self.mapping = mapping
-        self._every: Value | None = None
 
     def at(self, index: int, name: str = "") -> Value:
         """The argument at a position or with a name; nothing where it is not given."""
@@ -43,11 +42,15 @@ class Arguments:
             return self.keywords[name]
         return self.rest | self.mapping if name else self.rest
 
+    def all(self) -> Sequence[Value]:
+        """The values that are handed over, each by itself."""
+        if self.keywords or self.rest or self.mapping:
+            return (*self.positional, *self.keywords.values(), self.rest, self.mapping)
+        return self.positional
+
     def every(self) -> Value:
         """All that is handed over."""
-        if self._every is None:
-            self._every = NOTHING.union(*self.positional, *self.keywords.values(), self.rest, self.mapping)
-        return self._every
+        return NOTHING.union(*self.all())
 
     def after(self, count: int) -> Arguments:
         """The arguments without the first ones."""

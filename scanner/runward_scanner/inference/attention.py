@@ -40,7 +40,7 @@ class NameAttention(dict[str, int]):
             for name in names:
                 self._named[name] = self._named.get(name, 0) | bit
 
-    def ask(self, name: str) -> int:
+    def __missing__(self, name: str) -> int:
         """Ask the rules of a name, and remember what they said."""
         bits = self._named.get(name, 0)
         for bit, wants in self._wants:
@@ -86,7 +86,7 @@ class ValueAttention(dict["Value", int]):
         self.kinds = frozenset(self._kinds)
         """Of which kinds an atom is that any rule may mind."""
 
-    def ask(self, value: Value) -> int:
+    def __missing__(self, value: Value) -> int:
         """Ask the rules of a value, and remember what they said."""
         bits = self[value] = self.of(value)
         return bits

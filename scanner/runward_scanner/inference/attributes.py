@@ -76,6 +76,8 @@ CONTAINERS_HAVE = frozenset(
 )
 """The attributes of the containers that are made in code; an annotation may mean others."""
 NAME = ast.Name
+NAMING_FILES: frozenset[type] = frozenset({External, Module})
+"""What may have another attribute under a name in another module, for files stand for it there."""
 STATE_KEPT = frozenset({"state", "_state", "plugin_state", "lifecycle_state"})
 """What a plugin keeps its lifecycle state under, where nothing else is known of it."""
 NAMED = frozenset({"__name__", "__qualname__"})
@@ -122,9 +124,9 @@ def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:
         known = _derive(frame, receiver, name, node)
     else:
         known.readers.append(frame.activation.part)
-    before = engine.receivers.get(node)
+    before = engine.receivers.setdefault(node, receiver)
     if before is not receiver:
-        engine.receivers[node] = receiver if before is None else before | receiver
+        engine.receivers[node] = before | receiver
     if known.minding:
         engine.hook_attribute(frame, node, receiver, name, known)
     return known.value
@@ -141,7 +143,8 @@ def _derive(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Derived:
         activation.part = part
     derived.minding = engine.minding(receiver, name, derived.value)
     if engine.calls == calls and name != RUN and not name.startswith("__"):
-        (engine.derived if _is_same_everywhere(frame, receiver) else frame.derived)[receiver, name] = derived
+        differs = not NAMING_FILES.isdisjoint(map(type, receiver)) and not _is_same_everywhere(frame, receiver)
+        (frame.derived if differs else engine.derived)[receiver, name] = derived
     return derived
 
 

@@ -148,8 +148,8 @@ CALLERS: dict[type, Callable[[Frame, Any, Arguments, ast.AST], Value]] = {
 
 def callbacks(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
     """What functions that are handed to unknown code give, when that calls them with what else it was handed."""
-    for value in (*arguments.positional, *arguments.keywords.values(), arguments.rest, arguments.mapping):
-        if _may_be_called(value):
+    for value in arguments.all():
+        if not HANDED.isdisjoint(map(type, value)) and _may_be_called(value):
             return _called_back(frame, arguments, node)
     return NOTHING
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 
 RUN = "run"
+OF_ANY_INSTANCE = frozenset({RUN, "__class__", "__getattribute__"})
+"""Attributes of instances that are not looked up, ``run`` where they are plugins."""
 MEMBER = frozenset({"name", "value"})
 MEMBERS = frozenset({"__members__", "_member_map_", "_value2member_map_"})
 GIVING = frozenset({Function, Instance})
@@ -63,12 +65,13 @@ def plugin_run(frame: Frame, owner: Atom, node: ast.AST, *, bound: bool) -> Valu
 def of_instance(frame: Frame, atom: Instance, name: str, node: ast.AST) -> Value:
     """An instance's attribute: functions bound, properties read; without a definition what else says of it."""
     info = atom.info
-    if name == RUN and "plugin" in info.traits:
-        return plugin_run(frame, atom, node, bound=True)
-    if name == "__class__":
-        return info.itself
-    if name == "__getattribute__":
-        return one(Method(atom, name))
+    if name in OF_ANY_INSTANCE:
+        if name == "__class__":
+            return info.itself
+        if name == "__getattribute__":
+            return one(Method(atom, name))
+        if "plugin" in info.traits:
+            return plugin_run(frame, atom, node, bound=True)
     found = find_attribute(frame.engine, info, name, frame.activation)
     if info.subclasses and not atom.exact and not name.startswith("__"):
         if name == RUN and not found and (mixed := _mixed_in(info)) is not None:

@@ -174,8 +174,8 @@ class Engine(Known, Telling):
             activation.module.stars.clear()
             frame.execute(activation.module.tree.body)
             return
+        bind_parameters(frame, function)
         frame.in_parts = True
-        frame.read_part(function.node, bind_parameters)
         body = function.node.body
         if not isinstance(body, list):
             self.heap.write(activation, "return", frame.value(body), function.module, body)

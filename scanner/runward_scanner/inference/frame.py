@@ -160,12 +160,13 @@ class Frame:
             return LITERALS[type(literal)](literal) if type(literal) in LITERALS else OPAQUE
         elif kind is ATTRIBUTE:
             return EXPRESSIONS[kind](self, node)  # which is no deeper than what it is of
-        elif self.depth > DEEPEST:
+        depth = self.depth
+        if depth > DEEPEST:
             self.report("RWD000", node, TOO_DEEP)
             return UNKNOWN
-        self.depth += 1
+        self.depth = depth + 1
         value = EXPRESSIONS[kind](self, node)
-        self.depth -= 1  # an exception ends the whole evaluation, and this frame with it
+        self.depth = depth  # an exception ends the whole evaluation, and this frame with it
         return value
 
     def execute(self, statements: Sequence[ast.stmt]) -> None:

@@ -129,7 +129,6 @@ def _widen(frame: Frame, activation: Activation, known: dict[str, Value], argume
             known[name] = before | value
             grown = True
     if grown and activation.evaluations:
-        activation.parts.pop(activation.function.node, None)  # type: ignore[union-attr]
         frame.engine.enqueue(activation)
 
 
@@ -175,11 +174,11 @@ def _invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AS
     if activation.evaluations == 0 and not activation.running:
         engine.evaluate(activation)
     result = engine.heap.read(activation, "return", frame.activation)
-    if is_open(result) or result == OPAQUE:
+    if not result or UNKNOWN_ROLE in result or result == OPAQUE:
         claimed = _declared_result(frame, info)
         if claimed:
             if not result:
-                return claimed, False
+                return claimed, claimed == OPAQUE  # as of most functions that give nothing
             return (result - UNKNOWN) | claimed, True
     if not result and (activation.running or activation.queued):
         return NOTHING, False
@@ -188,7 +187,7 @@ def _invoke(frame: Frame, function: Function, arguments: Arguments, node: ast.AS
 
 def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) -> dict[str, Value]:
     """The arguments that a function is read anew for, without what nothing can be learnt from."""
-    info = function.info
+    info, lives = function.info, frame.engine.lives
     defaults, covered = info.defaults, info.covered
     kept: dict[str, Value] = {}
     words: bool | None = None
@@ -198,7 +197,9 @@ def _worth_keeping(frame: Frame, function: Function, given: dict[str, Value]) ->
         default = defaults.get(name)
         if (default is not None and value <= default) or (name, value) in covered:
             continue
-        live = _live(value)
+        live = lives.get(value)
+        if live is None:
+            live = lives[value] = _live(value)
         if not live:
             continue
         if not (interesting(frame, value) or is_filled(info, name, value)):

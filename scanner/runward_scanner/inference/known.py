@@ -63,6 +63,8 @@ class Known:
         """The strings that the members of enums stand for, by enum and how many names it has."""
         self.state_slots: dict[ClassInfo | FunctionInfo, tuple[tuple[int, str], ...]] = {}
         """Which parameters or fields are annotated with the state enum, by place and name, where that is settled."""
+        self.lives: dict[Value, Value] = {}
+        """What is left of values as arguments without what nothing can be learnt from."""
         self.held: set[Atom] = set()
         """Containers that were found to hold something of interest."""
         self.dull: dict[Atom, Derived] = {}

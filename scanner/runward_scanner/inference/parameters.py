@@ -22,7 +22,7 @@ from runward_scanner.inference.values import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.frame import Frame
-    from runward_scanner.inference.model import FunctionInfo, FunctionNode
+    from runward_scanner.inference.model import FunctionInfo
 
 
 def match_parameters(info: FunctionInfo, arguments: Arguments, bound: Value | None = None) -> dict[str, Value]:
@@ -83,23 +83,20 @@ def expected(frame: Frame, info: FunctionInfo, name: str) -> Value:
     return base
 
 
-def bind_parameters(frame: Frame, node: FunctionNode) -> None:
+def bind_parameters(frame: Frame, info: FunctionInfo) -> None:
     """Let the parameters of the function being read be the arguments, or what annotation, default and name say."""
-    info = frame.function
-    if info is None:
-        return
     spec = info.node.args
-    if spec.defaults or spec.kw_defaults:
-        frame.keeps = False  # what a default is may show when it is read again
     arguments, besides = frame.activation.arguments, frame.activation.besides
     defaults = info.defaults
+    env, bound = frame.env, frame.bound  # what ``bind`` would write, for nothing else holds for them yet
     for name, (_, parameter, default) in info.parameters.items():
         value = defaults[name] if default is None and name in defaults else expected(frame, info, name)
         if name in arguments:
             value = _joined(value, arguments[name])
         if name in besides:
             value |= besides[name]
-        frame.bind(name, value, parameter)
+        env[name] = value
+        bound[name] = parameter
     variadic, mapping = spec.vararg, spec.kwarg
     if variadic is not None:
         _bind_variadic(frame, variadic, "tuple")

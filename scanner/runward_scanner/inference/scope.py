@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 
 from runward_scanner.inference.names import role_of_name
-from runward_scanner.inference.values import UNKNOWN, External, Module, Value, is_open, one
+from runward_scanner.inference.values import UNKNOWN, UNKNOWN_ROLE, External, Module, Value, is_open, one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ def module_name(frame: Frame, module: ModuleInfo, name: str) -> Value:
                     and inherited != BUILTINS.get(name)
                 ):
                     return inherited
-    if heap.is_written(module, "*") and name not in BUILTINS:
-        return heap.read(module, "*", frame.activation) | UNKNOWN
-    return BUILTINS.get(name, UNKNOWN)
+    if name in BUILTINS:
+        return BUILTINS[name]
+    return heap.read(module, "*", frame.activation) | UNKNOWN if heap.is_written(module, "*") else UNKNOWN
 
 
 def named(value: Value, name: str) -> Value:
     """Let a name speak for a value of which nothing else is known."""
-    if is_open(value):
+    if not value or UNKNOWN_ROLE in value:
         role = role_of_name(name)
         if role is not None:
             return (value - UNKNOWN) | {role}

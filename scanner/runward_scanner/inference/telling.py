@@ -103,32 +103,19 @@ class Telling:
 
     def minding(self, receiver: Value, name: str, result: Value) -> int:
         """The rules that mind an attribute, as bits."""
-        bits = self._attribute_of.get(receiver)
-        if bits is None:
-            bits = self._attribute_of.ask(receiver)
-        named = self._attribute_named.get(name)
-        bits |= named if named is not None else self._attribute_named.ask(name)
+        bits = self._attribute_of[receiver] | self._attribute_named[name]
         giving = self._attribute_giving
-        for atom in result:
-            if type(atom) in giving.kinds:
-                return bits | giving.of(result)
-        return bits
+        return bits if giving.kinds.isdisjoint(map(type, result)) else bits | giving.of(result)
 
     def hook_call(self, frame: Frame, node: ast.Call, name: str, callee: Value, arguments: Arguments) -> None:
         """A call is made, by the last of its names."""
-        bits = self._call_of.get(callee)
-        if bits is None:
-            bits = self._call_of.ask(callee)
-        asked = self._call_named.get(name)
-        bits |= asked if asked is not None else self._call_named.ask(name)
+        bits = self._call_of[callee] | self._call_named[name]
         given = self._call_given_in_api if frame.module.in_api else self._call_given
         for value in arguments.positional:
-            asked = given.get(value)
-            bits |= asked if asked is not None else given.ask(value)
+            bits |= given[value]
         if arguments.keywords:
             for value in arguments.keywords.values():
-                asked = given.get(value)
-                bits |= asked if asked is not None else given.ask(value)
+                bits |= given[value]
         if arguments.rest or arguments.mapping:
             bits |= given.of(arguments.rest) | given.of(arguments.mapping)
         if bits:
@@ -143,14 +130,9 @@ class Telling:
 
     def hook_store(self, frame: Frame, node: ast.AST, receiver: Value | None, name: str, value: Value) -> None:
         """An attribute, or with no receiver a global, is written."""
-        bits = self._store_named.get(name)
-        if bits is None:
-            bits = self._store_named.ask(name)
-        asked = self._store_of.get(value)
-        bits |= asked if asked is not None else self._store_of.ask(value)
+        bits = self._store_named[name] | self._store_of[value]
         if receiver is not None:
-            asked = self._store_to.get(receiver)
-            bits |= asked if asked is not None else self._store_to.ask(receiver)
+            bits |= self._store_to[receiver]
         if bits:
             for bit, hook in self._on_store:
                 if bits & bit:
@@ -213,9 +195,7 @@ class Telling:
 
     def hook_return(self, frame: Frame, node: ast.Return | ast.Yield, value: Value) -> None:
         """A value is returned."""
-        bits = self._return_of.get(value)
-        if bits is None:
-            bits = self._return_of.ask(value)
+        bits = self._return_of[value]
         if bits:
             for bit, hook in self._on_return:
                 if bits & bit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 
 from runward_scanner.inference.classes import ancestors, find_attribute
@@ -19,14 +20,17 @@ from runward_scanner.inference.values import (
     texts,
 )
 from runward_scanner.logging_calls import is_log_call
-from runward_scanner.patterns import Pattern, whole
+from runward_scanner.patterns import Pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runward_scanner.inference.arguments import Arguments
     from runward_scanner.inference.frame import Frame
 
-ERROR_FIELD = Pattern(r"_*(?:job_)?(?:error|errors|error_message|error_text|failure|failure_reason|error_detail)")
+ERROR_FIELDS = frozenset(
+    {"error", "errors", "error_message", "error_text", "failure", "failure_reason", "error_detail"}
+)
+"""What keeps an error is called, perhaps after ``job_``."""
 ERROR_KEYS = frozenset({"error", "errors", "error_message", "exception", "err", "failure"})
 TEXT_KEYS = frozenset({"message", "detail", "details", "reason", "description"})
 TOLD_KEYS = ERROR_KEYS | TEXT_KEYS
@@ -39,7 +43,6 @@ FAILING = Pattern(
     r"(?:_job|_run|_execution|_message)?"
     r"|_*(?:finish|end|complete|close|update|save)_(?:job|run|execution|attempt)"
 )
-is_error_field = whole(ERROR_FIELD)
 ANSWERING = frozenset(
     {
         "abort",
@@ -56,6 +59,12 @@ ANSWERING = frozenset(
 )
 RAW = frozenset({Role.EXCEPTION_TEXT, Role.TRACEBACK})
 TELLING = RAW | {Role.EXCEPTION}
+
+
+@functools.lru_cache(maxsize=8192)
+def is_error_field(name: str) -> bool:
+    """Whether a name is one of what keeps an error."""
+    return name.lstrip("_").removeprefix("job_") in ERROR_FIELDS
 
 
 def is_failing(name: str) -> bool:

@@ -19,14 +19,21 @@ PLUGIN, STATE, STATE_ENUM, STATUS = Role.PLUGIN, Role.STATE, Role.STATE_ENUM, Ro
 STATES = frozenset({"LOADED", "INITIALIZED", "RUNNING", "FAILED", "UNAVAILABLE"})
 STATES_OR_NONE = STATES | {"", "PLUGIN_STATE_UNSPECIFIED"}
 OUTCOMES = frozenset({"SUCCESS", "ERROR"})
-STATE_NAMES = Pattern(r"_*(?:plugin|lifecycle|plugin_lifecycle)_?state_?")
+STATE_NAMES = frozenset(
+    f"{owner}{tie}state" for owner in ("plugin", "lifecycle", "plugin_lifecycle") for tie in ("", "_")
+)
 LOOSE_STATE_NAMES = Pattern(r"_*(?:\w+_)?state_?")
 STATES_HELD = Pattern(r"_*(?:plugin|lifecycle)_?states?")
 """What a mapping from plugins to their states is called; ``states`` alone, where plugins are kept."""
-is_state_name = whole(STATE_NAMES)
 is_loose_name = whole(LOOSE_STATE_NAMES)
 PROTO = Pattern(r"PLUGIN_STATE_([A-Z]+)")
 ENUM_OWN = frozenset({"__members__", "name", "value", "_ignore_", "_generate_next_value_", "_missing_", "_order_"})
+
+
+@functools.lru_cache(maxsize=8192)
+def is_state_name(word: str) -> bool:
+    """Whether a lower-case word is a name of a lifecycle state, perhaps with ``_`` around it."""
+    return word.lstrip("_").removesuffix("_") in STATE_NAMES
 
 
 def is_word(text: str) -> bool:

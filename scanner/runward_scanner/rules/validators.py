@@ -9,7 +9,7 @@ from runward_scanner.flow.paths import Walk
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.model import statements_in
 from runward_scanner.inference.reporting import place_of
-from runward_scanner.inference.values import Class, Function, Instance
+from runward_scanner.inference.values import NOTHING, Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
 from runward_scanner.patterns import Pattern, whole
 from runward_scanner.rules.idle_handlers import quiets
@@ -101,14 +101,9 @@ def unused(engine: Engine, code: str) -> Iterator[Finding]:
 
 def _never_called(engine: Engine, functions: list[FunctionInfo]) -> list[FunctionInfo]:
     """Those of some functions that no call was seen to call."""
-    left = dict.fromkeys(functions)
-    for value in engine.callees.values():
-        for atom in value:
-            if type(atom) is Function and atom.info in left:
-                del left[atom.info]
-        if not left:
-            break
-    return list(left)
+    called = NOTHING.union(*engine.callees.values())
+    infos = {atom.info for atom in called if type(atom) is Function}
+    return [function for function in functions if function not in infos]
 
 
 def _finding(function: FunctionInfo, code: str, message: str) -> Finding:
