@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from runward_scanner.patterns import Pattern, whole
+from runward_scanner.patterns import ending
 from runward_scanner.walking import find, walk
 
 TYPE_CHECKING = False
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 LOGGING = frozenset(
     {"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print", "print_exc", "write"}
 )
-LOGGERS = Pattern(r"_*(?:\w+_)?(?:log|logger|logging|structlog|warnings|sys|stderr|stdout|traceback)")
 CALLS = frozenset({ast.Call})
-is_logger_name = whole(LOGGERS)
+is_logger_name = ending("log", "logger", "logging", "structlog", "warnings", "sys", "stderr", "stdout", "traceback")
 
 
 def name_of(node: ast.Call) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 
 TYPE_CHECKING = False
@@ -29,6 +30,18 @@ class Pattern:
         self.fullmatch, self.match = compiled.fullmatch, compiled.match
         self.search, self.findall = compiled.search, compiled.findall
         return getattr(compiled, name)
+
+
+def ending(*words: str) -> Callable[[str], bool]:
+    """A test whether a name is one of these words or ends with one after an underscore; nothing has to be compiled."""
+    ends = tuple(f"_{word}" for word in words)
+    return functools.lru_cache(maxsize=8192)(lambda name: f"_{name}".endswith(ends) and name.isidentifier())
+
+
+def beginning(*parts: tuple[str, ...]) -> Callable[[str], bool]:
+    """A test whether a name begins with one of each of these parts in turn, leading underscores aside; as above."""
+    starts = tuple(map("".join, itertools.product(*parts)))
+    return functools.lru_cache(maxsize=8192)(lambda name: name.lstrip("_").startswith(starts) and name.isidentifier())
 
 
 def whole(pattern: Pattern) -> Callable[[str], bool]:

@@ -85,7 +85,8 @@ def decode(data: bytes) -> str:
     try:
         head = data[: data.find(b"\n", data.find(b"\n") + 1)]
         if not (b"coding:" in head or b"coding=" in head or data.startswith(codecs.BOM_UTF8)):
-            return data.decode().replace("\r\n", "\n").replace("\r", "\n")  # the usual file, told quickest
+            text = data.decode()  # the usual file, told quickest
+            return text.replace("\r\n", "\n").replace("\r", "\n") if b"\r" in data else text
     except UnicodeDecodeError:
         pass  # the reason is told below
     import tokenize  # noqa: PLC0415 - the usual file says nothing of its encoding

@@ -7,7 +7,7 @@ import functools
 from runward_scanner.inference.values import Role
 from runward_scanner.patterns import Pattern
 
-PLUGIN = Pattern(r"(?:.*_)?plugin(?:_?(?:instance|inst|obj|object|impl))?_?\d*")
+PLUGIN_ENDS = ("instance", "inst", "object", "obj", "impl")
 PLUGIN_CLASS = Pattern(r"(?:.*_)?plugin_?(?:cls|class|type|factory|klass)(?:es)?")
 PLUGINS = Pattern(r"(?:.*_)?plugins(?:_by_\w+)?|(?:.*_)?plugin_(?:map|dict|list|instances|cache|table|pool)")
 REGISTRY = Pattern(
@@ -32,12 +32,22 @@ REGISTRY_ENDS = ("registry", "manager", "loader", "store", "catalog", "repositor
 NOT_PLUGINS = Pattern(r"(?:.*_)?(?:pytest|no|has|is|per|use|with)_plugins?")
 
 
+def _names_plugin(low: str) -> bool:
+    """Whether a name ends in ``plugin``, perhaps with what says that it is an object, and with a number."""
+    name = low.rstrip("0123456789").removesuffix("_")
+    for end in PLUGIN_ENDS:
+        if name.endswith(end):
+            name = name.removesuffix(end).removesuffix("_")
+            break
+    return name == "plugin" or name.endswith("_plugin")
+
+
 @functools.lru_cache(maxsize=4096)
 def role_of_name(name: str) -> Role | None:
     """The role that a variable's, attribute's or parameter's name claims."""
     low = name.lower().lstrip("_")
     if "plugin" in low and not (low.endswith(("_plugin", "_plugins")) and NOT_PLUGINS.fullmatch(low)):
-        if PLUGIN.fullmatch(low):
+        if _names_plugin(low):
             return Role.PLUGIN
         if low.endswith(CLASS_ENDS) and PLUGIN_CLASS.fullmatch(low):
             return Role.PLUGIN_CLASS

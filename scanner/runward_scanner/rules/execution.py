@@ -9,7 +9,7 @@ from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.model import SIMPLE, bodies_of
 from runward_scanner.inference.values import PLUGIN_ROLES, Class, External, Function, Instance, Partial, PluginRun
 from runward_scanner.logging_calls import is_log_call, name_of
-from runward_scanner.patterns import Pattern
+from runward_scanner.patterns import Pattern, ending
 from runward_scanner.rules.idle_handlers import quiets
 from runward_scanner.walking import children, find
 
@@ -40,7 +40,7 @@ DISPATCH = Pattern(
 )
 DISPATCHING = ("dispatch", "run_", "execute", "invoke", "to_thread", "submit", "call_", "send_")
 """How what that matches begins."""
-POOLS = Pattern(r"_*(?:\w+_)?(?:pool|pools|workers?|executor|dispatcher|worker_pool)")
+is_pool_name = ending("pool", "pools", "worker", "workers", "executor", "dispatcher")
 POOL_METHODS = (
     "run", "execute", "dispatch", "submit", "call", "invoke", "send", "request", "perform", "attempt", "lease", "apply",
 )  # fmt: skip
@@ -179,7 +179,7 @@ def dispatches(node: ast.Call) -> bool:
     if type(function) is ast.Attribute and name.startswith(POOL_METHODS):
         owner = function.value
         held = owner.attr if type(owner) is ast.Attribute else owner.id if type(owner) is ast.Name else ""
-        return POOLS.fullmatch(held) is not None
+        return is_pool_name(held)
     return False
 
 

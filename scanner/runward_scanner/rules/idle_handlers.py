@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from runward_scanner.flow.paths import suppresses
 from runward_scanner.inference.classes import find_attribute
 from runward_scanner.inference.values import Class, External, Function
 from runward_scanner.logging_calls import is_log_call, name_of
-from runward_scanner.patterns import Pattern
 from runward_scanner.walking import ONE, SEVERAL, children
 from runward_scanner.walking import walk as walk_all
 
@@ -20,11 +18,12 @@ if TYPE_CHECKING:
 
     from runward_scanner.inference.engine import Engine
 
-CARRIES_ON = Pattern(
-    r"\w*(?:envelope|fail|error|abort|reject|outcome|finish|record|report|cancel|interrupt|retry|requeue|release|stop|shutdown|mark|raise"
-    r"|expire|lost|kill|handle|convert|respond|status)\w*",
-    re.IGNORECASE,
-)
+CARRYING_ON = (
+    "envelope", "fail", "error", "abort", "reject", "outcome", "finish", "record", "report", "cancel", "interrupt",
+    "retry", "requeue", "release", "stop", "shutdown", "mark", "raise", "expire", "lost", "kill", "handle", "convert",
+    "respond", "status",
+)  # fmt: skip
+"""What stands in the name of whatever does something about a failure."""
 HARMLESS = frozenset(
     {
         "CancelledError",
@@ -41,6 +40,12 @@ SUCCEEDED = frozenset({"SUCCESS", "INITIALIZED"})
 """What hides a failure where it is written instead of one."""
 LEAVING = (ast.Return, ast.Continue, ast.Break)
 MADE = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
+
+
+def carries_on(name: str) -> bool:
+    """Whether a name says that something is done about a failure."""
+    low = name.lower()
+    return any(word in low for word in CARRYING_ON)
 
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:
@@ -150,7 +155,7 @@ def _is_plain(node: ast.expr) -> bool:
     if type(node) is ast.Attribute:
         return node.attr in SUCCEEDED
     if type(node) is ast.Name:
-        return not CARRIES_ON.fullmatch(node.id)
+        return not carries_on(node.id)
     return type(node) is ast.Constant
 
 

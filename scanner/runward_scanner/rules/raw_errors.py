@@ -38,11 +38,12 @@ INTERNAL_KIND = Pattern(r"internal(?:_?(?:error|fault))?", re.IGNORECASE)
 PUBLIC = frozenset({"message", "detail", "details", "reason"})
 ANSWER_KEYS = frozenset({"status", "success", "ok", "error", "code", "type"})
 ENVELOPE_KEYS = frozenset({"type", "message", "details", "plugin", "timestamp"})
-FAILING = Pattern(
-    r"_*(?:fail|failed|finish_failed|(?:mark|set|record|store|save|write|update)_(?:as_)?(?:job_)?(?:fail|failed|failure|error))"
-    r"(?:_job|_run|_execution|_message)?"
-    r"|_*(?:finish|end|complete|close|update|save)_(?:job|run|execution|attempt)"
-)
+STORING = frozenset({"mark", "set", "record", "store", "save", "write", "update"})
+FAILURES = frozenset({"fail", "failed", "failure", "error"})
+FAILED = frozenset({"fail", "failed", "finish_failed"})
+FAILED_OF = ("_job", "_run", "_execution", "_message")
+ENDING = frozenset({"finish", "end", "complete", "close", "update", "save"})
+ENDED = frozenset({"job", "run", "execution", "attempt"})
 ANSWERING = frozenset(
     {
         "abort",
@@ -69,15 +70,14 @@ def is_error_field(name: str) -> bool:
 
 def is_failing(name: str) -> bool:
     """Whether a function that is named so ends a job, or stores what it failed of."""
-    may_be = (
-        "fail" in name
-        or "error" in name
-        or "_job" in name
-        or "_run" in name
-        or "_execution" in name
-        or "_attempt" in name
-    )  # one of which any such name has in it
-    return may_be and FAILING.fullmatch(name) is not None
+    asked = name.lstrip("_")
+    verb, _, what = asked.partition("_")
+    if verb in ENDING and what in ENDED:
+        return True
+    if asked.endswith(FAILED_OF):
+        asked = asked.rpartition("_")[0]
+        what = what.rpartition("_")[0]
+    return asked in FAILED or (verb in STORING and what.removeprefix("as_").removeprefix("job_") in FAILURES)
 
 
 def is_raw(value: Value) -> bool:

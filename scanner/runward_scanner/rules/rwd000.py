@@ -7,7 +7,6 @@ import re
 
 from runward_scanner.finding import Finding, Place
 from runward_scanner.layout import is_foreign
-from runward_scanner.patterns import Pattern
 from runward_scanner.rule import Rule
 from runward_scanner.source import UnreadableError
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from runward_scanner.project import Project
     from runward_scanner.source import Source
 
-CANDIDATE = Pattern(r"#[^\n]*(?:rwd|runward)[^\n]*", re.IGNORECASE)
 WORDS = r"(?:ignore|disable|skip|suppress|off|allow|exempt|noqa|nolint|no[-_ ]?scan|ok|silence|exclude|waive)"
 HINTS = (
     "allow", "cover", "disable", "exclude", "exempt", "ignore", "lint", "noqa", "off", "ok", "scan", "sec", "silence",
@@ -55,7 +53,7 @@ Remove the cause.
 
 def suppressions(source: Source) -> Iterator[Finding]:
     """Give every comment of a file that asks the scanner to look away."""
-    if not any(map(_suppresses, CANDIDATE.findall(source.text))):
+    if not any(map(_suppresses, _comments(source.text))):
         return
     import tokenize  # noqa: PLC0415 - hardly any file has such a comment
 
@@ -67,6 +65,18 @@ def suppressions(source: Source) -> Iterator[Finding]:
                 yield Finding(place, Checkable.code, message)
     except (tokenize.TokenError, SyntaxError):
         return
+
+
+def _comments(text: str) -> Iterator[str]:
+    """The comments, and ends of lines that look like one, that have the scanner's name or a rule's in them."""
+    start = text.find("#")
+    while start >= 0:
+        end = text.find("\n", start)
+        comment = text[start : end if end >= 0 else len(text)]
+        low = comment.lower()
+        if "rwd" in low or "runward" in low:
+            yield comment
+        start = text.find("#", start + len(comment))
 
 
 def _suppresses(comment: str) -> bool:

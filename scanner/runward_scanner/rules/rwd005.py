@@ -259,8 +259,8 @@ def _is_outcome(settings: Settings, info: ClassInfo) -> bool:
 
 def _is_validator(atom: Function | External) -> bool:
     if isinstance(atom, External):
-        return validators.VALIDATOR.fullmatch(atom.path.rpartition(".")[2]) is not None
-    return validators.VALIDATOR.fullmatch(atom.info.name) is not None
+        return validators.is_validator_name(atom.path.rpartition(".")[2])
+    return validators.is_validator_name(atom.info.name)
 
 
 def _may_be_worker_half(settings: Settings, info: FunctionInfo) -> bool:

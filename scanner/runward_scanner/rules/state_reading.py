@@ -18,7 +18,6 @@ from runward_scanner.rules.state_places import is_generated, is_method, listed, 
 from runward_scanner.rules.state_setting import FILLERS, handed_states, may_be_wrong, state_fields
 from runward_scanner.rules.state_words import (
     ENUM_OWN,
-    LOOSE_STATE_NAMES,
     OUTCOMES,
     PLUGIN,
     PROTO,
@@ -27,6 +26,7 @@ from runward_scanner.rules.state_words import (
     STATUS,
     holds_states,
     is_counted,
+    is_loose_name,
     is_plugin_like,
     is_state,
     is_state_enum,
@@ -89,7 +89,7 @@ class StateReading(Rule, ABC):
     def minds_store(self, name: str) -> bool:
         """What keeps a state."""
         low = name.lower()
-        return "state" in low and (is_state_name(low) or LOOSE_STATE_NAMES.fullmatch(name) is not None)
+        return "state" in low and (is_state_name(low) or is_loose_name(name))
 
     @abstractmethod
     def says(self, word: str) -> tuple[str, str]:
@@ -128,7 +128,7 @@ class StateReading(Rule, ABC):
         lifecycle = {name for name, _, _ in own} & STATES
         if "plugin" in info.traits:
             for name, node, _ in own:
-                if LOOSE_STATE_NAMES.fullmatch(name):
+                if is_loose_name(name):
                     self.check(frame, node, texts(frame.engine.heap.read(info, name, None)))
             return
         if "state" not in info.traits and not makes_lifecycle(lifecycle):
@@ -179,9 +179,9 @@ class StateReading(Rule, ABC):
             if type(atom) is Instance and name in atom.info.annotations:
                 declared = named_class(frame.engine.frame_of_class(atom.info), atom.info.annotations[name])
                 return is_state_enum(declared) or (
-                    declared == TEXT and LOOSE_STATE_NAMES.fullmatch(name) is not None and keeps_state(atom.info.name)
+                    declared == TEXT and is_loose_name(name) and keeps_state(atom.info.name)
                 )
-        if not LOOSE_STATE_NAMES.fullmatch(name):
+        if not is_loose_name(name):
             return False
         if is_plugin_like(receiver):
             return True

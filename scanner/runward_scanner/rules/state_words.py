@@ -6,7 +6,7 @@ import ast
 import functools
 
 from runward_scanner.inference.values import Class, Instance, Role, Value
-from runward_scanner.patterns import Pattern, whole
+from runward_scanner.patterns import Pattern, ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +22,9 @@ OUTCOMES = frozenset({"SUCCESS", "ERROR"})
 STATE_NAMES = frozenset(
     f"{owner}{tie}state" for owner in ("plugin", "lifecycle", "plugin_lifecycle") for tie in ("", "_")
 )
-LOOSE_STATE_NAMES = Pattern(r"_*(?:\w+_)?state_?")
 STATES_HELD = Pattern(r"_*(?:plugin|lifecycle)_?states?")
 """What a mapping from plugins to their states is called; ``states`` alone, where plugins are kept."""
-is_loose_name = whole(LOOSE_STATE_NAMES)
+is_loose_name = ending("state", "state_")
 PROTO = Pattern(r"PLUGIN_STATE_([A-Z]+)")
 ENUM_OWN = frozenset({"__members__", "name", "value", "_ignore_", "_generate_next_value_", "_missing_", "_order_"})
 

@@ -11,7 +11,7 @@ from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import Function, Instance, Method, Role
 from runward_scanner.logging_calls import name_of
 from runward_scanner.rules.execution import dispatches, is_run
-from runward_scanner.rules.idle_handlers import CARRIES_ON, calls_in, quiets, swallows, walk
+from runward_scanner.rules.idle_handlers import calls_in, carries_on, quiets, swallows, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _fails(node: ast.stmt) -> bool:
     if type(node) is ast.Raise:
         return True
     return type(node) is ast.Return and any(
-        CARRIES_ON.fullmatch(name_of(item)) for item in ast.walk(node) if type(item) is ast.Call
+        carries_on(name_of(item)) for item in ast.walk(node) if type(item) is ast.Call
     )
 
 

@@ -15,12 +15,20 @@ from runward_scanner.rules.execution import Methods, dispatches, executes, is_ru
 from runward_scanner.rules.idle_handlers import quiets
 from runward_scanner.rules.overridden import method_of
 from runward_scanner.rules.results import REBINDING, around_runs, bound_by, outputs, results
-from runward_scanner.rules.validators import INPUT, OUTPUT, checks, idle, is_abstract, names_validator, unused
+from runward_scanner.rules.validators import (
+    checks,
+    idle,
+    is_abstract,
+    is_input_check,
+    is_output_check,
+    names_validator,
+    unused,
+)
 from runward_scanner.walking import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from runward_scanner.flow.paths import State
     from runward_scanner.inference.engine import Engine
@@ -98,7 +106,7 @@ def _check_run(
     """Check that ``run`` validates before it executes, and that what it executes is validated."""
     engine, info = methods.engine, methods.info
     effects = Effects(engine, methods, run)
-    itself = any(OUTPUT.fullmatch(name_of(node)) for node in methods.nodes(run, CALLS))
+    itself = any(is_output_check(name_of(node)) for node in methods.nodes(run, CALLS))
     effects.worker_validates = not itself and any(_validates_output(engine, methods, item) for item in direct)
     Walk(effects).body(run.body, START)
     for node in effects.unchecked:
@@ -107,7 +115,7 @@ def _check_run(
         yield _finding(code, info, run, node, "the plugin's output leaves without having been validated")
     if not effects.executions and not any(_has_run(base) for base in ancestors(info)[1:]):
         calls = methods.nodes(run, CALLS)
-        if calls and not any(effects.validates(node, INPUT) for node in calls):
+        if calls and not any(effects.validates(node, is_input_check) for node in calls):
             yield _finding(code, info, run, run, "the input is never validated")
 
 
@@ -160,9 +168,9 @@ class Effects:
             return state
         if type(node) is not ast.Call:
             return state
-        if self.validates(node, INPUT):
+        if self.validates(node, is_input_check):
             return state | ({"checked"} if self._always_checks(node) else frozenset())
-        if self.validates(node, OUTPUT) and self._takes_result(node):
+        if self.validates(node, is_output_check) and self._takes_result(node):
             return state | {"valid"}
         if executes(self.engine, self.methods, node):
             return self._executed(node, state)
@@ -185,21 +193,17 @@ class Effects:
         """An exception was caught: what is returned from here on is not the plugin's output."""
         return state | {"failed" if handler in self._around_runs else "refused"}
 
-    def validates(self, node: ast.Call, pattern: Pattern) -> bool:
+    def validates(self, node: ast.Call, is_kind: Callable[[str], bool]) -> bool:
         """Whether a call is one of the validators, and is one that checks something."""
         functions = [atom.info for atom in self.engine.callees.get(node, ()) if type(atom) is Function]
-        named = pattern.fullmatch(name_of(node)) is not None or (
-            bool(functions) and all(pattern.fullmatch(info.name) for info in functions)
-        )
-        if not named and not _is_asked(node, pattern):
+        named = is_kind(name_of(node)) or (bool(functions) and all(is_kind(info.name) for info in functions))
+        if not named and not _is_asked(node, is_kind):
             return False
         others = [atom.path for atom in self.engine.callees.get(node, ()) if type(atom) is External]
-        if any(not pattern.fullmatch(path.rpartition(".")[2]) for path in others) and not _is_asked(node, pattern):
+        if any(not is_kind(path.rpartition(".")[2]) for path in others) and not _is_asked(node, is_kind):
             return False  # something else has a validator's name
         for info in functions:
-            if not is_abstract(info) and (
-                (named and not pattern.fullmatch(info.name)) or not checks(self.engine, info)
-            ):
+            if not is_abstract(info) and ((named and not is_kind(info.name)) or not checks(self.engine, info)):
                 return False
         if any(type(info.node) is ast.AsyncFunctionDef for info in functions) and node not in self._awaited:
             return False
@@ -212,7 +216,7 @@ class Effects:
         if any(item.owner is not self.methods.info or type(item.node) is ast.Lambda for item in functions):
             return True
         calls = [item for function in functions for item in self.methods.nodes(function.node, CALLS)]
-        return not any(self.validates(item, INPUT) for item in calls) or "checked" in self._within(node)
+        return not any(self.validates(item, is_input_check) for item in calls) or "checked" in self._within(node)
 
     def _takes_result(self, node: ast.Call) -> bool:
         """Whether a validator is given what the plugin gave itself, as far as that can be followed."""
@@ -242,7 +246,7 @@ class Effects:
 
     def _validated_names(self, method: ast.AST) -> set[str]:
         """The names that the input's validators are given."""
-        calls = [node for node in self.methods.nodes(method, CALLS) if self.validates(node, INPUT)]
+        calls = [node for node in self.methods.nodes(method, CALLS) if self.validates(node, is_input_check)]
         return {item.id for call in calls for item in call.args if type(item) is ast.Name}
 
     def _replaces(self, node: ast.AST, held: set[str]) -> bool:
@@ -299,11 +303,11 @@ class Effects:
             where.append(node)
 
 
-def _is_asked(node: ast.Call, pattern: Pattern) -> bool:
+def _is_asked(node: ast.Call, is_kind: Callable[[str], bool]) -> bool:
     """Whether a call asks an object that is a validator by its name, of this kind as far as the name says."""
     owner = names_validator(node.func)
-    other = INPUT if pattern is OUTPUT else OUTPUT
-    return bool(owner) and not other.fullmatch(f"validate_{owner.lstrip('_')}")
+    other = is_input_check if is_kind is is_output_check else is_output_check
+    return bool(owner) and not other(f"validate_{owner.lstrip('_')}")
 
 
 def _is_literal(node: ast.expr) -> bool:

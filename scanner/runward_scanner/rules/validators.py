@@ -11,7 +11,7 @@ from runward_scanner.inference.model import statements_in
 from runward_scanner.inference.reporting import place_of
 from runward_scanner.inference.values import NOTHING, Class, Function, Instance
 from runward_scanner.logging_calls import is_log_call, name_of
-from runward_scanner.patterns import Pattern, whole
+from runward_scanner.patterns import Pattern, beginning, ending
 from runward_scanner.rules.idle_handlers import quiets
 from runward_scanner.rules.overridden import dropped_by
 from runward_scanner.walking import walk
@@ -26,15 +26,13 @@ if TYPE_CHECKING:
     from runward_scanner.inference.model import FunctionInfo
     from runward_scanner.inference.values import Value
 
-WORD = r"(?:input|output|payload|result|request|encoded|reply|response)"
-INPUT = Pattern(r"_*(?:validate|check|ensure)_(?:the_)?(?:input|payload|request|image_input)\w*")
-OUTPUT = Pattern(r"_*(?:validate|check|ensure)_(?:the_|plugin_)?(?:output|result|encoded|reply|response)\w*")
-VALIDATOR = Pattern(rf"_*validate_{WORD}\w*")
-is_validator_name = whole(VALIDATOR)
-PATCHED = Pattern(rf"(?:^|\.)_*validate_{WORD}\w*$")
-OWNER = Pattern(r"_*(?:\w+_)?validators?|\w*Validator")
-is_owner_name = whole(OWNER)
-ASKS = Pattern(r"_*(?:validate|check|verify|ensure|assert|require|iter_errors|is_valid)(?:_\w+)?|__call__")
+WORDS = ("input", "output", "payload", "result", "request", "encoded", "reply", "response")
+CHECK = ("validate_", "check_", "ensure_")
+is_input_check = beginning(CHECK, ("", "the_"), ("input", "payload", "request", "image_input"))
+is_output_check = beginning(CHECK, ("", "the_", "plugin_"), ("output", "result", "encoded", "reply", "response"))
+is_validator_name = beginning(("validate_",), WORDS)
+PATCHED = Pattern(rf"(?:^|\.)_*validate_(?:{'|'.join(WORDS)})\w*$")
+ASKING = ("validate_", "check_", "verify_", "ensure_", "assert_", "require_", "iter_errors_", "is_valid_")
 HARMLESS = frozenset(
     {
         "get", "len", "str", "repr", "bool", "int", "float", "type", "id", "isinstance", "issubclass", "hasattr",
@@ -47,6 +45,20 @@ HARMLESS = frozenset(
 DEEPEST = 4
 
 
+is_owner_word = ending("validator", "validators")
+
+
+def is_owner_name(name: str) -> bool:
+    """Whether an object or a class is a validator by its name."""
+    return is_owner_word(name) or name.endswith("Validator")
+
+
+def _is_asking(name: str) -> bool:
+    """Whether a validator is asked by a method that is named so."""
+    asked = name.lstrip("_")
+    return name == "__call__" or (f"{asked}_".startswith(ASKING) and asked not in ASKING)
+
+
 def is_part_name(name: str) -> bool:
     """Whether a private function is a part of a validator by its name."""
     return name.startswith("_") and name.lstrip("_").startswith("validate_") and not name.endswith("_validate_")
@@ -54,11 +66,11 @@ def is_part_name(name: str) -> bool:
 
 def names_validator(node: ast.expr) -> str:
     """The name of the object whose method is called, where it is a validator by its name; else empty."""
-    if type(node) is not ast.Attribute or not ASKS.fullmatch(node.attr):
+    if type(node) is not ast.Attribute or not _is_asking(node.attr):
         return ""
     owner = node.value
     name = owner.attr if type(owner) is ast.Attribute else owner.id if type(owner) is ast.Name else ""
-    return name if OWNER.fullmatch(name) else ""
+    return name if is_owner_name(name) else ""
 
 
 def idle(engine: Engine, code: str) -> Iterator[Finding]:
@@ -155,7 +167,7 @@ def silences(frame: Frame, receiver: Value, name: str, value: Value) -> bool:
     """Whether a write takes a validator out of force: replaces its method, or puts one there that checks nothing."""
     if name in {"validate", "__call__"}:
         owners = [atom.info.name for atom in receiver if (type(atom) is Class or type(atom) is Instance)]
-        return any(OWNER.fullmatch(owner) for owner in owners)
+        return any(is_owner_name(owner) for owner in owners)
     if not is_owner_name(name):
         return False
     methods = [
@@ -288,4 +300,4 @@ def _asks_for_validator(test: ast.expr) -> bool:
     if type(test) is ast.Compare:
         test = test.left
     name = test.attr if type(test) is ast.Attribute else test.id if type(test) is ast.Name else ""
-    return OWNER.fullmatch(name) is not None
+    return is_owner_name(name)
