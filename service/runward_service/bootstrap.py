@@ -111,7 +111,7 @@ def build(config: Config) -> Service:
         blobs=stores.blobs,
         transfer=build_transfer(config, stores),
         verifications=stores.verifications,
-        loop_reader=stores.loop_reader,
+        loop_connection=stores.loop_connection,
         kept_results=stores.kept_results,
         store=stores.store,
         tail=stores.tail,
@@ -163,7 +163,8 @@ def build_layers(
     pending = QueueBounds("pending jobs", config.pending_jobs)
     slots, running = Slots(registry, config.workers, pool.runs_ahead), RunningJobs()
     scheduler = Scheduler(registry, slots, running, QueueBounds("waiting calls", config.waiting_calls), pending)
-    jobs = build_jobs(config, owner, stores, plugins, running, supervisor)
+    images = NamedImages(stores.blobs)
+    jobs = build_jobs(config, owner, stores, plugins, images, running, supervisor)
     stored_queue = StoredQueue(pending, stores.reader)
     jobs.on_left_queue = stored_queue.left
     stores.writer.in_flight = lambda: running.calls
@@ -171,7 +172,6 @@ def build_layers(
     verifier = Verifier(plugins, scheduler, stores.reader, stores.verifications, stores.damaged)
     sampler = Sampler(config.verify_sample, plugins, slots, verifier)
     jobs.on_success = sampler.ended
-    images = NamedImages(stores.blobs)
     submission = JobSubmission(jobs, scheduler, pending, expiry, images)
     analysis = AnalysisExecutionService(
         jobs,
@@ -197,13 +197,14 @@ def build_jobs(  # noqa: PLR0917 - all that jobs are made of
     owner: str,
     stores: Stores,
     plugins: PluginExecutionService,
+    images: NamedImages,
     running: RunningJobs,
     supervisor: Supervisor,
 ) -> JobExecutionService:
     """The layer of jobs."""
     store, reader = stores.store, stores.reader
     whole_images = WholeImages(plugins, stores.damaged)
-    intake = JobIntake(whole_images, stores.images, owner, config.max_retention_us)
+    intake = JobIntake(whole_images, images, stores.images, owner, config.max_retention_us)
     ends = JobEnds(plugins, store, reader, intake, running.others_follow, supervisor.supervise)
     attempts = Attempts(plugins, store)
     return JobExecutionService(plugins, store, reader, intake, whole_images, stores.request_ids, attempts, ends, owner)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from runward_service.store.job_reader import SqliteJobReader
     from runward_service.store.job_store import SqliteJobStore
     from runward_service.store.kept_results import SqliteKeptResults
-    from runward_service.store.loop_reader import LoopReader
+    from runward_service.store.loop_connection import LoopConnection
     from runward_service.store.owner_lock import OwnerLock
     from runward_service.store.owner_wakes import OwnerWakes
     from runward_service.store.store_health import StoreHealth
@@ -67,7 +67,7 @@ class Service:
     writer: GroupCommitWriter
     store_health: StoreHealth
     reader: SqliteJobReader
-    loop_reader: LoopReader
+    loop_connection: LoopConnection
     blobs: SqliteBlobs
     transfer: BlobTransfer
     verifications: SqliteVerifications
@@ -122,14 +122,14 @@ class Service:
         self.opened.callback(self.lock.release)
         self.wakes.open()
         self.opened.callback(self.wakes.close)
+        self.loop_connection.open()
+        self.opened.callback(self.loop_connection.close)
         self.writer.start()
         self.opened.push_async_callback(self.writer.close)
         self.supervisor.supervise(self._writer_end(), "the store's writer")
         self.supervisor.supervise(self.store_health.run(), "the probe of the store")
         await self.reader.open()
         self.opened.push_async_callback(self.reader.close)
-        self.loop_reader.open()
-        self.opened.callback(self.loop_reader.close)
         await self.blobs.open()
         self.opened.push_async_callback(self.blobs.close)
         await self.verifications.open()

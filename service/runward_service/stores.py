@@ -15,7 +15,7 @@ from runward_service.store.job_reader import SqliteJobReader
 from runward_service.store.job_removal import SqliteJobRemoval
 from runward_service.store.job_store import SqliteJobStore
 from runward_service.store.kept_results import SqliteKeptResults
-from runward_service.store.loop_reader import LoopReader
+from runward_service.store.loop_connection import LoopConnection
 from runward_service.store.owner_wakes import OwnerWakes, Wake
 from runward_service.store.receipt_chain import ReceiptChain
 from runward_service.store.request_ids import RequestIds
@@ -52,7 +52,7 @@ class Stores:
     uploads: Uploads
     verifications: SqliteVerifications
     checkpointer: Checkpointer
-    loop_reader: LoopReader
+    loop_connection: LoopConnection
     request_ids: RequestIds
     kept_results: SqliteKeptResults
 
@@ -68,14 +68,22 @@ def build_stores(folder: Path, owner: str, receipt_keys: ReceiptKeys) -> Stores:
         tail.changed()
         wakes.tell(Wake.COMMITTED)
 
-    writer = GroupCommitWriter(database, on_commit)
+    loop_connection = LoopConnection(database)
+    writer = GroupCommitWriter(database, loop_connection, on_commit)
     writer.turn.shared = lambda: bool(wakes.peers)
     images = ImageStore(database.images, owner)
     signer, receipts = ReceiptSigner(receipt_keys), ReceiptChain(receipt_keys)
     store = SqliteJobStore(writer, owner, images.path_of, signer.verify, receipts)
-    removal, loop_reader = SqliteJobRemoval(writer, images.path_of, receipts), LoopReader(database)
-    kept_results = SqliteKeptResults(database, writer, loop_reader)
+    removal = SqliteJobRemoval(writer, images.path_of, receipts)
+    kept_results = SqliteKeptResults(database, writer, loop_connection)
     store.on_renewal, removal.before_removal = kept_results.renewals.note, kept_results.renewals.write
+    blobs = SqliteBlobs(writer, database, images, loop_connection)
+
+    def on_deletion() -> None:
+        blobs.forget_found()
+        kept_results.forget_read()
+
+    removal.on_deletion = on_deletion
     return Stores(
         database=database,
         wakes=wakes,
@@ -88,12 +96,12 @@ def build_stores(folder: Path, owner: str, receipt_keys: ReceiptKeys) -> Stores:
         store=store,
         removal=removal,
         images=images,
-        blobs=SqliteBlobs(writer, database, images, loop_reader),
+        blobs=blobs,
         damaged=DamagedBlobs(writer, database, images),
         uploads=Uploads(database.uploads, images),
         verifications=SqliteVerifications(writer, database, images.path_of),
         checkpointer=Checkpointer(database),
-        loop_reader=loop_reader,
-        request_ids=RequestIds(loop_reader),
+        loop_connection=loop_connection,
+        request_ids=RequestIds(loop_connection),
         kept_results=kept_results,
     )

@@ -19,6 +19,7 @@ from runward_service.store.database import Database
 from runward_service.store.images import INLINE_BYTES, ImageStore
 from runward_service.store.job_reader import SqliteJobReader
 from runward_service.store.job_removal import SqliteJobRemoval
+from runward_service.store.loop_connection import LoopConnection
 from runward_service.store.transitions import CreateJob, FinishJob, StartJob
 from runward_service.store.uploads import Uploads
 from runward_service.store.writer import GroupCommitWriter
@@ -70,7 +71,7 @@ class MarkedJobs:
     async def start(self) -> None:
         """Make the database and start its writer."""
         self.database.prepare()
-        self._writer = GroupCommitWriter(self.database, lambda _: None)
+        self._writer = GroupCommitWriter(self.database, LoopConnection(self.database), lambda _: None)
         self._writer.start()
         images = ImageStore(self.database.images, OWNER)
         removal = SqliteJobRemoval(self._writer, images.path_of, CHAIN)

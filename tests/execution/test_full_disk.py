@@ -23,8 +23,7 @@ async def allow_pages(service: Service, pages: int) -> None:
     """Let the database grow to a number of pages; 1: not beyond its present size."""
     setting = f"PRAGMA max_page_count = {pages}"  # of a connection
     await service.writer.submit(lambda tx: tx.execute(setting).fetchone())
-    assert service.writer.lone.connection is not None
-    service.writer.lone.connection.execute(setting).fetchone()
+    service.loop_connection.row(setting, ())
 
 
 async def test_a_submit_is_refused(service: Service) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import sqlite3
 import uuid
@@ -73,7 +72,7 @@ async def refused(service: Service, **fields: Any) -> Any:
     """The refusal that Analyze and SubmitJob share; neither stores anything."""
     before = stored(service)
     options = fields.pop("options", {})
-    requests = [dataclasses.replace(job_request("echo", mode=mode, **fields), options=options) for mode in JobMode]
+    requests = [job_request("echo", mode=mode, **fields)._replace(options=options) for mode in JobMode]
     errors = [
         await refusal(service.analysis.analyze(requests[0])),
         await refusal(service.analysis.submit(requests[1])),

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from runward_service.store.blobs import SqliteBlobs
-from runward_service.store.loop_reader import LoopReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,12 +17,11 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def open_blobs(writer: HeldWriter, images: ImageStore) -> AsyncIterator[SqliteBlobs]:
     """The blobs, for as long as the block lasts."""
-    reader = LoopReader(writer.database)
-    reader.open()
-    blobs = SqliteBlobs(writer, writer.database, images, reader)
+    writer.loop_connection.open()
+    blobs = SqliteBlobs(writer, writer.database, images, writer.loop_connection)
     await blobs.open()
     try:
         yield blobs
     finally:
         await blobs.close()
-        reader.close()
+        writer.loop_connection.close()

@@ -26,6 +26,7 @@ async def writer(tmp_path: Path) -> AsyncIterator[HeldWriter]:
     held.start()
     yield held
     await held.close()
+    held.loop_connection.close()
 
 
 @pytest.fixture

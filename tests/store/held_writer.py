@@ -9,6 +9,7 @@ import threading
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
+from runward_service.store.loop_connection import LoopConnection
 from runward_service.store.writer import GroupCommitWriter
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class HeldWriter(GroupCommitWriter):
     """The writer itself, whose thread a test can keep busy while operations gather behind it."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, self._committed)
+        self.loop_connection = LoopConnection(database)
+        super().__init__(database, self.loop_connection, self._committed)
         self.database = database
         self.changes: list[list[str]] = []
 

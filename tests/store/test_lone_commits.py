@@ -20,6 +20,7 @@ from runward_service.store.lone_commits import (
     TRUST_SECONDS,
     LoneCommits,
 )
+from runward_service.store.loop_connection import LoopConnection
 from runward_service.store.transitions import CreateJob, FinishJob
 from tests.harness.service import turns_until
 from tests.store.jobs import CHAIN, OWNER, SIGNER, new_job, outcome
@@ -54,10 +55,10 @@ def lone(tmp_path: Path) -> Iterator[LoneCommits]:
     """Commits on the loop to a new store."""
     database = Database(tmp_path)
     database.prepare()
-    lone = LoneCommits(database)
-    lone.open()
-    yield lone
-    lone.close()
+    connection = LoopConnection(database)
+    connection.open()
+    yield LoneCommits(connection)
+    connection.close()
 
 
 def disable(name: str, seconds: float = 0.0, clock: Clock | None = None) -> Callable[[Transaction], int]:
@@ -166,6 +167,7 @@ async def test_a_lone_operation_that_fails(writer: HeldWriter, clock: Clock) -> 
 
 async def trusted(writer: HeldWriter, clock: Clock) -> None:
     """Bring a writer to where it commits on the loop: its thread has written something, and is idle."""
+    writer.loop_connection.open()
     writer.turn.shared = lambda: False
     await writer.submit(disable("first"))
     await turns_until(lambda: not writer._writing)
@@ -189,7 +191,7 @@ async def test_what_waits_goes_first(writer: HeldWriter, clock: Clock) -> None:
     assert (deferred.done(), lone.done()) == (True, True)
     assert (await deferred, await lone) == (1, "done")
     assert writer.rows(DISABLED) == [("first",), ("deferred",), ("forgotten",)]
-    assert writer.changes[-1] == ["job"]
+    await turns_until(lambda: ["job"] in writer.changes)
 
 
 @pytest.mark.parametrize("other", ["a busy thread", "a second caller", "another process"])

@@ -43,10 +43,12 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from runward_service.store.database import Database
+from runward_service.store.loop_connection import LoopConnection
 from runward_service.store.writer import GroupCommitWriter
 
 async def main():
-    writer = GroupCommitWriter(Database(Path(sys.argv[1])), lambda _: None)
+    database = Database(Path(sys.argv[1]))
+    writer = GroupCommitWriter(database, LoopConnection(database), lambda _: None)
     writer.start()
     await writer.submit(lambda tx: tx.execute("INSERT INTO disabled_plugin VALUES ('other', '', 1)"))
     await writer.close()

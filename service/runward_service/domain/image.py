@@ -32,6 +32,9 @@ class StoredImage:
     """Whether its tenant had it stored when it was looked up: then the store keeps it already, unless it was removed
     since.
     """
+    recalled: bool = field(default=False, compare=False)
+    """Whether it is known from an earlier call alone: its content is what it was, but it may have been removed since.
+    """
     _head: bytes = field(default=b"", init=False, repr=False, compare=False)
     """The first bytes, once they were read from the file: they are looked at more than once."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,9 +60,8 @@ ANONYMOUS = Principal("anonymous", "default")
 """The principal of every call until authentication is configured."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobRequest:
-    """What a caller asks for, converted from the API and not yet validated.
+class JobRequest(NamedTuple):
+    """What a caller asks for, converted from the API and not yet validated; a named tuple for the reason that Job is.
 
     ``timeout_us``, ``queue_timeout_us`` and ``retention_us`` are microseconds, 0 where the caller gave none;
     ``image_digest`` stands for an image that the caller's tenant has stored, ``stored`` is that image once it was
@@ -80,7 +79,7 @@ class JobRequest:
     queue_timeout_us: int = 0
     request_id: str = ""
     priority: int = 0
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     retention_us: int = 0
     retry_of: str = ""
     image_digest: str = ""

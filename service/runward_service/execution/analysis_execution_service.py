@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.job import JobMode
+from runward_service.execution.begun_task import begin
 from runward_service.execution.scheduler import cancelled_error
 from runward_service.execution.slot import Place
 from runward_service.execution.turn import Turn
@@ -86,7 +87,7 @@ class AnalysisExecutionService:
         self._admit()
         if self._store_health.failing:
             await self._store_health.probe()  # else the plugin would run, and its end could not be stored
-        request = self._images.found(request)
+        request = self._images.recalled(request)
         beginning, principal = self._begin(request), request.principal
         # A large image's job is written before it runs; all others are begun before anything could be hung up on.
         job, running = await (self._uninterrupted(beginning) if request.image_bytes > INLINE_BYTES else beginning)
@@ -118,7 +119,9 @@ class AnalysisExecutionService:
 
     async def _uninterrupted(self, beginning: Coroutine[Any, Any, Begun]) -> Begun:
         """Begin a job that is written before it runs. A caller that hangs up meanwhile cancels it once it is there."""
-        task = asyncio.ensure_future(beginning)
+        task = begin(beginning)
+        if task.done():
+            return task.result()
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:

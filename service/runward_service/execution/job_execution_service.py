@@ -87,6 +87,7 @@ class JobExecutionService:
             self._store.defer_creation(job)
             return job, False
         try:
+            job = self._intake.confirm(job)
             creation = self._store.create_job(job)
             on_handed_over(job.plugin)
             return await self._created(job, await creation)

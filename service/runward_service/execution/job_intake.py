@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from runward_service.domain.image import StoredImage
     from runward_service.domain.job import JobRequest
+    from runward_service.execution.named_images import NamedImages
     from runward_service.execution.whole_images import WholeImages
     from runward_service.store.images import ImageStore
 
@@ -29,11 +30,19 @@ logger = logging.getLogger(__name__)
 class JobIntake:
     """Makes jobs of what callers ask for, and puts their images where a commit may name them."""
 
-    def __init__(self, whole_images: WholeImages, images: ImageStore, owner: str, max_retention_us: int) -> None:
+    def __init__(
+        self,
+        whole_images: WholeImages,
+        named_images: NamedImages,
+        images: ImageStore,
+        owner: str,
+        max_retention_us: int,
+    ) -> None:
         """Admit requests for one owner process; ``max_retention_us`` is the longest time that a caller may have a job
         kept, in microseconds.
         """
         self._whole_images = whole_images
+        self._named_images = named_images
         self._images = images
         self._owner = owner
         self._max_retention_us = max_retention_us
@@ -93,6 +102,10 @@ class JobIntake:
             retry_of=request.retry_of,
             skip_cache=request.skip_cache,
         )
+
+    def confirm(self, job: Job) -> Job:
+        """A job whose image is there, where that was only recalled. Raises GovernedError as NamedImages.confirm."""
+        return self._named_images.confirm(job)
 
     async def put(self, data: bytes | memoryview) -> StoredImage:
         """Take bytes in. Raises GovernedError STORE_UNAVAILABLE."""

@@ -17,7 +17,7 @@ class RunningJob:
     """A job that this process is to run: waiting for its slot, or running."""
 
     control: RunControl
-    task: asyncio.Task[Job]
+    task: asyncio.Future[Job] = field(init=False)
     callers: list[asyncio.Future[None]] = field(default_factory=list)
     """The calls of Analyze that wait for its end: those with the same request id share one job."""
 

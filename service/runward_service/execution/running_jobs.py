@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.job import JobMode
+from runward_service.execution.begun_task import begin
 from runward_service.execution.running_job import RunningJob
 from runward_service.runtime.run_control import RunControl
 
@@ -36,11 +37,17 @@ class RunningJobs:
     def run(
         self, job: Job, work: Callable[[RunControl], Coroutine[Any, Any, Job]], control: RunControl | None = None
     ) -> RunningJob:
-        """Run a job's work in a task of its own, so that the end of the call that began it does not end the job."""
+        """Run a job's work in a task of its own, so that the end of the call that began it does not end the job. One
+        whose output is there already has mostly ended when this returns.
+        """
         control = control or RunControl()
-        running = RunningJob(control, asyncio.get_running_loop().create_task(work(control)))
-        self.jobs[job.id] = running
-        running.task.add_done_callback(lambda task: self._ended(job.id, task))
+        self.jobs[job.id] = running = RunningJob(control)
+        begun = control.recalled is not None
+        running.task = begin(work(control)) if begun else asyncio.get_running_loop().create_task(work(control))
+        if running.task.done():
+            self._ended(job.id, running.task)
+        else:
+            running.task.add_done_callback(lambda task: self._ended(job.id, task))
         return running
 
     def run_claimed(self, job: Job, work: Callable[[RunControl], Coroutine[Any, Any, Job]]) -> None:
@@ -51,7 +58,7 @@ class RunningJobs:
     def _claimed_ended(self, _task: object) -> None:
         self._claimed -= 1
 
-    def _ended(self, job_id: str, task: asyncio.Task[Job]) -> None:
+    def _ended(self, job_id: str, task: asyncio.Future[Job]) -> None:
         running = self.jobs.pop(job_id)
         for caller in running.callers:
             if not caller.done():

@@ -7,6 +7,7 @@ import json
 import logging
 import sqlite3
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiosqlite
@@ -15,6 +16,7 @@ from runward_service.domain.clock import now_us
 from runward_service.domain.errors import ErrorReason, GovernedError
 from runward_service.domain.image import StoredImage
 from runward_service.store.database import BUSY_TIMEOUT_MS
+from runward_service.store.remembered import Remembered
 from runward_service.store.row_statements import by_chunk
 from runward_service.store.statements import statements
 
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
     from runward_service.store.batch import Transaction
     from runward_service.store.database import Database
     from runward_service.store.images import ImageStore
-    from runward_service.store.loop_reader import LoopReader
+    from runward_service.store.loop_connection import LoopConnection
     from runward_service.store.writer import GroupCommitWriter
 
 SQL = statements("blobs.sql")
+REMEMBERED, ABOUT_BYTES = 1024, 1024
+"""Blobs in files, and about what each takes here."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +41,16 @@ class SqliteBlobs:
     """The rows of blobs, and the files that some of them have."""
 
     def __init__(
-        self, writer: GroupCommitWriter, database: Database, images: ImageStore, loop_reader: LoopReader
+        self, writer: GroupCommitWriter, database: Database, images: ImageStore, loop_connection: LoopConnection
     ) -> None:
         """Write with a writer; read on the loop, and on a connection of its own."""
         self._writer = writer
         self._database = database
         self._images = images
-        self._loop_reader = loop_reader
+        self._loop_connection = loop_connection
         self._reader: aiosqlite.Connection
+        self._remembered: Remembered[tuple[str, str], StoredImage] = Remembered(REMEMBERED, REMEMBERED * ABOUT_BYTES)
+        """Blobs in files that were found, by tenant and digest."""
 
     async def open(self) -> None:
         """Open the connection, on which writing is refused."""
@@ -61,7 +67,7 @@ class SqliteBlobs:
         for every call with a digest asks. Raises GovernedError STORE_UNAVAILABLE.
         """
         try:
-            row = self._loop_reader.row(SQL["blob"], (digest, tenant))
+            row = self._loop_connection.row(SQL["blob"], (digest, tenant))
         except sqlite3.Error as error:
             logger.exception("blobs cannot be read")
             raise GovernedError(ErrorReason.STORE_UNAVAILABLE, "The store cannot be read. Try again.") from error
@@ -71,8 +77,18 @@ class SqliteBlobs:
         image = StoredImage(digest, size_bytes, data, self._images.path_of(digest) if data is None else None, kept=True)
         with suppress(OSError):
             image.head()  # tells that the file is there; whoever asked looks at it next
+            if data is None:
+                self._remembered.note((tenant, digest), replace(image, recalled=True), ABOUT_BYTES)
             return image
         return None
+
+    def recalled(self, tenant: str, digest: str) -> StoredImage | None:
+        """A tenant's blob, in a file, that was found before and may be gone since; None where none is remembered."""
+        return self._remembered.get((tenant, digest))
+
+    def forget_found(self) -> None:
+        """Hold nothing of what was found, some of which has been deleted."""
+        self._remembered.clear()
 
     async def missing(self, tenant: str, digests: Sequence[str]) -> list[str]:
         """Those of some digests that a tenant lacks, in order."""

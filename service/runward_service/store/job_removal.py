@@ -70,6 +70,8 @@ class SqliteJobRemoval:
         self._image_path = image_path
         self.before_removal: Callable[[], None] = lambda: None
         """Called before jobs are removed: what it hands over to the writer is written first."""
+        self.on_deletion: Callable[[], None] = lambda: None
+        """Called when a job was deleted on request."""
 
     def set_policy(self, policy: RetentionPolicy) -> Awaitable[object]:
         """Store how long jobs are kept, for every process on this store."""
@@ -159,6 +161,7 @@ class SqliteJobRemoval:
         answer = await self._writer.submit(lambda tx: _delete_job(tx, job_id, principal, self._chain))
         if isinstance(answer, GovernedError):
             raise answer
+        self.on_deletion()
         return answer
 
 

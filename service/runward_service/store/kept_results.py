@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from runward_service.domain.errors import GovernedError
 from runward_service.domain.run_reply import RunReply
 from runward_service.store.kept_renewals import KeptRenewals
+from runward_service.store.remembered import Remembered
 from runward_service.store.row_statements import by_chunk
 from runward_service.store.rows import load_artifacts
 from runward_service.store.statements import statements
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from runward_service.domain.plugin_description import PluginDescription
     from runward_service.store.batch import Transaction
     from runward_service.store.database import Database
-    from runward_service.store.loop_reader import LoopReader
+    from runward_service.store.loop_connection import LoopConnection
     from runward_service.store.writer import GroupCommitWriter
 
 SQL_FILE = "kept_results.sql"
 SQL = statements(SQL_FILE)
 EVICTED_A_STEP = 256
+REMEMBERED, REMEMBERED_BYTES = 256, 4 * 1024 * 1024
+NO_CHECKSUM = b""
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +45,14 @@ logger = logging.getLogger(__name__)
 class SqliteKeptResults:
     """Answers on the loop."""
 
-    def __init__(self, database: Database, writer: GroupCommitWriter, reader: LoopReader) -> None:
+    def __init__(self, database: Database, writer: GroupCommitWriter, reader: LoopConnection) -> None:
         """Read on the loop; look through a database for what is to be evicted; write with a writer."""
         self._database = database
         self._writer = writer
         self._reader = reader
         self.renewals = KeptRenewals(writer, _renew)
+        self._remembered: Remembered[bytes, tuple[bytes, RunReply]] = Remembered(REMEMBERED, REMEMBERED_BYTES)
+        """Outputs with their checksums, by their keys. Which checksum is kept under a key is asked each time."""
 
     def trusts(self, description: PluginDescription) -> bool:
         """Whether no verification has diverged of what a plugin's code, by its version and digest, gave."""
@@ -62,21 +67,30 @@ class SqliteKeptResults:
         """The output under a key, as the plugin's code gave it; None where none is kept, or a verification of that code
         has diverged. One that is not what it was is forgotten.
         """
+        known, reply = self._remembered.get(key) or (NO_CHECKSUM, None)
         code = (description.name, description.version, description.code_digest)
         try:
-            row = self._reader.row(SQL["find"], (key, *code))
+            row = self._reader.row(SQL["find"], (key, known, *code))
         except sqlite3.Error:
             logger.exception("kept outputs cannot be read")
             return None
         if row is None:
             return None
-        result, output_digest, checksum, listed = row
+        checksum, result, output_digest, listed = row
+        if reply is not None and checksum == known and reply.code_digest == description.code_digest:
+            return reply
         artifacts = load_artifacts(listed)
         if checksum_of(key, result, output_digest, artifacts) != checksum:
             logger.error("a kept output is damaged, and is not used: %s", output_digest)
             self._forget(key)
             return None
-        return RunReply(result, output_digest, description.code_digest, artifacts)
+        reply = RunReply(result, output_digest, description.code_digest, artifacts)
+        self._remembered.note(key, (checksum, reply), len(result))
+        return reply
+
+    def forget_read(self) -> None:
+        """Hold nothing of what was read, some of which has been deleted."""
+        self._remembered.clear()
 
     def _forget(self, key: bytes) -> None:
         try:

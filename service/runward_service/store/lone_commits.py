@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runward_service.store.batch import Transaction
-    from runward_service.store.database import Database
+    from runward_service.store.loop_connection import LoopConnection
 
 QUICK_SECONDS = 0.003
 TRUST_SECONDS = 1.0
@@ -27,7 +27,6 @@ become too long.
 SMALL_OPERATIONS = 4
 SMALL_BYTES = 64 * 1024
 """Of the log: what takes no longer than what the loop does anyway for a call."""
-CACHE_KIBIBYTES = 1024
 
 
 class LoneCommits:
@@ -36,28 +35,12 @@ class LoneCommits:
     also nobody whom the loop keeps waiting while it commits.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Commit to a database, once open was called."""
-        self._database = database
-        self.connection: sqlite3.Connection | None = None
+    def __init__(self, loop_connection: LoopConnection) -> None:
+        """Commit on the loop's own connection while that is open."""
+        self._loop_connection = loop_connection
         self._trusted_from = 0.0
         self._trusted_until = 0.0
         self._left = 0
-
-    def open(self) -> None:
-        """Open the connection, on any thread. It never waits for another's transaction, nor brings the log into the
-        database. Raises sqlite3.Error.
-        """
-        connection = self._database.connect()
-        for setting in ("busy_timeout = 0", "wal_autocheckpoint = 0", f"cache_size = -{CACHE_KIBIBYTES}"):
-            connection.execute(f"PRAGMA {setting}")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        self.connection = connection
-
-    def close(self) -> None:
-        """Close it, if it was opened."""
-        if self.connection is not None:
-            self.connection.close()
 
     def thread_committed(self, operations: int, size_bytes: int, seconds: float) -> None:
         """The writer's thread has committed so much, in so long a time."""
@@ -76,7 +59,7 @@ class LoneCommits:
         """Commit operations and answer as run_batch does; None, and nothing is done, where that is the thread's: also
         where one fails, for what becomes of the others then may have to wait for another's transaction.
         """
-        begin, connection = time.monotonic(), self.connection
+        begin, connection = time.monotonic(), self._loop_connection.connection
         if connection is None or not self._left or begin >= self._trusted_until or len(operations) > SMALL_OPERATIONS:
             return None
         if sum(map(stored_bytes, operations)) > SMALL_BYTES:

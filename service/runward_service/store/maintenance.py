@@ -14,6 +14,7 @@ from runward_service.store.collector import Collector
 from runward_service.store.image_sweep import ImageSweep
 from runward_service.store.images import ImageStore
 from runward_service.store.job_removal import SqliteJobRemoval
+from runward_service.store.loop_connection import LoopConnection
 from runward_service.store.owner_lock import living_owners
 from runward_service.store.receipt_chain import ReceiptChain
 from runward_service.store.uploads import Uploads
@@ -63,7 +64,7 @@ async def collect_garbage(  # noqa: PLR0917 - what an operator can choose
     if compact and living_owners(database.owners):
         raise MaintenanceError("a server is using the data; stop it, or leave --compact out")
     database.check_newest()
-    writer = GroupCommitWriter(database, lambda _: None)
+    writer = GroupCommitWriter(database, LoopConnection(database), lambda _: None)
     writer.start()
     try:
         chain = ReceiptChain(keys)

@@ -11,7 +11,7 @@ from runward_service.store.statements import statements
 
 if TYPE_CHECKING:
     from runward_service.domain.job import Job
-    from runward_service.store.loop_reader import LoopReader
+    from runward_service.store.loop_connection import LoopConnection
 
 FIND = statements("job_store.sql")["job_by_request_id"]
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 class RequestIds:
     """The request ids in the store, and those of jobs of this process that may not be on disk yet."""
 
-    def __init__(self, reader: LoopReader) -> None:
+    def __init__(self, reader: LoopConnection) -> None:
         """Read on the loop."""
         self._reader = reader
         self._held: dict[tuple[str, str, str], str] = {}

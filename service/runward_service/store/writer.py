@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from runward_service.store.batch import Transaction
     from runward_service.store.database import Database
+    from runward_service.store.loop_connection import LoopConnection
 
 T = TypeVar("T")
 MAX_BATCH = 512
@@ -52,8 +53,12 @@ logger = logging.getLogger(__name__)
 class GroupCommitWriter:
     """The one writer of this process."""
 
-    def __init__(self, database: Database, on_commit: Callable[[Sequence[str]], None]) -> None:
-        """Write to a database; ``on_commit`` is called on the loop with the ids of the jobs that a commit changed."""
+    def __init__(
+        self, database: Database, loop_connection: LoopConnection, on_commit: Callable[[Sequence[str]], None]
+    ) -> None:
+        """Write to a database, on the loop's own connection too while that is open; ``on_commit`` is called on the loop
+        with the ids of the jobs that a commit changed.
+        """
         self._database = database
         self._on_commit = on_commit
         self._waiting: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any] | None]] = deque()
@@ -70,7 +75,7 @@ class GroupCommitWriter:
         """Called on the loop after a batch in which the database failed an operation."""
         self.turn = WriteTurn(database.owners, database.folder)
         self._checkpoints = BackgroundCheckpoints(database)
-        self.lone = LoneCommits(database)
+        self.lone = LoneCommits(loop_connection)
         self._lone_bytes = 0
         """What was committed on the loop since the thread committed last."""
         self._crowd = RecentPeak(CROWD_SECONDS)
@@ -141,7 +146,10 @@ class GroupCommitWriter:
         self._waiting.clear()
         self._due = 0.0
         self._lone_bytes += sum(map(stored_bytes, operations))
-        self._complete([future for _, future in batch], *done)
+        outcomes, changed = done
+        self._complete([future for _, future in batch], outcomes, ())
+        if changed:
+            self._loop.call_soon(self._on_commit, changed)  # after the answer, which nobody shall wait longer for
         return True
 
     def _written(self, _: object) -> None:
@@ -200,7 +208,6 @@ class GroupCommitWriter:
         self._closing = True
         self._signal()
         await asyncio.wait([self.ended])
-        self.lone.close()
 
     def _main(self) -> None:
         error: BaseException | None = None
@@ -210,7 +217,6 @@ class GroupCommitWriter:
                 # What a statement may have to undo, such as the pages of deleted images, otherwise goes to a file.
                 connection.execute("PRAGMA temp_store = MEMORY")
                 self.turn.open()
-                self.lone.open()
                 self._checkpoints.start()
                 try:
                     self._serve(connection)
@@ -259,7 +265,7 @@ class GroupCommitWriter:
             batch += [self._last.popleft() for _ in range(len(self._last))]
         return batch
 
-    def _complete(self, futures: list[asyncio.Future[Any] | None], outcomes: list[Any], changed: list[str]) -> None:
+    def _complete(self, futures: list[asyncio.Future[Any] | None], outcomes: list[Any], changed: Sequence[str]) -> None:
         for future, outcome in zip(futures, outcomes, strict=True):
             if future is None:
                 if isinstance(outcome, BaseException):

@@ -12,6 +12,7 @@ import pytest_asyncio
 from runward_service.store.database import Database
 from runward_service.store.job_reader import SqliteJobReader
 from runward_service.store.job_store import SqliteJobStore
+from runward_service.store.loop_connection import LoopConnection
 from runward_service.store.writer import GroupCommitWriter
 from tests.store.jobs import CHAIN, SIGNER
 
@@ -38,7 +39,7 @@ async def sqlite_owner(folder: Path, name: str) -> AsyncIterator[Owner]:
     """The embedded default: SQLite, a writer's thread and a reader of its own for each process."""
     database = Database(folder)
     database.prepare()
-    writer = GroupCommitWriter(database, lambda job_ids: None)
+    writer = GroupCommitWriter(database, LoopConnection(database), lambda job_ids: None)
     writer.start()
     reader = SqliteJobReader(database)
     await reader.open()
