@@ -75,7 +75,6 @@ CONTAINERS_HAVE = frozenset(
     for name in dir(kind)
 )
 """The attributes of the containers that are made in code; an annotation may mean others."""
-NAME = ast.Name
 NAMING_FILES: frozenset[type] = frozenset({External, Module})
 """What may have another attribute under a name in another module, for files stand for it there."""
 STATE_KEPT = frozenset({"state", "_state", "plugin_state", "lifecycle_state"})
@@ -104,15 +103,8 @@ def carry(frame: Frame, value: Value, node: ast.AST) -> None:
 
 
 def attribute(frame: Frame, node: ast.Attribute) -> Value:
-    """An attribute as it is written; most are of a plain name, which is looked up here as ``Frame.value`` does it."""
-    owner = node.value
-    if type(owner) is NAME and frame.is_plain:
-        named: str = owner.id
-        receiver = frame.env.get(named)
-        if receiver and UNKNOWN_ROLE not in receiver and not (frame.rebound and named in frame.rebound):
-            frame.looked_up.setdefault(named, receiver)
-            return get(frame, receiver, node.attr, node)
-    return get(frame, frame.value(owner), node.attr, node)
+    """An attribute as it is written."""
+    return get(frame, frame.value(node.value), node.attr, node)
 
 
 def get(frame: Frame, receiver: Value, name: str, node: ast.AST) -> Value:

@@ -32,9 +32,10 @@ def try_(frame: Frame, node: Any) -> None:
     """``try``: a handler may see the names as they were anywhere in the body."""
     before = dict(frame.env)
     seen: dict[str, Value] = {}
-    frame.collectors.append(seen)
+    around = frame.collectors
+    frame.collectors = (*around, seen)
     frame.execute(node.body)
-    frame.collectors.pop()
+    frame.collectors = around
     normal, normal_live = frame.env, frame.live
     start = dict(before)
     for name, value in seen.items():

@@ -224,8 +224,10 @@ def _callables(value: Value) -> Value:
 
 def hand_over(frame: Frame, arguments: Arguments, node: ast.AST) -> None:
     """A plugin's ``run`` that came out of ToolRunner is handed on."""
-    if is_run(arguments.every()) and not frame.engine.is_tool_runner_code(frame):
-        frame.engine.hook_run(frame, node, PluginRun(reported=False))
+    for value in arguments.all():
+        if PluginRun in map(type, value) and is_run(value) and not frame.engine.is_tool_runner_code(frame):
+            frame.engine.hook_run(frame, node, PluginRun(reported=False))
+            return
 
 
 def gather_arguments(frame: Frame, node: ast.Call) -> Arguments:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from runward_scanner.inference import containers, strings
-from runward_scanner.inference.attributes import attribute
+from runward_scanner.inference.attributes import attribute, get
 from runward_scanner.inference.calls import call as call_value
 from runward_scanner.inference.calls import gather_arguments, named_call
 from runward_scanner.inference.class_attributes import RUN, plugin_run
@@ -58,7 +58,8 @@ def call(frame: Frame, node: ast.Call) -> Value:
     function: Any = node.func
     kind = type(function)
     if kind is ATTRIBUTE:
-        called, callee = function.attr, attribute(frame, function)
+        called = function.attr
+        callee = get(frame, frame.value(function.value), called, function)
     else:
         called, callee = function.id if kind is NAME else "", frame.value(function)
     arguments = gather_arguments(frame, node)

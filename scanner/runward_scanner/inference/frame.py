@@ -54,7 +54,6 @@ class Frame:
         "activation",
         "bindings",
         "bound",
-        "captured",
         "cells",
         "class_info",
         "collectors",
@@ -75,11 +74,15 @@ class Frame:
         "missed",
         "module",
         "outside",
+        "owner",
         "rebound",
         "sees_globals",
         "walruses",
         "yielded",
     )
+
+    missed: set[str]
+    """Names that were looked up while they were not bound here; noted within loops alone, which ask for them."""
 
     def __init__(self, engine: Engine, activation: Activation, class_info: ClassInfo | None = None) -> None:
         """Begin with no names; a class body gives its class."""
@@ -99,17 +102,19 @@ class Frame:
         self.env: dict[str, Value] = {}
         self.bound: dict[str, ast.AST] = {}
         self.live = True
-        self.missed: set[str] = set()
-        """Names that were looked up while they were not bound here."""
         self.walruses = NO_NAMES
         """Names that ``:=`` bound in the comprehension being read."""
-        self.captured = False
+        self.owner: ClassInfo | ModuleInfo | Activation | None = class_info
+        """Under what its names are kept for others to read: a function's once a function is made in it."""
+        if class_info is None and self.function is None:
+            self.owner = self.module
         self.depth = 0
         self.global_names = NO_NAMES
         self.declared = NO_NAMES
         """Names that are declared global or nonlocal."""
-        self.collectors: list[dict[str, Value]] = []
-        self.exits: list[list[dict[str, Value]]] = []
+        self.collectors: tuple[dict[str, Value], ...] = ()
+        self.exits: tuple[list[dict[str, Value]], ...] = ()
+        """For each loop around what is being read, the names as they are where it is left."""
         self.yielded: Value = NOTHING
         self.is_plain = class_info is None
         """Whether a name that is bound here is what it was last bound to: no class's, no global."""
@@ -152,7 +157,8 @@ class Frame:
                     if not value and not self.module.stars:
                         value = BUILTINS.get(name)
                     if value and UNKNOWN_ROLE not in value:
-                        self.missed.add(name)
+                        if self.exits:
+                            self.missed.add(name)
                         cell.readers.append(self.activation.part)
                         return value
         elif kind is CONSTANT:
@@ -216,9 +222,8 @@ class Frame:
         self.looked_up, self.bindings = self.outside
         for name, value, node in part.bound:
             self.bind(name, value, node)
-        for name, looked_up in part.looked_up.items():
-            if looked_up is None:
-                self.missed.add(name)
+        if self.exits:
+            self.missed.update(name for name, looked_up in part.looked_up.items() if looked_up is None)
         if part.leaves:
             self.live = False
         if part.findings:
@@ -247,13 +252,11 @@ class Frame:
                 seen = collector.get(name)
                 if seen is not value:
                     collector[name] = value if seen is None else seen | value
-        if self.class_info is not None:
-            self.engine.heap.write(self.class_info, name, value, self.module, node)
-        elif self.function is None:
-            self.engine.hook_store(self, node, None, name, value)
-            self.engine.heap.write(self.module, name, value, self.module, node)
-        elif self.captured:
-            self.engine.heap.write(self.activation, name, value, self.module, node)
+        owner = self.owner
+        if owner is not None:
+            if owner is self.module:
+                self.engine.hook_store(self, node, None, name, value)
+            self.engine.heap.write(owner, name, value, self.module, node)
 
     def _bind_elsewhere(self, name: str, value: Value, node: ast.AST) -> bool:
         """Let a name that is declared global or nonlocal be a value; whether it is no name of this function at all."""
@@ -278,7 +281,7 @@ class Frame:
         """A function is made here: from now on it sees what this function's names are."""
         if self.function is None or self.class_info is not None:
             return
-        self.captured = True
+        self.owner = self.activation
         self.keeps = False
         for name, value in self.env.items():
             self.engine.heap.write(self.activation, name, value, self.module, node)

@@ -73,9 +73,9 @@ REGISTRY_LISTS = frozenset(
 def call_method(frame: Frame, method: Method, arguments: Arguments, node: ast.AST) -> Value:
     """What calling a method gives."""
     receiver, name = method.receiver, method.name
-    if name in {"__getattribute__", "__getattr__"} and len(arguments.positional) > 1:
-        return frame.engine.dynamic_attribute(frame, arguments.at(0), arguments.at(1), node)
     if name in {"__getattribute__", "__getattr__"}:
+        if len(arguments.positional) > 1:
+            return frame.engine.dynamic_attribute(frame, arguments.at(0), arguments.at(1), node)
         return frame.engine.dynamic_attribute(frame, one(receiver), arguments.at(0), node)
     if name == "result" and type(receiver) is Instance:
         return one(receiver)

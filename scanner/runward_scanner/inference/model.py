@@ -260,7 +260,6 @@ class Activation:
         self.besides: dict[str, Value] = {}
         """What parameters may be beside what they are taken to be, from calls that need not be told apart."""
         self.parent = parent
-        self.result: Value = NOTHING
         self.findings: list[Finding] = []
         self.caller: tuple[Activation, ast.AST] | None = None
         self.running: bool = False

@@ -25,7 +25,8 @@ def lookup(frame: Frame, name: str) -> Value:
         if name in frame.activation.rebound and frame.class_info is None:
             return value | frame.engine.heap.read(frame.activation, name, frame.activation)
         return value
-    frame.missed.add(name)
+    if frame.exits:
+        frame.missed.add(name)
     heap = frame.engine.heap
     if name not in frame.global_names:
         parent = frame.activation.parent if frame.class_info is None else frame.activation

@@ -174,7 +174,9 @@ def if_(frame: Frame, node: ast.If) -> None:
     after, live = frame.env, frame.live
     frame.env, frame.live = before, True
     narrow(frame, test, False)
-    frame.execute(node.orelse)
+    otherwise = node.orelse
+    if otherwise:
+        frame.execute(otherwise)
     if live and frame.live:
         frame.merge([after])
     elif live:
@@ -205,8 +207,9 @@ def while_(frame: Frame, node: ast.While) -> None:
 def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, enter: Callable[[], None]) -> None:
     before = dict(frame.env)
     exits: list[dict[str, Value]] = []
-    frame.exits.append(exits)
-    outer = frame.missed
+    around = frame.exits
+    outer = frame.missed if around else set()
+    frame.exits = (*around, exits)
     for _ in range(2):
         frame.missed = set()
         enter()
@@ -217,7 +220,7 @@ def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, enter: Callabl
             break
         before = dict(frame.env)
     frame.missed = outer
-    frame.exits.pop()
+    frame.exits = around
     frame.execute(node.orelse)
     frame.merge(exits)
 

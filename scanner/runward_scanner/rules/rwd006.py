@@ -259,37 +259,36 @@ def _targets(engine: Engine, module: ModuleInfo, node: ast.Import | ast.ImportFr
     full = absolute(module, node)
     if engine.project.is_of_python(full):
         return
+    source = engine.project.resolve(full, module)
     for alias in node.names:
         taken = alias.name
         if taken == "*":
             yield from _named(engine, module, full)
-            source = engine.project.resolve(full, module)
             for name in sorted(engine.heap.names_of(source)):
-                defined = _definer(engine, module, full, name)
+                defined = _definer(engine, source, name)
                 if defined is not None and not name.startswith("_"):
                     yield defined, f"{full}.{name}"
             continue
-        found = list(_named(engine, module, f"{full}.{taken}", exact=True))
-        if found:
-            yield from found
+        below = engine.project.resolve(f"{full}.{taken}", module)
+        if below is not None and below.local:
+            yield below.local, below.name
             continue
-        defined = _definer(engine, module, full, taken)
+        defined = _definer(engine, source, taken)
         yield from [(defined, f"{full}.{taken}")] if defined is not None else _named(engine, module, full)
 
 
-def _named(engine: Engine, module: ModuleInfo, name: str, *, exact: bool = False) -> Iterator[tuple[str, str]]:
+def _named(engine: Engine, module: ModuleInfo, name: str) -> Iterator[tuple[str, str]]:
     """A module by its full name, if it is the project's."""
     found = engine.project.resolve(name, module)
     if found is not None:
         if found.local:
             yield found.local, found.name
-    elif not exact and engine.project.is_own_name(name):
+    elif engine.project.is_own_name(name):
         yield name.partition(".")[2], name
 
 
-def _definer(engine: Engine, module: ModuleInfo, full: str, name: str) -> str | None:
+def _definer(engine: Engine, source: ModuleInfo | None, name: str) -> str | None:
     """The module that defines what a name of another module is, through re-exports."""
-    source = engine.project.resolve(full, module)
     if source is None or source.top is None:
         return None
     value = engine.heap.peek(source, name)
