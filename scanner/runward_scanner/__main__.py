@@ -13,8 +13,6 @@ import sys
 if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]  # the working directory, or what is scanned: nothing there stands in for a module of Python's
 
-from pathlib import Path
-
 from runward_scanner import __version__
 from runward_scanner.report import FORMATS
 from runward_scanner.run import UNUSABLE, Answer, explained, scanned, tell
@@ -28,7 +26,7 @@ def main(arguments: list[str] | None = None, *, is_last: bool = False) -> int:
     """Read the command line, print the report, give the exit code; ``is_last`` where the process ends after it."""
     given = sys.argv[1:] if arguments is None else arguments
     if len(given) == 1 and given[0] and not given[0].startswith("-"):
-        answer = scanned(Path(given[0]), "text", is_last=is_last)  # no options: what reads them need not be loaded
+        answer = scanned(given[0], "text", is_last=is_last)  # no options: what reads them need not be loaded
     else:
         answer = _asked(given, is_last=is_last)
     return tell(answer, "runward_scanner")
@@ -37,6 +35,7 @@ def main(arguments: list[str] | None = None, *, is_last: bool = False) -> int:
 def _asked(arguments: list[str], *, is_last: bool) -> Answer:
     """Do what the options say."""
     import argparse  # noqa: PLC0415 - as above
+    from pathlib import Path  # noqa: PLC0415 - as above
 
     parser = argparse.ArgumentParser("runward_scanner", description="Prove that nothing but ToolRunner runs a plugin.")
     parser.add_argument("path", nargs="?", default="", help="a file or a folder")
@@ -62,7 +61,7 @@ def _asked(arguments: list[str], *, is_last: bool) -> Answer:
     if not options.path:
         return Answer("", "Give a path to scan.", UNUSABLE)
     return scanned(
-        Path(options.path),
+        options.path,
         options.format,
         options.cache,
         isolated=options.isolated,

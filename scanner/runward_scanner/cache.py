@@ -37,9 +37,9 @@ class Key(NamedTuple):
 class Cache:
     """Reports in a folder, two files for each path that was scanned: the report, and the texts that were read."""
 
-    def __init__(self, folder: Path, scanned: Path) -> None:
+    def __init__(self, folder: Path, scanned: str) -> None:
         """Keep the report on ``scanned`` below ``folder``."""
-        name = hashlib.sha256(str(scanned).encode(errors="surrogateescape")).hexdigest()[:32]
+        name = hashlib.sha256(scanned.encode(errors="surrogateescape")).hexdigest()[:32]
         self._report = folder / f"{name}.json"
         self._texts = folder / f"{name}.texts.json"
         self._known_texts: dict[str, Any] | None = None
@@ -105,9 +105,9 @@ def _digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16).hexdigest().encode()
 
 
-def key_of(settings: Settings, roots: Iterable[Path], sources: Collection[Source]) -> Key:
+def key_of(settings: Settings, roots: Iterable[str], sources: Collection[Source]) -> Key:
     """The key of a scan. What parses, and as what, is this Python's to say."""
-    told = repr((sys.version, settings, sorted(map(str, roots))))
+    told = repr((sys.version, settings, sorted(roots)))
     digest = hashlib.blake2b(told.encode(errors="backslashreplace"), digest_size=32)
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(hashlib.blake2b(file.read_bytes(), digest_size=16).digest())

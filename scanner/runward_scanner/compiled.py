@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import marshal
+import os
 import warnings
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def foreign_bytecode(sources: Iterable[Source]) -> Iterator[Finding]:
     Python compiles that anew.
     """
     for source in sources:
-        compiled = Path(importlib.util.cache_from_source(str(source.path)))
+        compiled = Path(importlib.util.cache_from_source(source.shown))
         try:
             data = compiled.read_bytes()
             used = _is_used(source, data)
@@ -46,7 +47,7 @@ def _is_used(source: Source, data: bytes) -> bool:
         return True
     if flags == CHECKED:
         return data[8:16] == importlib.util.source_hash(source.data)
-    status = source.path.stat()
+    status = os.stat(source.shown)
     found = (int.from_bytes(data[8:12], "little"), int.from_bytes(data[12:16], "little"))
     return flags == 0 and found == (int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)
 
@@ -57,6 +58,6 @@ def _is_of(source: Source, data: bytes) -> bool:
         found = marshal.loads(data[HEADER_BYTES:])  # noqa: S302 - as Python does before it runs it
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return bool(found == compile(source.data, str(source.path), "exec", dont_inherit=True))
+            return bool(found == compile(source.data, source.shown, "exec", dont_inherit=True))
     except (SyntaxError, ValueError, EOFError, TypeError, MemoryError, RecursionError):
         return False

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterator
     from typing import Any
 
@@ -26,6 +26,8 @@ class Pattern:
 
     def __getattr__(self, name: str) -> Any:
         """Compile it; from then on its methods are those of what was compiled."""
+        import re  # noqa: PLC0415 - many scans ask no pattern
+
         compiled: re.Pattern[Any] = re.compile(*self._written)
         self.fullmatch, self.match = compiled.fullmatch, compiled.match
         self.search, self.findall = compiled.search, compiled.findall

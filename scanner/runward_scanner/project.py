@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 import sys
 
 from runward_scanner.inference.model import Found, ModuleInfo
@@ -15,20 +14,17 @@ from runward_scanner.source import Source, UnreadableError, decode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from runward_scanner.settings import Settings
 
 IMPORTING = frozenset({"__import__", "find_spec", "import_module", "run_module"})
-CODING = Pattern(rb"^[ \t\f]*#[^\n]*coding[:=]", re.MULTILINE)
+CODING = Pattern(rb"(?m)^[ \t\f]*#[^\n]*coding[:=]")
 
 
 class Project:
     """All files given to the scan. Files are parsed when something asks for them."""
 
-    def __init__(
-        self, settings: Settings, scanned: Path, sources: Mapping[Path, Source], roots: Iterable[Path]
-    ) -> None:
+    def __init__(self, settings: Settings, scanned: str, sources: Mapping[str, Source], roots: Iterable[str]) -> None:
         """Take the files by resolved path; ``scanned`` is the folder (or the file's folder) that was given."""
         self.settings = settings
         self.scanned = scanned
@@ -36,19 +32,19 @@ class Project:
         self.roots = tuple(roots)
         self.is_last = False
         """Whether the process ends after this scan, so that nothing that was read need be let go of."""
-        self.unreadable: dict[Path, UnreadableError] = {}
+        self.unreadable: dict[str, UnreadableError] = {}
         self.reached: set[str] = set()
         """The files, as shown, that names were resolved to since this was last emptied."""
-        self._modules: dict[Path, ModuleInfo | None] = {}
+        self._modules: dict[str, ModuleInfo | None] = {}
         self._shown: dict[str, ModuleInfo | None] = {}
-        self._names: dict[str, Path] = {}
-        self._packages: dict[Path, bool] = {}
-        self._neighbours: dict[tuple[str, Path | None], dict[str, Found | None]] = {}
-        self._foreign: dict[Path, bool] = {}
+        self._names: dict[str, str] = {}
+        self._packages: dict[str, bool] = {}
+        self._neighbours: dict[tuple[str, str | None], dict[str, Found | None]] = {}
+        self._foreign: dict[str, bool] = {}
         self._of_python: dict[str, bool] = {}
-        self._root_known: dict[Path, Path | None] = {}
+        self._root_known: dict[str, str | None] = {}
         self._tops_known: dict[str, frozenset[str]] = {}
-        self.root_names = {root.name: root for root in self.roots}
+        self.root_names = {_name(root): root for root in self.roots}
         self._own_tops = frozenset({settings.sdk_package, *self.root_names})
         self._entries: dict[str, set[str]] | None = None
         self._index_roots()
@@ -58,12 +54,12 @@ class Project:
         inside = [(root, f"{root}{os.sep}") for root in self.roots]
         for path in self.sources:
             for root, start in inside:
-                if str(path).startswith(start) or path == root:
+                if path.startswith(start) or path == root:
                     local = _dotted(path, root)
-                    for top in (root.name, self.settings.sdk_package):
+                    for top in (_name(root), self.settings.sdk_package):
                         self._names.setdefault(f"{top}.{local}" if local else top, path)
 
-    def root_of(self, path: Path) -> Path | None:
+    def root_of(self, path: str) -> str | None:
         """The governed root that a file lies in, if any; foreign folders below a root are no part of it."""
         try:
             return self._root_known[path]
@@ -71,7 +67,7 @@ class Project:
             found = self._root_known[path] = self._find_root(path)
             return found
 
-    def _find_root(self, path: Path) -> Path | None:
+    def _find_root(self, path: str) -> str | None:
         for root in self.roots:
             if lies_in(path, root):
                 return None if is_foreign_below(path, root) else root
@@ -87,11 +83,11 @@ class Project:
                     found.append(module)
         return found
 
-    def may_govern(self, path: Path) -> bool:
+    def may_govern(self, path: str) -> bool:
         """Whether a file may be governed: it lies in a root, or its text could import the SDK."""
         return self.root_of(path) is not None or self._mentions_sdk(self.sources[path])
 
-    def module(self, path: Path) -> ModuleInfo | None:
+    def module(self, path: str) -> ModuleInfo | None:
         """Parse a file once. None where it cannot be parsed."""
         if path in self._modules:
             return self._modules[path]
@@ -104,9 +100,9 @@ class Project:
             return None
         root = self.root_of(path)
         local = _dotted(path, root) if root else ""
-        name = f"{root.name}.{local}".rstrip(".") if root else self._package_name(path)
+        name = f"{_name(root)}.{local}".rstrip(".") if root else self._package_name(path)
         governed = root is not None or self._imports_sdk(tree)
-        folder, stem = _split(str(path))
+        folder, stem = _split(path)
         neighbours = self._neighbours.setdefault((folder, root if local else None), {})
         module = ModuleInfo(
             path,
@@ -131,7 +127,7 @@ class Project:
         self._shown.clear()
 
     @property
-    def parsed(self) -> set[Path]:
+    def parsed(self) -> set[str]:
         """The files that were asked for."""
         return set(self._modules)
 
@@ -157,7 +153,7 @@ class Project:
         """Whether a file imports the package that the SDK lies in, at any depth."""
         tops = {
             self.settings.sdk_package,
-            *(root.name for root in self.roots if (root / "__init__.py") in self.sources),
+            *(_name(root) for root in self.roots if os.path.join(root, "__init__.py") in self.sources),
         }
         named = tuple(f"{top}.plugins" for top in tops)
         for node in ast.walk(tree):
@@ -176,13 +172,13 @@ class Project:
                     return True
         return False
 
-    def _package_name(self, path: Path) -> str:
+    def _package_name(self, path: str) -> str:
         """The dotted name of a file by the packages around it."""
-        folder = path.parent
-        while folder in self._packages or (folder / "__init__.py") in self.sources:
+        folder = os.path.dirname(path)
+        while folder in self._packages or os.path.join(folder, "__init__.py") in self.sources:
             self._packages[folder] = True
-            folder = folder.parent
-        return _dotted(path, folder) or path.parent.name
+            folder = os.path.dirname(folder)
+        return _dotted(path, folder) or _name(os.path.dirname(path))
 
     def resolve(self, name: str, importer: ModuleInfo) -> ModuleInfo | None:
         """The module that an absolute import names, seen from a file; None where it is not among the files."""
@@ -199,7 +195,7 @@ class Project:
             self._shown[shown] = self.module(path)
         return self._shown[shown]
 
-    def _resolve(self, name: str, importer: ModuleInfo) -> Path | None:
+    def _resolve(self, name: str, importer: ModuleInfo) -> str | None:
         path = self._names.get(name)
         if path is None:
             top = name.partition(".")[0]
@@ -209,14 +205,14 @@ class Project:
             if root is not None and (root is importer.root or root == importer.root):
                 return None  # the importer's own package, whose modules are all known by name
             # A module below a package that is not among the files is not among them either.
-            path = self._beside(name, importer) if top in self._tops_above(_split(str(importer.path))[0]) else None
+            path = self._beside(name, importer) if top in self._tops_above(importer.folder) else None
         if path is None:
             return None
-        if self._is_elsewhere(path) and importer.path.parent != path.parent:
+        if self._is_elsewhere(path) and importer.folder != _split(path)[0]:
             return None
         return path
 
-    def _is_elsewhere(self, path: Path) -> bool:
+    def _is_elsewhere(self, path: str) -> bool:
         """Whether a file is another's and lies in no governed root."""
         known = self._foreign.get(path)
         if known is None:
@@ -228,7 +224,7 @@ class Project:
         if self._entries is None:
             self._entries = {}
             for path in self.sources:
-                around, stem = _split(str(path))
+                around, stem = _split(path)
                 while stem not in self._entries.setdefault(around, set()):
                     self._entries[around].add(stem)
                     around, stem = _split(around)
@@ -238,18 +234,20 @@ class Project:
             known = self._tops_known[folder] = above | self._entries.get(folder, frozenset())
         return known
 
-    def _beside(self, name: str, importer: ModuleInfo) -> Path | None:
+    def _beside(self, name: str, importer: ModuleInfo) -> str | None:
         """Look for a module from the file's folder upwards, as if each folder were on the import path."""
-        relative = name.replace(".", "/")
-        folder = importer.path.parent
+        relative = name.replace(".", os.sep)
+        folder = os.path.dirname(importer.path)
         while True:
-            if (folder / "__init__.py") not in self.sources or folder == self.scanned:
-                for candidate in (folder / f"{relative}.py", folder / relative / "__init__.py"):
+            if os.path.join(folder, "__init__.py") not in self.sources or folder == self.scanned:
+                for file in (f"{relative}.py", os.path.join(relative, "__init__.py")):
+                    candidate = os.path.join(folder, file)
                     if candidate in self.sources:
                         return candidate
-            if folder in (self.scanned, folder.parent):
+            above = os.path.dirname(folder)
+            if folder in (self.scanned, above):
                 return None
-            folder = folder.parent
+            folder = above
 
     def is_of_python(self, name: str) -> bool:
         """Whether a full name is the standard library's, whatever files lie about."""
@@ -273,10 +271,14 @@ def _split(path: str) -> tuple[str, str]:
     return folder, name[:dot] if 0 < dot < len(name) - 1 else name
 
 
-def _dotted(path: Path, root: Path) -> str:
+def _name(folder: str) -> str:
+    return folder.rpartition(os.sep)[2]
+
+
+def _dotted(path: str, root: str) -> str:
     """The dotted name of a file below a folder; empty for the folder's own ``__init__``."""
-    folder = str(path)[len(str(root)) :].strip(os.sep).rpartition(os.sep)[0].replace(os.sep, ".")
-    stem = _split(str(path))[1]
+    folder = path[len(root) :].strip(os.sep).rpartition(os.sep)[0].replace(os.sep, ".")
+    stem = _split(path)[1]
     if stem == "__init__":
         return folder
     return f"{folder}.{stem}" if folder else stem

@@ -58,7 +58,7 @@ def explained(rule: str) -> Answer:
 
 
 def scanned(
-    path: Path,
+    path: str | Path,
     report_format: str,
     cache: Path | None = None,
     *,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from runward_scanner.finding import Finding, Place
 from runward_scanner.layout import excluded, governed_roots
 from runward_scanner.project import Project
-from runward_scanner.search import Search
+from runward_scanner.search import Search, plain
 from runward_scanner.settings import Settings, load_settings
 from runward_scanner.source import Source, UnreadableError, read
 from runward_scanner.tuples import NamedTuple
@@ -32,7 +34,7 @@ class Report(NamedTuple):
 
 
 def scan(
-    path: Path,
+    path: str | Path,
     settings: Settings | None = None,
     cache: Path | None = None,
     *,
@@ -45,15 +47,16 @@ def scan(
     is let go of then, which takes a while.
     Raises NothingToScanError and SettingsError.
     """
+    path = plain(path)
     try:
-        path.stat()
+        os.stat(path)
     except OSError as error:
         gone = isinstance(error, FileNotFoundError)
         raise NothingToScanError(f"{path} does not exist" if gone else f"{path}: {error.strerror}") from error
-    settings = settings or load_settings(path)
+    settings = load_settings(path) if settings is None else settings._replace(base=os.fspath(settings.base))
     sources, unreadable = _read(path, settings)
-    resolved = path.resolve()
-    scanned = resolved if resolved.is_dir() else resolved.parent
+    resolved = os.path.realpath(path)
+    scanned = resolved if os.path.isdir(resolved) else os.path.dirname(resolved)
     roots = governed_roots(settings, scanned, {file: source.data for file, source in sources.items()})
     sources = {file: source for file, source in sources.items() if not excluded(settings, file, roots)}
     problems = [problem for file, problem in unreadable.items() if not excluded(settings, file, roots)]
@@ -74,7 +77,7 @@ def scan(
     return Report(findings, count, kept.governed, _named_lines(findings, sources.values()))
 
 
-def _cached(folder: Path, resolved: Path, project: Project) -> Kept:
+def _cached(folder: Path, resolved: str, project: Project) -> Kept:
     """The report from the cache where nothing changed; else one that is brought up to date or made anew, and kept."""
     from runward_scanner.cache import Cache, key_of  # noqa: PLC0415 - as above
 
@@ -96,10 +99,10 @@ def _analysed(project: Project) -> Kept:
     return analyse(project)
 
 
-def _read(path: Path, settings: Settings) -> tuple[dict[Path, Source], dict[Path, Finding]]:
+def _read(path: str | Path, settings: Settings) -> tuple[dict[str, Source], dict[str, Finding]]:
     """Read every Python file at or below a path, by the place where it lies; a finding for each that cannot be read."""
-    sources: dict[Path, Source] = {}
-    unreadable: dict[Path, Finding] = {}
+    sources: dict[str, Source] = {}
+    unreadable: dict[str, Finding] = {}
     for shown, place, problem in Search(path, settings).entries():
         try:
             if problem:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import errno
+import os
+import stat
 
 from runward_scanner.plain_section import plain_section
 from runward_scanner.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any, TypeGuard
 
 SECTION = "runward_scanner"
@@ -89,7 +92,7 @@ LAYERS = (
 class Settings(NamedTuple):
     """How the governed code is laid out. ``explicit`` where a pyproject.toml names the roots."""
 
-    base: Path = Path()
+    base: str = os.curdir
     explicit: bool = False
     roots: tuple[str, ...] = ("service/runward_service",)
     exclude: tuple[str, ...] = ()
@@ -117,32 +120,45 @@ class Settings(NamedTuple):
         return self.sdk[0].partition(".")[0]
 
 
-def load_settings(path: Path) -> Settings:
+def load_settings(path: str | Path) -> Settings:
     """Read the nearest pyproject.toml at or above ``path``. Raises SettingsError."""
-    start = path.resolve()
-    for folder in (start, *start.parents):
-        file = folder / "pyproject.toml"
-        if file.is_file():
+    folder, above = "", os.path.realpath(path)
+    while folder != above:
+        folder, above = above, os.path.dirname(above)
+        file = os.path.join(folder, "pyproject.toml")
+        if _is_file(file):
             return read_settings(file)
     return default_settings(path)
 
 
-def default_settings(path: Path) -> Settings:
+def _is_file(path: str) -> bool:
+    """Whether a file is there. Raises OSError where that cannot be told."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            raise
+        return False
+
+
+def default_settings(path: str | Path) -> Settings:
     """The settings of a path that no pyproject.toml speaks of."""
-    start = path.resolve()
-    return Settings(base=start if start.is_dir() else start.parent)
+    start = os.path.realpath(path)
+    return Settings(base=start if os.path.isdir(start) else os.path.dirname(start))
 
 
-def read_settings(file: Path) -> Settings:
+def read_settings(file: str) -> Settings:
     """Read one pyproject.toml; without the section it gives the defaults. Raises SettingsError."""
     try:
-        text = file.read_text(encoding="utf-8")
+        with open(file, encoding="utf-8") as opened:
+            text = opened.read()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from error
     section: object = plain_section(text, SECTION)
     if section is None:
         section = _section(file, text)
-    defaults = Settings(base=file.parent)
+    base = os.path.dirname(file)
+    defaults = Settings(base=base)
     if section is None:
         return defaults
     if not isinstance(section, dict):
@@ -155,12 +171,12 @@ def read_settings(file: Path) -> Settings:
             raise SettingsError(f"{file}: [tool.{SECTION}] has no setting {key!r}")
         changes[name] = _setting(file, name, value)
     for root in changes.get("roots", ()):
-        if not (file.parent / root).exists():
+        if not os.path.exists(os.path.join(base, root)):
             raise SettingsError(f"{file}: the governed root {root} does not exist")
     return defaults._replace(explicit="roots" in changes, **changes)
 
 
-def _section(file: Path, text: str) -> object:
+def _section(file: str, text: str) -> object:
     """The section as TOML has it; None where there is none. Raises SettingsError."""
     import tomllib  # noqa: PLC0415 - most sections are read without it
 
@@ -173,7 +189,7 @@ def _section(file: Path, text: str) -> object:
     return tool.get(SECTION)
 
 
-def _setting(file: Path, name: str, value: object) -> object:
+def _setting(file: str, name: str, value: object) -> object:
     """Check one setting and give it in the form that Settings holds. Raises SettingsError."""
     if name == "tool_runner_class":
         if isinstance(value, str) and value.isidentifier():
@@ -193,7 +209,7 @@ def _is_names(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
 
 
-def _layers(file: Path, value: object) -> tuple[Layer, ...]:
+def _layers(file: str, value: object) -> tuple[Layer, ...]:
     """Read the layers. Raises SettingsError where one is malformed, doubled, or imports one that does not exist."""
     if not isinstance(value, list) or not value:
         raise SettingsError(f"{file}: layers is not an array of tables")
@@ -207,7 +223,7 @@ def _layers(file: Path, value: object) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def _layer(file: Path, item: object) -> Layer:
+def _layer(file: str, item: object) -> Layer:
     """Read one layer. Raises SettingsError."""
     if not isinstance(item, dict) or not isinstance(name := item.get("name"), str) or "modules" not in item:
         raise SettingsError(f"{file}: a layer needs a name and modules")

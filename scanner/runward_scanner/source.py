@@ -7,7 +7,6 @@ import codecs
 import io
 import os
 import warnings
-from pathlib import Path
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of one file: to parse it takes a hundred times as much."""
@@ -32,11 +31,6 @@ class Source:
         self.data = data
         self._text: str | None = None
         self._lines: list[str] | None = None
-
-    @property
-    def path(self) -> Path:
-        """Where the file lies, as it is shown."""
-        return Path(self.shown)
 
     @property
     def text(self) -> str:
@@ -72,7 +66,7 @@ class Source:
 def read(shown: str) -> Source:
     """Read a file's bytes. Raises UnreadableError where the system refuses, and for more than anybody writes."""
     try:
-        with open(shown, "rb", buffering=0) as file:  # noqa: PTH123 - read at one go, and no path made for it
+        with open(shown, "rb", buffering=0) as file:  # read at one go
             if os.fstat(file.fileno()).st_size > MOST_BYTES:
                 raise UnreadableError(f"it is larger than {MOST_BYTES >> 20} MiB")
             return Source(shown, file.read())

@@ -67,7 +67,7 @@ def measure(scale: Scale, say: Callable[[str], None]) -> Sequence[Figure]:
 
 def _beside_parser(path: Path, name: str, target: Target, rounds: int, say: Callable[[str], None]) -> Sequence[Figure]:
     """Give the scanner's speed as a share of the parser's."""
-    files = [Path(entry.shown) for entry in Search(path, Settings(base=path)).entries()]
+    files = [Path(entry.shown) for entry in Search(path, Settings(base=str(path))).entries()]
     size = sum(file.stat().st_size for file in files) / MEGABYTE
     found = _in_turns(
         {"parse": lambda: _parse(files), "scan": lambda: _scan(path)}, rounds, f"{name}, beside ast.parse", say

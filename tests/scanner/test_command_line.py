@@ -164,10 +164,10 @@ def test_what_the_system_refuses_is_told_in_a_line(
 ) -> None:
     """A folder above the path that may not be looked into is no fault of the scanner's."""
 
-    def refused(path: Path) -> bool:
-        raise PermissionError(13, "Permission denied", str(path))
+    def refused(path: str) -> bool:
+        raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("pathlib.Path.is_file", refused)
+    monkeypatch.setattr("runward_scanner.settings._is_file", refused)
     assert main([str(bad)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "Permission denied" in line

@@ -113,7 +113,7 @@ def test_settings_are_the_same_however_they_are_written(tmp_path: Path, text: st
     """Any form that TOML has for a table and its keys is read."""
     (tmp_path / "a").mkdir()
     (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
-    assert load_settings(tmp_path) == Settings(base=tmp_path, explicit=True, roots=("a",))
+    assert load_settings(tmp_path) == Settings(base=str(tmp_path), explicit=True, roots=("a",))
 
 
 def test_settings_come_from_the_nearest_pyproject(tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ class Engine(Known, Telling):
         if info not in self.tool_runners:
             self.tool_runners.append(info)
         files = self.settings.tool_runner_files
-        placed = [item for item in self.tool_runners if item.module.path.name in files]
+        placed = [item for item in self.tool_runners if item.module.file in files]
         return info is (placed or self.tool_runners)[0]
 
     def class_changed(self) -> None:

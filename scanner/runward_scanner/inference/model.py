@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 
 from runward_scanner.inference.part import Part
 from runward_scanner.inference.values import NOTHING, Class, Container, Instance, Value
@@ -11,7 +12,6 @@ from runward_scanner.tuples import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any, TypeAlias
 
     from runward_scanner.finding import Finding
@@ -82,7 +82,7 @@ class Found(NamedTuple):
     """The file that a name was resolved to: as it is shown, and its path."""
 
     shown: str
-    path: Path
+    path: str
 
 
 class ModuleInfo:
@@ -90,11 +90,11 @@ class ModuleInfo:
 
     def __init__(
         self,
-        path: Path,
+        path: str,
         name: str,
         local: str,
         *,
-        root: Path | None,
+        root: str | None,
         is_package: bool,
         governed: bool,
         in_api: bool,
@@ -104,6 +104,7 @@ class ModuleInfo:
     ) -> None:
         """Take what is known from the beginning."""
         self.path = path
+        self.folder, _, self.file = path.rpartition(os.sep)
         self.name = name
         self.local = local
         self.root = root

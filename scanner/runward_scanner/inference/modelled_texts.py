@@ -43,15 +43,15 @@ def bytes_(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Valu
 
 def decoded(frame: Frame, path: str, arguments: Arguments, node: ast.AST) -> Value:
     """Text that is written out in base 64 or rot13: decoded."""
-    import base64  # noqa: PLC0415 - hardly any code needs it
-    import codecs  # noqa: PLC0415 - as above
-
     rotated = {"rot13", "rot_13", "rot-13"}.issuperset(texts(arguments.at(1)))
     if path != "base64.b64decode" and not (rotated and texts(arguments.at(1))):
         return strings.COMPUTED
+    import binascii  # noqa: PLC0415 - hardly any code needs it; ``base64`` loads regular expressions
+    import codecs  # noqa: PLC0415 - as above
+
     try:
         made = [
-            base64.b64decode(text).decode() if path == "base64.b64decode" else codecs.decode(text, "rot13")
+            binascii.a2b_base64(text).decode() if path == "base64.b64decode" else codecs.decode(text, "rot13")
             for text in texts(arguments.at(0))
         ]
     except ValueError:

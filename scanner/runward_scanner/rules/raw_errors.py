@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import re
 
 from runward_scanner.inference.classes import ancestors, find_attribute
 from runward_scanner.inference.parameters import match_parameters
@@ -34,7 +33,7 @@ ERROR_FIELDS = frozenset(
 ERROR_KEYS = frozenset({"error", "errors", "error_message", "exception", "err", "failure"})
 TEXT_KEYS = frozenset({"message", "detail", "details", "reason", "description"})
 TOLD_KEYS = ERROR_KEYS | TEXT_KEYS
-INTERNAL_KIND = Pattern(r"internal(?:_?(?:error|fault))?", re.IGNORECASE)
+INTERNAL_KIND = Pattern(r"(?i)internal(?:_?(?:error|fault))?")
 PUBLIC = frozenset({"message", "detail", "details", "reason"})
 ANSWER_KEYS = frozenset({"status", "success", "ok", "error", "code", "type"})
 ENVELOPE_KEYS = frozenset({"type", "message", "details", "plugin", "timestamp"})

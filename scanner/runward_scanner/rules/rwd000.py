@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import re
 
 from runward_scanner.finding import Finding, Place
 from runward_scanner.layout import is_foreign
+from runward_scanner.patterns import Pattern
 from runward_scanner.rule import Rule
 from runward_scanner.source import UnreadableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from pathlib import Path
 
     from runward_scanner.inference.engine import Engine
     from runward_scanner.project import Project
@@ -25,8 +24,8 @@ HINTS = (
     "skip", "suppress", "waive",
 )  # fmt: skip
 """What the words contain of which one has to stand in such a comment."""
-SUPPRESSION = (
-    rf"(?:no(?:qa|sec|lint|scan|cover)|type:\s*ignore|{WORDS})\b[^#]*\bRWD[-_]?\d*"
+SUPPRESSION = Pattern(
+    rf"(?i)(?:no(?:qa|sec|lint|scan|cover)|type:\s*ignore|{WORDS})\b[^#]*\bRWD[-_]?\d*"
     rf"|\bRWD[-_]?\d*\b\s*[:=\[(,-]*\s*{WORDS}\b"
     rf"|\brunward(?:[-_ ]?scanner|[-_ ]?scan)?\s*[:=-]+\s*{WORDS}\b"
     rf"|\brunward(?:[-_ ]?scanner|[-_ ]?scan)?[-_ ]{WORDS}\b"
@@ -82,10 +81,10 @@ def _comments(text: str) -> Iterator[str]:
 def _suppresses(comment: str) -> bool:
     """Whether a comment, or a line's end that looks like one, asks the scanner to look away."""
     low = comment.lower()
-    return any(word in low for word in HINTS) and re.search(SUPPRESSION, comment, re.IGNORECASE) is not None
+    return any(word in low for word in HINTS) and SUPPRESSION.search(comment) is not None
 
 
-def unparsable(project: Project, read: Collection[Path]) -> Iterator[Finding]:
+def unparsable(project: Project, read: Collection[str]) -> Iterator[Finding]:
     """Give the files that do not parse: those read, and every other but other people's."""
     parsed = project.parsed
     for path, source in project.sources.items():

@@ -169,7 +169,7 @@ def _layer_of_module(engine: Engine, module: ModuleInfo, derives: bool) -> Layer
             and layer.name in SERVING
             and derives
             and runner.module.local
-            and runner.module.path.parent == module.path.parent
+            and runner.module.folder == module.folder
         ):
             return layer_of(engine, runner.module.local)
     return layer

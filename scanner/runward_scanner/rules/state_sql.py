@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from runward_scanner.patterns import Pattern
 from runward_scanner.walking import find
@@ -17,15 +16,14 @@ if TYPE_CHECKING:
 VERBS = (b"UPDATE ", b"INSERT ", b"SELECT ", b"CREATE TABLE", b"DELETE ")
 CONSTANTS = frozenset({ast.Constant})
 TABLE = Pattern(
-    r"\b(?:UPDATE|INTO|FROM|JOIN|TABLE(?:\s+IF\s+NOT\s+EXISTS)?)\s+[\"`\[]?(?:plugins?|plugin_(?:states?|registry|entries))\b",
-    re.IGNORECASE,
+    r"(?i)\b(?:UPDATE|INTO|FROM|JOIN|TABLE(?:\s+IF\s+NOT\s+EXISTS)?)\s+[\"`\[]?(?:plugins?|plugin_(?:states?|registry|entries))\b"
 )
 COLUMN = r"\b(?:plugin_|lifecycle_)?state\b[\"`\]]?"
-COMPARED = Pattern(rf"{COLUMN}\s*(?:=|<>|!=|==|\bIS\b)\s*'(\w+)'", re.IGNORECASE)
-LISTED = Pattern(rf"{COLUMN}\s+(?:NOT\s+)?IN\s*\(([^()]*)\)", re.IGNORECASE)
-DEFAULT = Pattern(rf"{COLUMN}[^,()]*\bDEFAULT\s+'(\w+)'", re.IGNORECASE)
-INSERTED = Pattern(r"\bINTO\s+\S+\s*\(([^()]*)\)\s*VALUES\s*\(([^()]*)\)", re.IGNORECASE)
-STATE = Pattern(r"[\"`\[]?(?:plugin_|lifecycle_)?state[\"`\]]?", re.IGNORECASE)
+COMPARED = Pattern(rf"(?i){COLUMN}\s*(?:=|<>|!=|==|\bIS\b)\s*'(\w+)'")
+LISTED = Pattern(rf"(?i){COLUMN}\s+(?:NOT\s+)?IN\s*\(([^()]*)\)")
+DEFAULT = Pattern(rf"(?i){COLUMN}[^,()]*\bDEFAULT\s+'(\w+)'")
+INSERTED = Pattern(r"(?i)\bINTO\s+\S+\s*\(([^()]*)\)\s*VALUES\s*\(([^()]*)\)")
+STATE = Pattern(r"(?i)[\"`\[]?(?:plugin_|lifecycle_)?state[\"`\]]?")
 QUOTED = Pattern(r"'(\w+)'")
 
 

@@ -144,7 +144,7 @@ def _is_part(engine: Engine, function: FunctionInfo) -> bool:
         named
         and function.module.governed
         and type(function.node) is not ast.Lambda
-        and function.module.path.parent == runner.module.path.parent
+        and function.module.folder == runner.module.folder
     )
 
 
