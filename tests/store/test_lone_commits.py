@@ -6,10 +6,11 @@ import dataclasses
 import sqlite3
 from contextlib import closing
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runward_service.store.batch import stored_bytes
 from runward_service.store.database import Database
 from runward_service.store.lone_commits import (
     IN_A_ROW,
@@ -72,6 +73,11 @@ def disable(name: str, seconds: float = 0.0, clock: Clock | None = None) -> Call
     return operation
 
 
+def committed(lone: LoneCommits, operations: list[Callable[[Transaction], Any]]) -> tuple[list[Any], list[str]] | None:
+    """What a commit on the loop answers."""
+    return lone.commit(operations, sum(map(stored_bytes, operations)))
+
+
 def disabled(folder: Path) -> list[str]:
     """The names that are on disk for everyone."""
     with closing(sqlite3.connect(folder / "runward.db")) as connection:
@@ -80,16 +86,16 @@ def disabled(folder: Path) -> list[str]:
 
 def test_a_disk_is_trusted_after_a_quick_commit(lone: LoneCommits, clock: Clock, tmp_path: Path) -> None:
     """Not before the thread has made a small commit that was quick, nor when that is long ago."""
-    assert lone.commit([disable("a")]) is None
+    assert committed(lone, [disable("a")]) is None
     lone.thread_committed(1, 4096, QUICK)
-    assert lone.commit([disable("b"), disable("c")]) == ([1, 1], [])
+    assert committed(lone, [disable("b"), disable("c")]) == ([1, 1], [])
     assert disabled(tmp_path) == ["b", "c"]
     clock.now += TRUST_SECONDS
-    assert lone.commit([disable("d")]) is None
+    assert committed(lone, [disable("d")]) is None
     lone.thread_committed(SMALL_OPERATIONS + 1, 4096, QUICK)
-    assert lone.commit([disable("d")]) is None
+    assert committed(lone, [disable("d")]) is None
     lone.thread_committed(1, 4096, QUICK)
-    assert lone.commit([disable("e")]) is not None
+    assert committed(lone, [disable("e")]) is not None
     assert disabled(tmp_path) == ["b", "c", "e"]
 
 
@@ -98,18 +104,18 @@ def test_slow_commits_are_paid_for(lone: LoneCommits, clock: Clock, tmp_path: Pa
     meanwhile.
     """
     lone.thread_committed(1, 4096, QUICK)
-    assert lone.commit([disable("slow", SLOW, clock)]) == ([1], [])
+    assert committed(lone, [disable("slow", SLOW, clock)]) == ([1], [])
     for _ in range(PAUSE_TIMES - 1):
         clock.now += SLOW
         lone.thread_committed(1, 4096, QUICK)
-        assert lone.commit([disable("early")]) is None
+        assert committed(lone, [disable("early")]) is None
     clock.now += 2 * SLOW
     lone.thread_committed(1, 4096, SLOW)
-    assert lone.commit([disable("early")]) is None
+    assert committed(lone, [disable("early")]) is None
     clock.now += (PAUSE_TIMES + 1) * SLOW
-    assert lone.commit([disable("unproved")]) is None
+    assert committed(lone, [disable("unproved")]) is None
     lone.thread_committed(1, 4096, QUICK)
-    assert lone.commit([disable("again")]) == ([1], [])
+    assert committed(lone, [disable("again")]) == ([1], [])
     assert disabled(tmp_path) == ["slow", "again"]
 
 
@@ -117,10 +123,10 @@ def test_the_thread_has_its_turn(lone: LoneCommits, clock: Clock) -> None:
     """After so many commits in a row: it is the one that begins the log anew where that has become long."""
     lone.thread_committed(1, 4096, QUICK)
     for number in range(IN_A_ROW):
-        assert lone.commit([disable(f"plugin {number}")]) is not None
-    assert lone.commit([disable("one more")]) is None
+        assert committed(lone, [disable(f"plugin {number}")]) is not None
+    assert committed(lone, [disable("one more")]) is None
     lone.thread_committed(100, 10**6, SLOW)  # a large one tells nothing of the disk
-    assert lone.commit([disable("one more")]) is not None
+    assert committed(lone, [disable("one more")]) is not None
 
 
 def test_what_is_large_is_the_threads(lone: LoneCommits, clock: Clock, tmp_path: Path) -> None:
@@ -128,11 +134,11 @@ def test_what_is_large_is_the_threads(lone: LoneCommits, clock: Clock, tmp_path:
     lone.thread_committed(1, 4096, QUICK)
     job = new_job(1)
     large = job._replace(image=job.image.__class__(job.image.digest, SMALL_BYTES, bytes(SMALL_BYTES)))
-    assert lone.commit([CreateJob(large)]) is None
+    assert committed(lone, [CreateJob(large)]) is None
     run = job._replace(attempt=1, start_time_us=1)
     end = SIGNER.signed(dataclasses.replace(outcome(run), result=bytes(SMALL_BYTES)), run)
-    assert lone.commit([FinishJob(run, OWNER, end, SIGNER.verify(end, run), CHAIN)]) is None
-    assert lone.commit([disable(f"plugin {number}") for number in range(SMALL_OPERATIONS + 1)]) is None
+    assert committed(lone, [FinishJob(run, OWNER, end, SIGNER.verify(end, run), CHAIN)]) is None
+    assert committed(lone, [disable(f"plugin {number}") for number in range(SMALL_OPERATIONS + 1)]) is None
     assert disabled(tmp_path) == []
 
 
@@ -141,18 +147,18 @@ def test_another_transaction_is_not_waited_for(lone: LoneCommits, clock: Clock, 
     lone.thread_committed(1, 4096, QUICK)
     with closing(sqlite3.connect(tmp_path / "runward.db", isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        assert lone.commit([disable("a")]) is None
+        assert committed(lone, [disable("a")]) is None
         connection.execute("ROLLBACK")
-    assert lone.commit([disable("b")]) is not None
+    assert committed(lone, [disable("b")]) is not None
     assert disabled(tmp_path) == ["b"]
 
 
 def test_an_operation_that_fails(lone: LoneCommits, clock: Clock, tmp_path: Path) -> None:
     """Nothing is done here where one fails; the next commit is."""
     lone.thread_committed(1, 4096, QUICK)
-    assert lone.commit([disable("a"), disable("a"), disable("b")]) is None
+    assert committed(lone, [disable("a"), disable("a"), disable("b")]) is None
     assert disabled(tmp_path) == []
-    assert lone.commit([disable("c")]) == ([1], [])
+    assert committed(lone, [disable("c")]) == ([1], [])
 
 
 async def test_a_lone_operation_that_fails(writer: HeldWriter, clock: Clock) -> None:

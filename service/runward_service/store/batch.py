@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 BEGIN = "BEGIN IMMEDIATE"
+WITH_CONTENT = (CreateJob, FinishJob)
 HEADS = statements("job_store.sql")["heads"]
 
 logger = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ def rollback(connection: sqlite3.Connection) -> None:
 
 def stored_bytes(operation: Callable[[Transaction], Any]) -> int:
     """About how much an operation adds to the write-ahead log: a page, and a new job's image, or what a run gave."""
-    return PAGE_BYTES + (operation.content_bytes if isinstance(operation, CreateJob | FinishJob) else 0)
+    return PAGE_BYTES + (operation.content_bytes if isinstance(operation, WITH_CONTENT) else 0)
 
 
 def is_failure(outcome: object) -> bool:

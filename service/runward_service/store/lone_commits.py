@@ -6,7 +6,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
-from runward_service.store.batch import BEGIN, rollback, run_plainly, stored_bytes
+from runward_service.store.batch import BEGIN, rollback, run_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,14 +55,17 @@ class LoneCommits:
         elif now >= self._trusted_from:
             self._trusted_until = now + TRUST_SECONDS
 
-    def commit(self, operations: Sequence[Callable[[Transaction], Any]]) -> tuple[list[Any], list[str]] | None:
-        """Commit operations and answer as run_batch does; None, and nothing is done, where that is the thread's: also
-        where one fails, for what becomes of the others then may have to wait for another's transaction.
+    def commit(
+        self, operations: Sequence[Callable[[Transaction], Any]], size_bytes: int
+    ) -> tuple[list[Any], list[str]] | None:
+        """Commit operations that make the log so much longer, and answer as run_batch does; None, and nothing is done,
+        where that is the thread's: also where one fails, for what becomes of the others then may have to wait for
+        another's transaction.
         """
         begin, connection = time.monotonic(), self._loop_connection.connection
-        if connection is None or not self._left or begin >= self._trusted_until or len(operations) > SMALL_OPERATIONS:
+        if connection is None or not self._left or begin >= self._trusted_until:
             return None
-        if sum(map(stored_bytes, operations)) > SMALL_BYTES:
+        if len(operations) > SMALL_OPERATIONS or size_bytes > SMALL_BYTES:
             return None
         try:
             connection.execute(BEGIN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from runward_service.store.transitions import CreateJob, FinishJob, StartJob
 from runward_service.store.whole_lives import WholeLife, insert_whole_lives
@@ -30,8 +30,8 @@ class WaitingTransitions:
         kind = self._kinds.get(type(operation))  # type: ignore[arg-type]
         if kind is None:
             return False
-        assert isinstance(operation, CreateJob | StartJob | FinishJob)
-        return kind.setdefault(operation.job_id, (place, operation))[0] == place
+        job_id = cast("Transition", operation).job_id
+        return kind.setdefault(job_id, (place, operation))[0] == place
 
     def apply(self, tx: Transaction, outcomes: list[Any]) -> None:
         """Write what waits, and put what comes of each in its place. Raises what a transition raises."""

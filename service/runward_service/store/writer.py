@@ -141,11 +141,12 @@ class GroupCommitWriter:
             return False
         batch = [*self._waiting, (operation, future)]
         operations = [one for one, _ in batch]
-        if (done := self.lone.commit(operations)) is None:
+        size_bytes = sum(map(stored_bytes, operations))
+        if (done := self.lone.commit(operations, size_bytes)) is None:
             return False
         self._waiting.clear()
         self._due = 0.0
-        self._lone_bytes += sum(map(stored_bytes, operations))
+        self._lone_bytes += size_bytes
         outcomes, changed = done
         self._complete([future for _, future in batch], outcomes, ())
         if changed:
