@@ -13,8 +13,9 @@ import pytest
 from runward_service.store.batch import stored_bytes
 from runward_service.store.database import Database
 from runward_service.store.lone_commits import (
+    CREDIT_SECONDS,
     IN_A_ROW,
-    PAUSE_TIMES,
+    PAY_TIMES,
     QUICK_SECONDS,
     SMALL_BYTES,
     SMALL_OPERATIONS,
@@ -100,23 +101,40 @@ def test_a_disk_is_trusted_after_a_quick_commit(lone: LoneCommits, clock: Clock,
 
 
 def test_slow_commits_are_paid_for(lone: LoneCommits, clock: Clock, tmp_path: Path) -> None:
-    """After one that was slow, here or on the thread, the thread has to commit for many times as long, whatever it says
-    meanwhile.
-    """
+    """Some may be slow in a row; then the thread commits until the rest may be owed, whatever it says meanwhile."""
     lone.thread_committed(1, 4096, QUICK)
-    assert committed(lone, [disable("slow", SLOW, clock)]) == ([1], [])
-    for _ in range(PAUSE_TIMES - 1):
-        clock.now += SLOW
+    owed = made = 0.0
+    while owed <= CREDIT_SECONDS:
+        assert committed(lone, [disable(f"slow {made}", SLOW, clock)]) is not None
+        owed, made = max(owed - SLOW, 0) + PAY_TIMES * SLOW, made + 1
+    assert made > 2
+    left = owed - CREDIT_SECONDS
+    for wait in (0, left * 0.9):
+        clock.now += wait
         lone.thread_committed(1, 4096, QUICK)
         assert committed(lone, [disable("early")]) is None
-    clock.now += 2 * SLOW
-    lone.thread_committed(1, 4096, SLOW)
-    assert committed(lone, [disable("early")]) is None
-    clock.now += (PAUSE_TIMES + 1) * SLOW
-    assert committed(lone, [disable("unproved")]) is None
+    clock.now += left * 0.2
+    assert committed(lone, [disable("slow again", SLOW, clock)]) == ([1], [])
     lone.thread_committed(1, 4096, QUICK)
-    assert committed(lone, [disable("again")]) == ([1], [])
-    assert disabled(tmp_path) == ["slow", "again"]
+    assert committed(lone, [disable("early")]) is None
+    clock.now += PAY_TIMES * SLOW
+    lone.thread_committed(1, 4096, QUICK)
+    assert committed(lone, [disable("later")]) is not None
+    assert "early" not in disabled(tmp_path)
+
+
+def test_a_disk_that_stalls_is_left_to_the_thread(lone: LoneCommits, clock: Clock) -> None:
+    """A commit of the thread that took long tells as much, once; and a slow one here is no proof of a quick disk."""
+    lone.thread_committed(1, 4096, QUICK)
+    for _ in range(2):
+        lone.thread_committed(1, 4096, 1.0)
+    lone.thread_committed(1, 4096, QUICK)
+    assert committed(lone, [disable("early")]) is None
+    clock.now += PAY_TIMES
+    lone.thread_committed(1, 4096, QUICK)
+    assert committed(lone, [disable("slow", SLOW, clock)]) is not None
+    clock.now += TRUST_SECONDS - SLOW
+    assert committed(lone, [disable("unproved")]) is None
 
 
 def test_the_thread_has_its_turn(lone: LoneCommits, clock: Clock) -> None:

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 QUICK_SECONDS = 0.003
 TRUST_SECONDS = 1.0
-PAUSE_TIMES = 20
-"""A disk is trusted for TRUST_SECONDS after each small commit that was quick, and after one that was not, again when
-PAUSE_TIMES as long have passed: slow commits hold the loop up for a twentieth of the time at most.
+PAY_TIMES = 20
+CREDIT_SECONDS = 1.0
+"""A disk is trusted for TRUST_SECONDS after each small commit that was quick. One that was not is paid for with
+PAY_TIMES as long, and commits are made here as long as no more than CREDIT_SECONDS are owed: slow ones hold the loop up
+for a twentieth of the time, and those of a moment for a twentieth of a second beside that, and for one commit.
 """
 IN_A_ROW = 64
 """After so many commits here the writer's thread makes one, which also brings the log into the database where it has
@@ -38,7 +40,8 @@ class LoneCommits:
     def __init__(self, loop_connection: LoopConnection) -> None:
         """Commit on the loop's own connection while that is open."""
         self._loop_connection = loop_connection
-        self._trusted_from = 0.0
+        self._paid_at = 0.0
+        """When all slow commits will have been paid for."""
         self._trusted_until = 0.0
         self._left = 0
 
@@ -46,14 +49,15 @@ class LoneCommits:
         """The writer's thread has committed so much, in so long a time."""
         self._left = IN_A_ROW
         if operations <= SMALL_OPERATIONS and size_bytes <= SMALL_BYTES:
-            self._note(seconds)
+            now = time.monotonic()
+            if not self._trusted_after(seconds, now):  # the next one may take as long, though this one held nobody up
+                self._paid_at = max(self._paid_at, now + PAY_TIMES * seconds)
 
-    def _note(self, seconds: float) -> None:
-        now = time.monotonic()
-        if seconds > QUICK_SECONDS:
-            self._trusted_from, self._trusted_until = now + PAUSE_TIMES * seconds, 0.0
-        elif now >= self._trusted_from:
+    def _trusted_after(self, seconds: float, now: float) -> bool:
+        quick = seconds <= QUICK_SECONDS
+        if quick:
             self._trusted_until = now + TRUST_SECONDS
+        return quick
 
     def commit(
         self, operations: Sequence[Callable[[Transaction], Any]], size_bytes: int
@@ -64,6 +68,8 @@ class LoneCommits:
         """
         begin, connection = time.monotonic(), self._loop_connection.connection
         if connection is None or not self._left or begin >= self._trusted_until:
+            return None
+        if self._paid_at - begin > CREDIT_SECONDS:
             return None
         if len(operations) > SMALL_OPERATIONS or size_bytes > SMALL_BYTES:
             return None
@@ -77,5 +83,7 @@ class LoneCommits:
         except Exception:  # noqa: BLE001 - the thread runs them again, and tells
             rollback(connection)
             return None
-        self._note(time.monotonic() - begin)
+        now = time.monotonic()
+        if not self._trusted_after(now - begin, now):
+            self._paid_at = max(self._paid_at, now) + PAY_TIMES * (now - begin)
         return done
