@@ -13,6 +13,7 @@ from runward_service.bootstrap import build
 from runward_service.domain.limits import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from runward_service.freed_memory import FreedMemory
 from runward_service.listen_address import ListenError, check_address
+from runward_service.processors import Processors
 from runward_service.stop_signals import StopSignals
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
     if config.lifeline >= 0:
         stop.watch(config.lifeline)
     service = build(config)
+    processors = Processors(lambda: len(service.running.jobs) > 1)
+    service.writer.on_alone, service.writer.on_company = processors.alone, processors.company
     server, health_servicer = make_server(service)
     port = bind(server, address)
     try:
@@ -67,6 +70,8 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> int:
         either: list[asyncio.Future[Any]] = [stop.first, service.supervisor.failed]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        service.writer.on_alone = processors.spread
+        processors.spread()
         failed = service.supervisor.failed.done()
         health_servicer.stop_serving()
         await drain(service, server, stop, 0 if failed else config.grace)

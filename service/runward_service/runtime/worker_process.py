@@ -23,13 +23,15 @@ from runward_service.runtime.sent_run import SentRuns
 from runward_service.runtime.work_folder import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from runward_service.runtime.plugin_output import PluginOutput
     from runward_service.runtime.sent_run import SentRun
 
 MARK = "RUNWARD_WORKER"
 """The variable by which a worker's descendants are known."""
+PROCESSORS = os.sched_getaffinity(0)
+"""Those that this process could run on when it began, before its threads may have been gathered on one."""
 KILL_GRACE_SECONDS = 3.0
 REPORT_SECONDS = 0.25
 ANSWERS = frozenset({"result", "failure"})
@@ -104,7 +106,7 @@ class WorkerProcess:
             command += ["--folder", str(self._folder), *(["--restless"] if self._restless else [])]
             # In a thread: the loop must not wait for the new program to be loaded.
             self._popen = await asyncio.to_thread(
-                subprocess.Popen,
+                unbound_process,
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=self._output.descriptor,
@@ -248,6 +250,14 @@ class WorkerProcess:
     def _end(self, end: WorkerEnd) -> None:
         if not self.exited.done():
             self.exited.set_result(end)
+
+
+def unbound_process(command: Sequence[str], **settings: Any) -> subprocess.Popen[bytes]:
+    """Start a process, from a thread that nothing else runs in meanwhile, that may run on every processor. Raises
+    OSError.
+    """
+    os.sched_setaffinity(0, PROCESSORS)
+    return subprocess.Popen(command, **settings)  # noqa: S603 - a worker of ours
 
 
 def sweep_up(mark: str, folder: str) -> None:

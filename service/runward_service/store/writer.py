@@ -73,6 +73,10 @@ class GroupCommitWriter:
         """Tells how many jobs are under way in this process for callers that wait."""
         self.on_failure: Callable[[], None] = lambda: None
         """Called on the loop after a batch in which the database failed an operation."""
+        self.on_alone: Callable[[], None] = lambda: None
+        """Called when a lone caller's job was committed on the loop."""
+        self.on_company: Callable[[], None] = lambda: None
+        """Called when something is handed over beside that."""
         self.turn = WriteTurn(database.owners, database.folder)
         self._checkpoints = BackgroundCheckpoints(database)
         self.lone = LoneCommits(loop_connection)
@@ -127,6 +131,8 @@ class GroupCommitWriter:
             return future
         if lone and self._written_here(operation, future):
             return future
+        if not lone:
+            self.on_company()
         self._waiting.append((operation, future))
         if not deferred:
             self._unwritten += 1
@@ -138,6 +144,7 @@ class GroupCommitWriter:
         """Write an operation and what waits on the loop; False where that is the thread's."""
         busy = self._signalled or self._writing or self._unwritten or self._last
         if busy or self.in_flight() > 1 or self.turn.shared():
+            self.on_company()
             return False
         batch = [*self._waiting, (operation, future)]
         operations = [one for one, _ in batch]
@@ -151,6 +158,7 @@ class GroupCommitWriter:
         self._complete([future for _, future in batch], outcomes, ())
         if changed:
             self._loop.call_soon(self._on_commit, changed)  # after the answer, which nobody shall wait longer for
+        self.on_alone()
         return True
 
     def _written(self, _: object) -> None:
