@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,12 +98,12 @@ class Processors:
 
 
 def run_on(processors: set[int]) -> None:
-    """Have all threads of this process run on these processors. Raises OSError."""
+    """Have all threads of this process run on these processors, as far as the system lets them. Raises OSError where it
+    tells of no threads.
+    """
     for task in TASKS.iterdir():
-        try:
+        with suppress(OSError):  # it may just have ended
             os.sched_setaffinity(int(task.name), processors)
-        except ProcessLookupError:  # it has just ended
-            continue
 
 
 def times() -> tuple[float, float, float]:

@@ -256,7 +256,8 @@ def unbound_process(command: Sequence[str], **settings: Any) -> subprocess.Popen
     """Start a process, from a thread that nothing else runs in meanwhile, that may run on every processor. Raises
     OSError.
     """
-    os.sched_setaffinity(0, PROCESSORS)
+    with suppress(OSError):  # some systems do not let a process choose
+        os.sched_setaffinity(0, PROCESSORS)
     return subprocess.Popen(command, **settings)  # noqa: S603 - a worker of ours
 
 
